@@ -1,0 +1,2 @@
+//! akia.
+fn main() {}

@@ -1,0 +1,12 @@
+//! The pure heart of akia: what a key is, what a rotation may do next, what a profile file means.
+//!
+//! Nothing here reads a clock, the environment, a file or the network, and nothing is random: those
+//! are arguments. `clippy.toml` beside this crate forbids the functions that would break the rule.
+
+pub mod ids;
+pub mod key;
+pub mod secret;
+
+pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
+pub use key::{AccessKey, KeyStatus, LastUsed};
+pub use secret::SecretAccessKey;
