@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn the_account_is_decoded_from_the_key_id() {
-        // Built here so that no scanner takes it for a real key: account 581039954779 as published with the scheme.
+        // Two temporary ids published with the scheme, put together here so that no scanner takes them for a leak.
         let id: AccessKeyId = ["ASIA", "QNZGKIQY56JQ7WML"].concat().parse().unwrap();
         assert_eq!(id.account().unwrap().as_str(), "029608264753");
         let id: AccessKeyId = ["ASIA", "Y34FZKBOKMUTVV7A"].concat().parse().unwrap();

@@ -4,7 +4,9 @@
 //! are arguments. `clippy.toml` beside this crate forbids the functions that would break the rule.
 
 pub mod ids;
+pub mod journal;
 pub mod key;
+pub mod rotation;
 pub mod secret;
 
 pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
