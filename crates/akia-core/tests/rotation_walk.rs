@@ -1,0 +1,454 @@
+//! Walks the production state machine through random worlds: lost answers, failures, crashes and undo at any step.
+//!
+//! The world is a set of keys and places. After every step the safety lines of the design are checked; once faults
+//! stop, the rotation has to come to rest within a bounded number of effects, with no key left unreported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use akia_core::journal::{Attribution, Event, Record};
+use akia_core::rotation::{
+    AbortReason, Decision, Effect, FileKind, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer,
+};
+use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+const PLACES: usize = 2;
+/// Effects after which a drain without faults must have come to rest.
+const DRAIN_LIMIT: usize = 200;
+
+#[test]
+fn a_rotation_without_faults_ends_in_grace_and_then_retired() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::InGrace { .. }), "{:?}", walk.rest());
+    walk.now = walk.now.checked_add(SignedDuration::from_hours(24 * 8)).unwrap();
+    walk.drain();
+    assert_eq!(walk.rest(), Rest::Retired);
+    assert!(walk.rotation.is_over());
+    assert_eq!(walk.keys.len(), 1);
+}
+
+#[test]
+fn the_displaced_key_is_kept_when_asked() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Keep);
+    walk.drain();
+    assert_eq!(walk.rest(), Rest::Kept);
+    assert_eq!(walk.keys[&walk.displaced()], KeyStatus::Active);
+}
+
+#[test]
+fn undo_after_deactivation_brings_the_displaced_key_back_everywhere() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.drain();
+    walk.record(Event::UndoRequested);
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::Undone { .. }), "{:?}", walk.rest());
+    let displaced = walk.displaced();
+    assert!(walk.places.iter().all(|key| *key == displaced));
+    assert_eq!(walk.keys[&displaced], KeyStatus::Active);
+}
+
+#[test]
+fn undo_is_refused_once_the_displaced_key_is_deleted() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Delete);
+    walk.drain();
+    assert_eq!(walk.rest(), Rest::Retired);
+    let before = walk.rotation.clone();
+    let record = Record { at: walk.now, event: Event::UndoRequested };
+    let error = walk.rotation.apply(&record).unwrap_err();
+    assert_eq!(error.to_string(), "the journal says \"UndoRequested\" of a rotation that is done");
+    assert_eq!(walk.rotation, before);
+}
+
+#[test]
+fn a_key_that_is_still_used_is_not_deactivated_until_a_person_says_so() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.still_used = true;
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::Undecided { decision: Decision::StillUsed { .. } }));
+    assert_eq!(walk.keys[&walk.displaced()], KeyStatus::Active);
+    walk.record(Event::EvidenceWaived);
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::InGrace { .. }));
+}
+
+#[test]
+fn an_outsider_who_reactivates_the_displaced_key_stops_its_deletion() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.drain();
+    let displaced = walk.displaced();
+    walk.keys.insert(displaced.clone(), KeyStatus::Active);
+    walk.now = walk.now.checked_add(SignedDuration::from_hours(24 * 8)).unwrap();
+    walk.drain();
+    assert_eq!(walk.rest(), Rest::Undecided { decision: Decision::Reactivated });
+    assert_eq!(walk.keys[&displaced], KeyStatus::Active);
+}
+
+#[test]
+fn a_rival_key_makes_us_delete_ours_and_stop() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.rival = Some("AKIARIVAL0000000000".parse().unwrap());
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::Aborted { why: AbortReason::Rival { .. } }));
+    assert_eq!(walk.keys.keys().cloned().collect::<Vec<_>>(), [walk.displaced()]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_walk_locks_anybody_out(choices in proptest::collection::vec(any::<u8>(), 0..120), mode in 0..3_u8) {
+        let retirement = [Retirement::Deactivate, Retirement::Delete, Retirement::Keep][usize::from(mode)];
+        let mut walk = Walk::new(choices, retirement);
+        walk.run_with_faults();
+        walk.drain();
+        walk.check_rest();
+    }
+}
+
+/// A world and a rotation in it.
+struct Walk {
+    rotation: Rotation,
+    records: Vec<Record>,
+    now: Timestamp,
+    choices: Vec<u8>,
+    keys: BTreeMap<AccessKeyId, KeyStatus>,
+    staged: BTreeSet<AccessKeyId>,
+    places: Vec<AccessKeyId>,
+    created: u32,
+    still_used: bool,
+    rival: Option<AccessKeyId>,
+    unresolved_creates: u32,
+}
+
+impl Walk {
+    fn new(choices: Vec<u8>, retirement: Retirement) -> Self {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let plan = plan(retirement, now);
+        let displaced = plan.displaced.clone();
+        let first = Record { at: now, event: Event::Planned { plan: Box::new(plan) } };
+        Self {
+            rotation: Rotation::begin(&first).unwrap(),
+            records: vec![first],
+            now,
+            choices,
+            keys: BTreeMap::from([(displaced.clone(), KeyStatus::Active)]),
+            staged: BTreeSet::new(),
+            places: vec![displaced; PLACES],
+            created: 0,
+            still_used: false,
+            rival: None,
+            unresolved_creates: 0,
+        }
+    }
+
+    fn displaced(&self) -> AccessKeyId {
+        self.rotation.plan().displaced.clone()
+    }
+
+    fn rest(&self) -> Rest {
+        self.rotation.rest(self.now)
+    }
+
+    /// The next choice of the fuzzer; 0, which means that all goes well, when there are none left.
+    fn choose(&mut self, among: u8) -> u8 {
+        self.choices.pop().map_or(0, |choice| choice % among)
+    }
+
+    fn record(&mut self, event: Event) {
+        let record = Record { at: self.now, event };
+        self.rotation.apply(&record).unwrap_or_else(|illegal| panic!("{illegal}: {:?}", record.event));
+        self.records.push(record);
+    }
+
+    /// Loses everything that is not in the journal.
+    fn crash(&mut self) {
+        let live = self.rotation.clone();
+        self.rotation = Rotation::replay(&self.records).unwrap();
+        assert_eq!(self.rotation, live, "replay and live state must agree");
+        self.record(Event::Resumed);
+    }
+
+    fn run_with_faults(&mut self) {
+        while !self.choices.is_empty() {
+            self.now = self.now.checked_add(SignedDuration::from_millis(700)).unwrap();
+            if self.choose(23) == 22 {
+                let request = Record { at: self.now, event: Event::UndoRequested };
+                if self.rotation.apply(&request).is_ok() {
+                    self.records.push(request);
+                }
+            }
+            let effects = self.rotation.next(self.now);
+            if effects.is_empty() {
+                match self.choose(3) {
+                    0 => self.now = self.now.checked_add(SignedDuration::from_hours(24 * 4)).unwrap(),
+                    1 => self.crash(),
+                    _ => self.decide(),
+                }
+            }
+            for effect in effects {
+                self.step(&effect);
+                self.check_safety();
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        self.choices.clear();
+        self.record(Event::Resumed);
+        for _ in 0..DRAIN_LIMIT {
+            self.now = self.now.checked_add(SignedDuration::from_millis(1_100)).unwrap();
+            let effects = self.rotation.next(self.now);
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                if let Effect::Wait { until } = effect {
+                    self.now = self.now.max(until);
+                } else {
+                    self.step(&effect);
+                    self.check_safety();
+                }
+            }
+        }
+        panic!("no rest after {DRAIN_LIMIT} rounds: {:?}", self.rotation);
+    }
+
+    /// A person answers what is asked.
+    fn decide(&mut self) {
+        match self.rest() {
+            Rest::Undecided { decision: Decision::Orphans { keys } } => {
+                if self.choose(2) == 0 {
+                    let key = keys.first().unwrap().clone();
+                    self.record(Event::OrphanAttributed { key, evidence: Attribution::Person });
+                } else {
+                    self.record(Event::OrphanDisowned);
+                }
+            }
+            Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
+                self.record(Event::EvidenceWaived);
+            }
+            Rest::InGrace { .. } => self.record(Event::GraceWaived),
+            Rest::Interrupted { .. } => self.record(Event::Resumed),
+            _ => {}
+        }
+    }
+
+    /// Performs one effect, with whatever fault the fuzzer chose.
+    fn step(&mut self, effect: &Effect) {
+        if let Some(intent) = effect.intent() {
+            self.record(Event::Intended { intent });
+            if self.choose(9) == 8 {
+                return self.crash();
+            }
+        }
+        let fails = self.choose(5) == 4;
+        let crashes = self.choose(9) == 8;
+        let error = || "lost".to_owned();
+        let event = match effect {
+            Effect::Wait { until } => {
+                self.now = self.now.max(*until);
+                return;
+            }
+            Effect::Create => return self.create(crashes),
+            Effect::InvestigateCreate => self.investigate(),
+            _ if fails => match effect {
+                Effect::Deliver { place, .. } => Event::DeliveryFailed { place: *place, error: error() },
+                Effect::Restore { place, .. } => Event::RestoreFailed { place: *place, error: error() },
+                Effect::Prove { .. } => Event::ProofFailed { error: error() },
+                Effect::ReadBackSecret { .. } => Event::SecretLost { error: error() },
+                _ => Event::Failed { error: error() },
+            },
+            Effect::DeleteOrphan { ours } => {
+                assert!(*ours.key() != self.displaced(), "the displaced key is never an orphan");
+                self.keys.remove(ours.key());
+                Event::OrphanDeleted
+            }
+            Effect::ReadBackSecret { key } => {
+                assert!(self.staged.contains(key), "a created key without a staged secret");
+                Event::SecretReadBack
+            }
+            Effect::Prove { key } => {
+                if self.keys.get(key) == Some(&KeyStatus::Active) {
+                    Event::ProofPassed
+                } else {
+                    Event::ProofFailed { error: error() }
+                }
+            }
+            Effect::CheckRivals { key } => {
+                let (before, displaced) = (self.rotation.plan().before.clone(), self.displaced());
+                let rivals: BTreeSet<_> = self
+                    .keys
+                    .keys()
+                    .chain(self.rival.as_ref())
+                    .filter(|&k| k != key && *k != displaced && !before.contains(k))
+                    .cloned()
+                    .collect();
+                if rivals.is_empty() { Event::RivalsAbsent } else { Event::RivalFound { keys: rivals } }
+            }
+            Effect::Deliver { place, proven } => {
+                assert_eq!(self.keys.get(proven.key()), Some(&KeyStatus::Active), "delivered a key that is not active");
+                self.places[*place] = proven.key().clone();
+                Event::Delivered { place: *place }
+            }
+            Effect::Promote { .. } => Event::Promoted,
+            Effect::Observe => Event::Observed { last_used: self.last_used() },
+            Effect::DeactivateDisplaced { proven, delivered } => {
+                assert!(self.places.iter().all(|key| key == delivered.key() && key == proven.key()));
+                let displaced = self.displaced();
+                self.keys.insert(displaced, KeyStatus::Inactive);
+                Event::DisplacedDeactivated
+            }
+            Effect::DeleteDisplaced { permit } => match self.keys.get(permit.key()) {
+                Some(KeyStatus::Active) => Event::DisplacedFoundActive,
+                Some(KeyStatus::Inactive) => {
+                    self.keys.remove(permit.key());
+                    Event::DisplacedDeleted
+                }
+                None => Event::DisplacedGone,
+            },
+            Effect::ActivateDisplaced => {
+                let displaced = self.displaced();
+                self.keys.insert(displaced, KeyStatus::Active);
+                Event::DisplacedActivated
+            }
+            Effect::Restore { place, proven } => {
+                assert_eq!(*proven.key(), self.displaced());
+                self.places[*place] = proven.key().clone();
+                Event::Restored { place: *place }
+            }
+            Effect::DeactivateNew { restored, .. } => {
+                assert!(self.places.iter().all(|key| key == restored.key()));
+                let new = self.rotation.new_key().unwrap().clone();
+                self.keys.insert(new, KeyStatus::Inactive);
+                Event::NewDeactivated
+            }
+            Effect::DeleteNew { ours } => {
+                assert!(!self.places.contains(ours.key()), "deleted a key that a place refers to");
+                self.keys.remove(ours.key());
+                Event::NewDeleted
+            }
+            Effect::WipeSecrets => {
+                self.staged.clear();
+                Event::SecretsWiped
+            }
+        };
+        if crashes {
+            return self.crash();
+        }
+        // An earlier effect of the same round may have made this outcome meaningless; the driver drops it then, too.
+        self.record(event);
+    }
+
+    /// The one effect whose answer can be lost with the key made.
+    fn create(&mut self, crashes: bool) {
+        assert_eq!(self.unresolved_creates, 0, "a second create before the first was resolved");
+        self.created += 1;
+        let key: AccessKeyId = format!("AKIANEW{:013}", self.created).parse().unwrap();
+        match self.choose(6) {
+            0..=2 if crashes => {
+                self.keys.insert(key, KeyStatus::Active);
+                self.unresolved_creates = 1;
+                self.crash();
+            }
+            0..=2 => {
+                self.keys.insert(key.clone(), KeyStatus::Active);
+                self.staged.insert(key.clone());
+                self.record(Event::KeyCreated { key });
+            }
+            3 => {
+                let transient = self.choose(2) == 1;
+                self.record(Event::CreateRefused { error: "AccessDenied".to_owned(), transient });
+            }
+            4 => {
+                self.unresolved_creates = 1;
+                self.record(Event::CreateUnanswered { error: "time-out".to_owned() });
+            }
+            _ => {
+                self.keys.insert(key, KeyStatus::Active);
+                self.unresolved_creates = 1;
+                self.record(Event::CreateUnanswered { error: "time-out".to_owned() });
+            }
+        }
+    }
+
+    fn investigate(&mut self) -> Event {
+        self.unresolved_creates = 0;
+        let before = self.rotation.plan().before.clone();
+        let keys: BTreeSet<_> = self.keys.keys().filter(|key| !before.contains(*key)).cloned().collect();
+        let Some(first) = keys.first() else { return Event::OrphanAbsent };
+        if self.choose(2) == 1 {
+            Event::OrphanAttributed { key: first.clone(), evidence: Attribution::CloudTrail }
+        } else {
+            Event::OrphanSuspected { keys }
+        }
+    }
+
+    fn last_used(&mut self) -> LastUsed {
+        let at = if self.still_used { self.now } else { "2025-12-01T00:00:00Z".parse().unwrap() };
+        match self.choose(7) {
+            5 => LastUsed::Unknown { reason: "AccessDenied".to_owned() },
+            6 => LastUsed::Never,
+            _ => LastUsed::At { at, service: "s3".to_owned(), region: "eu-west-1".to_owned() },
+        }
+    }
+
+    /// The safety lines of the design that hold after every step.
+    fn check_safety(&self) {
+        for (index, key) in self.places.iter().enumerate() {
+            let status = self.keys.get(key);
+            assert_eq!(status, Some(&KeyStatus::Active), "place {index} refers to {key}: {:?}", self.rotation);
+        }
+    }
+
+    /// What must be true once a drained rotation rests.
+    fn check_rest(&self) {
+        let rest = self.rest();
+        assert_ne!(rest, Rest::Busy, "{:?}", self.rotation);
+        let known: BTreeSet<_> =
+            [Some(self.displaced()), self.rotation.new_key().cloned()].into_iter().flatten().collect();
+        let place: BTreeSet<_> = self.places.iter().cloned().collect();
+        for key in self.keys.keys().filter(|key| !known.contains(*key) && !place.contains(*key)) {
+            let reported = match &rest {
+                Rest::Undecided { decision: Decision::Orphans { keys } } => keys.contains(key),
+                Rest::Aborted { why: AbortReason::Rival { keys } } => keys.contains(key),
+                // A person said that it is none of ours.
+                Rest::Aborted { why: AbortReason::NoRoom } => true,
+                _ => false,
+            };
+            assert!(reported, "{key} is nobody's and unreported: {rest:?}");
+        }
+        if let Rest::Aborted { .. } | Rest::Undone { .. } | Rest::UndoneAndClean = rest {
+            assert!(self.places.iter().all(|key| *key == self.displaced()));
+        }
+    }
+}
+
+fn plan(retirement: Retirement, now: Timestamp) -> Plan {
+    let displaced: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+    Plan {
+        id: RotationId::from_bits(7),
+        identity: Identity {
+            arn: "arn:aws:iam::123456789012:user/alice".parse().unwrap(),
+            user_id: "AIDAEXAMPLEEXAMPLE00".parse().unwrap(),
+        },
+        displaced: displaced.clone(),
+        displaced_created_at: now.checked_sub(SignedDuration::from_hours(24 * 400)).unwrap(),
+        before: BTreeSet::from([displaced]),
+        places: (0..PLACES)
+            .map(|n| Place::Profile {
+                path: "/home/alice/.aws/credentials".to_owned(),
+                file: FileKind::Credentials,
+                profile: format!("p{n}").parse().unwrap(),
+            })
+            .collect(),
+        signer: Signer::Own { profile: "p0".parse().unwrap(), mfa_serial: None },
+        endpoint_url: None,
+        region: "us-east-1".parse().unwrap(),
+        retirement,
+        grace: SignedDuration::from_hours(24 * 7),
+        nonce: "n0".to_owned(),
+        pace: Pace { proofs: 2, proof_limit: 30, ..Pace::default() },
+    }
+}
