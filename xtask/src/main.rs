@@ -1,2 +1,50 @@
-//! akia.
-fn main() {}
+//! What a shell script would do for this repository: `cargo xtask test` is all that CI runs.
+//!
+//! Light on purpose: std and clap only, so that it builds in seconds; everything heavy is a command that it starts.
+#![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
+
+mod command;
+mod folders;
+mod test;
+mod tools;
+mod venv;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tasks of the akia repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that CI runs, with the time each step took; exits non-zero when any step fails.
+    Test {
+        /// Run only these steps (repeatable).
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+        /// Print the names of the steps and stop.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Make sure that <target>/venv holds the emulators and the AWS CLI that tests use, and print its path.
+    Venv,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { only, list } => test::run(&only, list),
+        Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            println!("xtask: error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

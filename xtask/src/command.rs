@@ -1,0 +1,51 @@
+//! Starting programs: never with our standard input, and every failure names the command.
+
+use crate::folders;
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+
+/// A command in the repository's root, its output going where ours goes.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folders::root()).stdin(Stdio::null());
+    command
+}
+
+/// Cargo itself: the one that runs us, so that the toolchain stays the same.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    // Set by cargo for this program alone; a child cargo that saw them would rebuild what depends on them.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_PATH"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs to the end; anything but success is an error.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    println!("    $ {}", shown(command));
+    let status = command.status().map_err(|error| format!("cannot start {}: {error}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command))) }
+}
+
+/// Runs to the end without showing output; gives standard output and standard error, and whether it succeeded.
+pub(crate) fn capture(command: &mut Command) -> Result<(bool, String), String> {
+    let output = command.output().map_err(|error| format!("cannot start {}: {error}", shown(command)))?;
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    Ok((output.status.success(), text))
+}
+
+/// The command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let mut text = command.get_program().to_string_lossy().into_owned();
+    if let Some(name) = std::path::Path::new(command.get_program()).file_name() {
+        text = name.to_string_lossy().into_owned();
+    }
+    for argument in command.get_args() {
+        text.push(' ');
+        text.push_str(&argument.to_string_lossy());
+    }
+    text
+}
