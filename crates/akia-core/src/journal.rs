@@ -25,6 +25,8 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intent {
+    /// `DeleteAccessKey` on the key that a person named to make room.
+    MakeRoom,
     /// `CreateAccessKey` for the user.
     Create,
     /// The new key into the place with this index in the plan.
@@ -59,6 +61,8 @@ pub enum Event {
         /// Which.
         intent: Intent,
     },
+    /// The key that a person named is deleted: there is room for a new one.
+    RoomMade,
     /// AWS answered with a new key. Its sealed secret was staged in the same transaction as this record.
     KeyCreated {
         /// The new key.

@@ -3,6 +3,8 @@
 //! The world is a set of keys and places. After every step the safety lines of the design are checked; once faults
 //! stop, the rotation has to come to rest within a bounded number of effects, with no key left unreported.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::journal::{Attribution, Event, Record};
@@ -83,6 +85,24 @@ fn an_outsider_who_reactivates_the_displaced_key_stops_its_deletion() {
     walk.drain();
     assert_eq!(walk.rest(), Rest::Undecided { decision: Decision::Reactivated });
     assert_eq!(walk.keys[&displaced], KeyStatus::Active);
+}
+
+#[test]
+fn room_is_made_only_with_the_key_that_a_person_named() {
+    let other: AccessKeyId = "AKIAOTHER00000000000".parse().unwrap();
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.keys.insert(other.clone(), KeyStatus::Inactive);
+    let mut plan = walk.rotation.plan().clone();
+    plan.make_room = Some(other.clone());
+    let unlisted = Record { at: walk.now, event: Event::Planned { plan: Box::new(plan.clone()) } };
+    assert!(Rotation::begin(&unlisted).is_err(), "a key that was not there cannot be named");
+    plan.before.insert(other.clone());
+    let first = Record { at: walk.now, event: Event::Planned { plan: Box::new(plan) } };
+    walk.rotation = Rotation::begin(&first).unwrap();
+    walk.records = vec![first];
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::InGrace { .. }), "{:?}", walk.rest());
+    assert!(!walk.keys.contains_key(&other));
 }
 
 #[test]
@@ -260,6 +280,11 @@ impl Walk {
                 Effect::ReadBackSecret { .. } => Event::SecretLost { error: error() },
                 _ => Event::Failed { error: error() },
             },
+            Effect::MakeRoom { key } => {
+                assert!(!self.places.contains(key), "made room with a key in use");
+                self.keys.remove(key);
+                Event::RoomMade
+            }
             Effect::DeleteOrphan { ours } => {
                 assert!(*ours.key() != self.displaced(), "the displaced key is never an orphan");
                 self.keys.remove(ours.key());
@@ -436,6 +461,7 @@ fn plan(retirement: Retirement, now: Timestamp) -> Plan {
         displaced: displaced.clone(),
         displaced_created_at: now.checked_sub(SignedDuration::from_hours(24 * 400)).unwrap(),
         before: BTreeSet::from([displaced]),
+        make_room: None,
         places: (0..PLACES)
             .map(|n| Place::Profile {
                 path: "/home/alice/.aws/credentials".to_owned(),

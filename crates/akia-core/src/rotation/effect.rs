@@ -87,6 +87,11 @@ pub enum Effect {
         /// When to ask again.
         until: Timestamp,
     },
+    /// Delete the other key of the user that a person named, if it is still what it was.
+    MakeRoom {
+        /// The key from the plan.
+        key: AccessKeyId,
+    },
     /// Create a key, once, without retries; stage its secret with the record of the answer.
     Create,
     /// Find out what became of a create request whose answer was lost.
@@ -167,6 +172,7 @@ impl Effect {
     #[must_use]
     pub fn intent(&self) -> Option<Intent> {
         match self {
+            Self::MakeRoom { .. } => Some(Intent::MakeRoom),
             Self::Create => Some(Intent::Create),
             Self::DeleteOrphan { .. } => Some(Intent::DeleteOrphan),
             Self::Deliver { place, .. } => Some(Intent::Deliver(*place)),

@@ -21,6 +21,8 @@ pub struct Plan {
     pub displaced_created_at: Timestamp,
     /// All keys of the user when the plan was made.
     pub before: BTreeSet<AccessKeyId>,
+    /// Another key of the user that a person named to be deleted, so that there is room for a new one.
+    pub make_room: Option<AccessKeyId>,
     /// Where the new key has to arrive. All are required.
     pub places: Vec<Place>,
     /// Who signs the changes.

@@ -55,6 +55,7 @@ pub enum PlaceState {
 /// Where the rotation stands. States are nouns or past facts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Stage {
+    Crowded,
     Planned {
         attempt: u32,
         not_before: Option<Timestamp>,
@@ -287,7 +288,13 @@ impl Rotation {
             Event::Planned { plan } => Ok(Self {
                 places: vec![PlaceState::Displaced; plan.places.len()],
                 plan: (**plan).clone(),
-                stage: Stage::Planned { attempt: 1, not_before: None },
+                stage: match &plan.make_room {
+                    Some(key) if *key == plan.displaced || !plan.before.contains(key) => {
+                        return Err(Illegal { event: name_of(&record.event), stage: "not planned".to_owned() });
+                    }
+                    Some(_) => Stage::Crowded,
+                    None => Stage::Planned { attempt: 1, not_before: None },
+                },
                 trouble: None,
                 secrets: Secrets::Staged,
             }),
@@ -336,7 +343,8 @@ impl Rotation {
             | Stage::Reactivated { .. }
             | Stage::Retired
             | Stage::Undoing { .. } => SigningKey::New,
-            Stage::Planned { .. }
+            Stage::Crowded
+            | Stage::Planned { .. }
             | Stage::CreateIntended { .. }
             | Stage::CreateUnknown { .. }
             | Stage::OrphanSuspected { .. }
@@ -389,6 +397,7 @@ impl Rotation {
         let wait_or = |until: Timestamp, effect: Effect| if now < until { Effect::Wait { until } } else { effect };
         let pace = &self.plan.pace;
         match &self.stage {
+            Stage::Crowded => self.plan.make_room.iter().map(|key| Effect::MakeRoom { key: key.clone() }).collect(),
             Stage::Planned { not_before, .. } => vec![match not_before {
                 Some(until) => wait_or(*until, Effect::Create),
                 None => Effect::Create,
@@ -476,7 +485,8 @@ impl Rotation {
                 Rest::Undecided { decision: Decision::StillUsed { last_used: last_used.clone() } }
             }
             Stage::Reactivated { .. } => Rest::Undecided { decision: Decision::Reactivated },
-            Stage::Planned { .. }
+            Stage::Crowded
+            | Stage::Planned { .. }
             | Stage::CreateIntended { .. }
             | Stage::CreateUnknown { .. }
             | Stage::OrphanAttributed { .. }
@@ -536,6 +546,7 @@ impl Rotation {
         let pace = &self.plan.pace;
         Some(match (self.stage.clone(), event) {
             // Create.
+            (Stage::Crowded, Event::RoomMade) => Stage::Planned { attempt: 1, not_before: None },
             (Stage::CreateIntended { .. }, Event::KeyCreated { key }) if *key != self.plan.displaced => {
                 Stage::Created { new: Ours::mint(key.clone()), since: at }
             }
@@ -721,6 +732,7 @@ impl Rotation {
     /// An intent changes the state only where its loss would leave something unknown.
     fn transition_to_intent(&mut self, intent: Intent, at: Timestamp) -> Option<Stage> {
         Some(match (self.stage.clone(), intent) {
+            (stage @ Stage::Crowded, Intent::MakeRoom) => stage,
             (Stage::Planned { attempt, .. }, Intent::Create) => Stage::CreateIntended { attempt, since: at },
             (stage @ Stage::OrphanAttributed { .. }, Intent::DeleteOrphan)
             | (stage @ Stage::Discarding { .. }, Intent::DeleteNew)
@@ -753,7 +765,7 @@ impl Rotation {
             streak: Streak::default(),
         };
         self.stage = match self.stage.clone() {
-            Stage::Planned { .. } => Stage::Aborted { why: AbortReason::Undone },
+            Stage::Crowded | Stage::Planned { .. } => Stage::Aborted { why: AbortReason::Undone },
             Stage::Created { new, .. } | Stage::Proving { new, .. } | Stage::Proven { new, .. } => {
                 Stage::Discarding { new, why: AbortReason::Undone }
             }
@@ -830,7 +842,8 @@ impl Rotation {
             | Stage::Undoing { new, .. }
             | Stage::Restoring { new, .. }
             | Stage::Undone { new, .. } => Some(new),
-            Stage::Planned { .. }
+            Stage::Crowded
+            | Stage::Planned { .. }
             | Stage::CreateIntended { .. }
             | Stage::CreateUnknown { .. }
             | Stage::OrphanSuspected { .. }
@@ -845,6 +858,7 @@ impl Rotation {
     #[must_use]
     pub fn stage_name(&self) -> &'static str {
         match &self.stage {
+            Stage::Crowded => "making room",
             Stage::Planned { .. } => "planned",
             Stage::CreateIntended { .. } => "waiting for the answer to a create request",
             Stage::CreateUnknown { .. } => "unsure whether a key was created",
