@@ -6,6 +6,7 @@
 pub mod ids;
 pub mod journal;
 pub mod key;
+pub mod policy;
 pub mod rotation;
 pub mod secret;
 

@@ -1,0 +1,12 @@
+//! The IAM policies that a job needs, and the rights that each command of akia needs.
+//!
+//! Invariant: every action here exists, and stands in a statement only with a resource that it supports. `tests/policy_judges.rs`
+//! holds both against the Service Authorization Reference and against botocore's models.
+
+mod action;
+mod document;
+mod job;
+
+pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
+pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
+pub use job::{JobPolicy, PolicyOptions, UnknownJob};

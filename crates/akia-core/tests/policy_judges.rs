@@ -1,0 +1,229 @@
+//! The printed policies and the lists of rights, judged by what AWS documents: the grammar of the policy language, and the actions and
+//! resource types of the Service Authorization Reference (`tests/data/actions.tsv`).
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside #[test]")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use akia_core::policy::{Command, JobPolicy, PolicyOptions, ResourceForm, required_actions};
+use akia_core::{Partition, UserArn};
+use serde_json::Value;
+
+/// Action → resource types, `*` marking required ones; no types at all: only `"Resource": "*"` works.
+fn reference() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    include_str!("data/actions.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let types = fields[2].split(',').filter(|name| *name != "-").map(|name| name.trim_end_matches('*'));
+            (fields[0], types.collect())
+        })
+        .collect()
+}
+
+fn every_document() -> Vec<(String, Value)> {
+    let mut documents = Vec::new();
+    for job in JobPolicy::ALL {
+        for partition in Partition::ALL {
+            for (require_mfa, path_aware) in [(false, false), (false, true), (true, false), (true, true)] {
+                let options = PolicyOptions { partition, require_mfa, path_aware };
+                let text = job.document(&options).to_pretty_json();
+                documents.push((format!("{} {options:?}", job.as_str()), serde_json::from_str(&text).unwrap()));
+            }
+        }
+    }
+    documents
+}
+
+fn values(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().map(|item| item.as_str().unwrap()).collect(),
+        other => panic!("neither a string nor a list: {other}"),
+    }
+}
+
+/// Policy variables that IAM documents and that akia uses.
+const VARIABLES: [&str; 1] = ["${aws:username}"];
+
+/// Checks one document against the grammar; `Err` names the first fault.
+fn grammar(document: &Value) -> Result<(), String> {
+    let check = |holds: bool, fault: String| if holds { Ok(()) } else { Err(fault) };
+    let top = document.as_object().ok_or("not an object")?;
+    check(
+        top.keys().eq(["Version", "Statement"].iter()) || top.keys().eq(["Statement", "Version"].iter()),
+        format!("elements {:?}", top.keys()),
+    )?;
+    check(document["Version"] == "2012-10-17", "version".into())?;
+    let mut sids = BTreeSet::new();
+    for statement in document["Statement"].as_array().ok_or("no list of statements")? {
+        let fields = statement.as_object().ok_or("a statement is no object")?;
+        for name in fields.keys() {
+            check(
+                ["Sid", "Effect", "Action", "Resource", "Condition"].contains(&name.as_str()),
+                format!("element {name}"),
+            )?;
+        }
+        let sid = statement["Sid"].as_str().ok_or("no sid")?;
+        check(!sid.is_empty() && sid.bytes().all(|b| b.is_ascii_alphanumeric()), format!("sid {sid}"))?;
+        check(sids.insert(sid), format!("sid {sid} twice"))?;
+        check(statement["Effect"] == "Allow" || statement["Effect"] == "Deny", format!("effect of {sid}"))?;
+        let actions = values(&statement["Action"]);
+        check(!actions.is_empty(), format!("no action in {sid}"))?;
+        for action in actions {
+            let (service, name) = action.split_once(':').ok_or(format!("action {action}"))?;
+            let fits =
+                service.bytes().all(|b| b.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
+            check(fits, format!("action {action}"))?;
+        }
+        let resources = values(&statement["Resource"]);
+        check(!resources.is_empty(), format!("no resource in {sid}"))?;
+        for resource in resources {
+            let mut rest = resource.to_owned();
+            for variable in VARIABLES {
+                rest = rest.replace(variable, "");
+            }
+            check(!rest.contains(['$', '{', '}']), format!("unknown variable in {resource}"))?;
+            let parts: Vec<&str> = resource.splitn(6, ':').collect();
+            let is_user = parts.len() == 6
+                && parts[0] == "arn"
+                && parts[1].parse::<Partition>().is_ok()
+                && parts[2..5] == ["iam", "", "*"]
+                && parts[5].starts_with("user/");
+            // A variable holds a colon, so that the sixth part may have one.
+            check(resource == "*" || is_user, format!("resource {resource}"))?;
+        }
+        if let Some(condition) = statement.get("Condition") {
+            for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
+                check(
+                    ["BoolIfExists", "ForAllValues:StringLike", "Null"].contains(&operator.as_str()),
+                    format!("operator {operator}"),
+                )?;
+                for (key, value) in keys.as_object().ok_or("a condition's keys are no object")? {
+                    check(["aws:MultiFactorAuthPresent", "aws:TagKeys"].contains(&key.as_str()), format!("key {key}"))?;
+                    check(!values(value).is_empty(), format!("no value for {key}"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_policy_keeps_to_the_grammar() {
+    for (name, document) in every_document() {
+        assert_eq!(grammar(&document), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn the_grammar_check_can_fail() {
+    let good = JobPolicy::ManageOwnKeys.document(&PolicyOptions::default()).to_compact_json();
+    for (from, to, fault) in [
+        ("2012-10-17", "2008-10-17", "version"),
+        ("\"Sid\":\"ManageOwnAccessKeys\"", "\"Sid\":\"Manage own\"", "sid Manage own"),
+        ("DescribeOwnAccessKeys", "ManageOwnAccessKeys", "sid ManageOwnAccessKeys twice"),
+        ("iam:GetUser", "iam:Get User", "action iam:Get User"),
+        ("aws:username", "aws:user", "unknown variable in arn:aws:iam::*:user/${aws:user}"),
+        ("arn:aws:iam::*:user/", "arn:aws:iam:user/", "resource arn:aws:iam:user/${aws:username}"),
+        ("\"Null\"", "\"Nil\"", "operator Nil"),
+        (
+            "\"Effect\":\"Allow\",\"Action\":\"iam:TagUser\"",
+            "\"Effect\":\"allow\",\"Action\":\"iam:TagUser\"",
+            "effect of DescribeOwnAccessKeys",
+        ),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let bad: Value = serde_json::from_str(&good.replace(from, to)).unwrap();
+        assert_eq!(grammar(&bad), Err(fault.to_owned()));
+    }
+}
+
+#[test]
+fn every_action_exists_and_supports_its_resource() {
+    let reference = reference();
+    assert!(reference.len() > 190, "the list of actions is cut short");
+    for (name, document) in every_document() {
+        for statement in document["Statement"].as_array().unwrap() {
+            for action in values(&statement["Action"]) {
+                let types = reference.get(action).unwrap_or_else(|| panic!("{name}: there is no action {action}"));
+                for resource in values(&statement["Resource"]) {
+                    assert!(
+                        resource == "*" || types.contains("user"),
+                        "{name}: {action} takes no user as its resource"
+                    );
+                }
+            }
+        }
+    }
+    for command in Command::ALL {
+        for action in required_actions(command) {
+            let types = reference.get(action.name).unwrap_or_else(|| panic!("there is no action {}", action.name));
+            assert_eq!(types.contains("user"), action.resource == ResourceForm::User, "{}", action.name);
+        }
+    }
+}
+
+#[test]
+fn the_commands_need_no_more_than_their_policies_grant() {
+    let granted = |job: JobPolicy| -> BTreeSet<String> {
+        let document = job.document(&PolicyOptions::default());
+        document.statement.iter().flat_map(|statement| statement.action.as_slice().to_vec()).collect()
+    };
+    for (command, job) in [
+        (Command::Rotate, JobPolicy::RotateOwnKeys),
+        (Command::RotateOthers, JobPolicy::RotateOthersKeys),
+        (Command::Undo, JobPolicy::RotateOwnKeys),
+        (Command::Retire, JobPolicy::RotateOwnKeys),
+        (Command::SetupCreate, JobPolicy::CreateOwnKeys),
+        (Command::KeyDelete, JobPolicy::ManageOwnKeys),
+        (Command::Status, JobPolicy::ManageOwnKeys),
+        (Command::KeyDeactivate, JobPolicy::ManageOwnKeys),
+    ] {
+        for action in required_actions(command) {
+            assert!(granted(job).contains(action.name), "{} lacks {}", job.as_str(), action.name);
+        }
+    }
+}
+
+/// The AWS quota for the inline policies of a user, white space not counted.
+#[test]
+fn every_policy_fits_into_an_inline_policy_of_a_user() {
+    for (name, document) in every_document() {
+        let length = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
+        assert!(length <= 2048, "{name} has {length} characters");
+    }
+}
+
+/// The wildcard match of IAM: `*` matches any run of characters, slashes too; `?` one.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| matches(&pattern[1..], &text[at..]))
+        }
+        Some(c) => text.strip_prefix(c).is_some_and(|rest| matches(&pattern[c.len_utf8()..], rest)),
+    }
+}
+
+#[test]
+fn path_aware_policies_match_the_own_user_under_any_path_and_nobody_else() {
+    let covers = |path_aware: bool, caller: &str, target: &str| {
+        let document = JobPolicy::ManageOwnKeys.document(&PolicyOptions { path_aware, ..PolicyOptions::default() });
+        let caller: UserArn = caller.parse().unwrap();
+        let patterns = document.statement[0].resource.as_slice().to_vec();
+        patterns.iter().any(|pattern| matches(&pattern.replace("${aws:username}", caller.name.as_str()), target))
+    };
+    let plain = "arn:aws:iam::123456789012:user/bob";
+    let in_path = "arn:aws:iam::123456789012:user/team/ops/bob";
+    let namesake = "arn:aws:iam::123456789012:user/alice-bob";
+    let below = "arn:aws:iam::123456789012:user/bob/alice";
+    assert!(covers(false, plain, plain));
+    assert!(!covers(false, in_path, in_path), "this is why --path-aware exists");
+    assert!(covers(true, plain, plain));
+    assert!(covers(true, in_path, in_path));
+    for stranger in [namesake, below] {
+        assert!(!covers(true, plain, stranger), "{stranger}");
+    }
+}
