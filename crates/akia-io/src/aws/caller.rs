@@ -1,0 +1,513 @@
+//! An identity that can make calls, and the calls.
+//!
+//! Invariant: each method is one operation of AWS and says in its type what AWS said. `CreateAccessKey` is sent at most
+//! once, on its own connection, because a repeated one makes a second key; every other call here is safe to repeat,
+//! and the SDK does so.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use akia_core::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
+use akia_core::key::{AccessKey, KeyStatus, LastUsed};
+use akia_core::secret::SecretAccessKey;
+use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_iam::types::StatusType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::app_name::AppName;
+use jiff::Timestamp;
+
+use super::client::{Aws, authority};
+use super::credentials::Credentials;
+use super::error::{AwsError, Call, Context, classify};
+use super::http::Connection;
+use super::identity::CallerIdentity;
+use super::options::{Service, Target};
+
+/// Pages of one listing that are read at most.
+const PAGE_LIMIT: usize = 100;
+/// Attempts for calls that are safe to repeat.
+const ATTEMPTS: u32 = 4;
+
+/// An IAM user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name; may change.
+    pub name: UserName,
+    /// Its immutable id.
+    pub id: UserId,
+    /// Its ARN.
+    pub arn: UserArn,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its tags, in AWS's order.
+    pub tags: Vec<(String, String)>,
+}
+
+/// A key that was just made. The secret is shown this once.
+pub struct NewKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// Its secret.
+    pub secret: SecretAccessKey,
+    /// `CreateDate`, where the answer had one.
+    pub created_at: Option<Timestamp>,
+}
+
+/// How an idempotent change to a key ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange {
+    /// AWS did it (or it was so already).
+    Done,
+    /// The key, or its user, does not exist.
+    Gone,
+}
+
+/// A one-time code of an MFA device.
+pub struct MfaToken<'a> {
+    /// The device's serial number or ARN.
+    pub serial: &'a str,
+    /// The six digits.
+    pub code: &'a str,
+}
+
+/// What `sts:AssumeRole` is asked for.
+pub struct AssumeRole<'a> {
+    /// The role.
+    pub role_arn: &'a str,
+    /// The session's name; CloudTrail shows it.
+    pub session_name: &'a str,
+    /// The external id that the role's trust policy wants.
+    pub external_id: Option<&'a str>,
+    /// The MFA device and code that the role's trust policy wants.
+    pub mfa: Option<MfaToken<'a>>,
+    /// How long the session lasts; AWS's default is an hour.
+    pub duration: Option<Duration>,
+    /// The source identity; stays through chained roles.
+    pub source_identity: Option<&'a str>,
+}
+
+/// An identity that can make calls. Cheap to build; clients are made on first use.
+pub struct Caller {
+    aws: Aws,
+    credentials: Credentials,
+    target: Target,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
+}
+
+impl Caller {
+    pub(crate) fn new(aws: Aws, credentials: Credentials, target: Target) -> Self {
+        Self { aws, credentials, target, iam: OnceLock::new(), sts: OnceLock::new() }
+    }
+
+    /// What signs the calls.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The id of the key that signs.
+    #[must_use]
+    pub fn key(&self) -> &AccessKeyId {
+        self.credentials.key()
+    }
+
+    /// Where the calls go.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The way that the calls take.
+    #[must_use]
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// `sts:GetCallerIdentity`: whose credentials these are. Needs no right.
+    pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
+        self.identity_through(self.sts()).await
+    }
+
+    /// One proof that the key works: `sts:GetCallerIdentity` on a connection of its own, since an open connection may
+    /// lead to a server that knows the key while others do not.
+    pub async fn prove(&self) -> Result<CallerIdentity, AwsError> {
+        self.identity_through(&self.sts_client(Connection::Fresh)).await
+    }
+
+    async fn identity_through(&self, sts: &aws_sdk_sts::Client) -> Result<CallerIdentity, AwsError> {
+        let call = self.call(Service::Sts, "GetCallerIdentity");
+        let answer = sts.get_caller_identity().send().await.map_err(|error| self.error(&call, &error))?;
+        let account = present(&call, "Account", answer.account())?;
+        Ok(CallerIdentity {
+            arn: present(&call, "Arn", answer.arn())?.to_owned(),
+            account: parse(&call, "Account", account)?,
+            user_id: present(&call, "UserId", answer.user_id())?.to_owned(),
+        })
+    }
+
+    /// `iam:GetUser`: `name`, or the caller.
+    pub async fn user(&self, name: Option<&UserName>) -> Result<User, AwsError> {
+        let call = self.call(Service::Iam, "GetUser");
+        let request = self.iam().get_user().set_user_name(name.map(ToString::to_string));
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let user = present(&call, "User", answer.user())?;
+        Ok(User {
+            name: parse(&call, "UserName", user.user_name())?,
+            id: parse(&call, "UserId", user.user_id())?,
+            arn: parse(&call, "Arn", user.arn())?,
+            created_at: timestamp(&call, user.create_date())?,
+            tags: user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+        })
+    }
+
+    /// `iam:ListAccessKeys` of `user`, or of the caller; all pages.
+    pub async fn access_keys(&self, user: Option<&UserName>) -> Result<Vec<AccessKey>, AwsError> {
+        let call = self.call(Service::Iam, "ListAccessKeys");
+        let mut keys = Vec::new();
+        let mut pages = Pages::new(&call);
+        loop {
+            let request = self.iam().list_access_keys().set_user_name(user.map(ToString::to_string));
+            let answer = request.set_marker(pages.marker()).send().await.map_err(|error| self.error(&call, &error))?;
+            for key in answer.access_key_metadata() {
+                let created = present(&call, "CreateDate", key.create_date())?;
+                keys.push(AccessKey {
+                    id: parse(&call, "AccessKeyId", present(&call, "AccessKeyId", key.access_key_id())?)?,
+                    status: key_status(&call, key.status())?,
+                    created_at: timestamp(&call, created)?,
+                });
+            }
+            if !pages.advance(answer.is_truncated(), answer.marker())? {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// `iam:CreateAccessKey` for `user`: sent at most once, on its own connection, with `nonce` in the user agent, where
+    /// CloudTrail records it as `akia-<nonce>`. Any error whose outcome is not known may have made a key.
+    pub async fn create_access_key(&self, user: &UserName, nonce: &str) -> Result<NewKey, AwsError> {
+        let call = self.call(Service::Iam, "CreateAccessKey");
+        let label = user_agent_label(nonce);
+        let config = self
+            .iam_config(Connection::Fresh, Some(label.clone()))
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .app_name(app_name(&label));
+        let client = aws_sdk_iam::Client::from_conf(config.build());
+        let request = client.create_access_key().user_name(user.as_str());
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let key = present(&call, "AccessKey", answer.access_key())?;
+        let secret = SecretAccessKey::parse(key.secret_access_key().to_owned())
+            .map_err(|error| AwsError::malformed(&call, format!("SecretAccessKey: {error}")))?;
+        if !key.user_name().is_empty() && key.user_name() != user.as_str() {
+            return Err(AwsError::malformed(&call, "it tells of another user's key"));
+        }
+        Ok(NewKey {
+            id: parse(&call, "AccessKeyId", key.access_key_id())?,
+            secret,
+            created_at: key.create_date().map(|date| timestamp(&call, date)).transpose()?,
+        })
+    }
+
+    /// `iam:UpdateAccessKey`: activates or deactivates a key of `user`.
+    pub async fn update_access_key(
+        &self,
+        user: &UserName,
+        key: &AccessKeyId,
+        status: KeyStatus,
+    ) -> Result<KeyChange, AwsError> {
+        let call = self.call(Service::Iam, "UpdateAccessKey");
+        let status = match status {
+            KeyStatus::Active => StatusType::Active,
+            KeyStatus::Inactive => StatusType::Inactive,
+        };
+        let request = self.iam().update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        let answer = request.status(status).send().await.map_err(|error| self.error(&call, &error));
+        gone_is_an_answer(answer.map(|_| ()))
+    }
+
+    /// `iam:DeleteAccessKey` of `user`.
+    pub async fn delete_access_key(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
+        let call = self.call(Service::Iam, "DeleteAccessKey");
+        let request = self.iam().delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        gone_is_an_answer(request.send().await.map(|_| ()).map_err(|error| self.error(&call, &error)))
+    }
+
+    /// `iam:GetAccessKeyLastUsed`: when, where and for what the key was last used, and whose it is.
+    pub async fn access_key_last_used(&self, key: &AccessKeyId) -> Result<(LastUsed, Option<UserName>), AwsError> {
+        let call = self.call(Service::Iam, "GetAccessKeyLastUsed");
+        let request = self.iam().get_access_key_last_used().access_key_id(key.as_str());
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let owner = answer.user_name().map(|name| parse(&call, "UserName", name)).transpose()?;
+        let last = present(&call, "AccessKeyLastUsed", answer.access_key_last_used())?;
+        let used = match last.last_used_date() {
+            None => LastUsed::Never,
+            Some(date) => LastUsed::At {
+                at: timestamp(&call, date)?,
+                service: last.service_name().to_owned(),
+                region: last.region().to_owned(),
+            },
+        };
+        Ok((used, owner))
+    }
+
+    /// `sts:GetAccessKeyInfo`: the account that a key belongs to, whether or not it is active.
+    pub async fn access_key_account(&self, key: &AccessKeyId) -> Result<AccountId, AwsError> {
+        let call = self.call(Service::Sts, "GetAccessKeyInfo");
+        let request = self.sts().get_access_key_info().access_key_id(key.as_str());
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        parse(&call, "Account", present(&call, "Account", answer.account())?)
+    }
+
+    /// `sts:GetSessionToken` with an MFA code: without one, the session could not call IAM at all. Sent once, since a
+    /// code is good for one use.
+    pub async fn session(&self, mfa: MfaToken<'_>, duration: Option<Duration>) -> Result<Credentials, AwsError> {
+        let call = self.call(Service::Sts, "GetSessionToken");
+        let request = self.sts_once().get_session_token().serial_number(mfa.serial).token_code(mfa.code);
+        let request = request.set_duration_seconds(duration.map(whole_seconds));
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        session_credentials(&call, answer.credentials())
+    }
+
+    /// `sts:AssumeRole`. Sent once when it carries an MFA code.
+    pub async fn assume_role(&self, ask: AssumeRole<'_>) -> Result<Credentials, AwsError> {
+        let call = self.call(Service::Sts, "AssumeRole");
+        let sts = if ask.mfa.is_some() { self.sts_once() } else { self.sts().clone() };
+        let request = sts
+            .assume_role()
+            .role_arn(ask.role_arn)
+            .role_session_name(ask.session_name)
+            .set_external_id(ask.external_id.map(str::to_owned))
+            .set_serial_number(ask.mfa.as_ref().map(|mfa| mfa.serial.to_owned()))
+            .set_token_code(ask.mfa.as_ref().map(|mfa| mfa.code.to_owned()))
+            .set_duration_seconds(ask.duration.map(whole_seconds))
+            .set_source_identity(ask.source_identity.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        session_credentials(&call, answer.credentials())
+    }
+
+    /// `iam:SimulatePrincipalPolicy`: which of `actions` the principal `arn` may do on `resource` (an ARN, or `*`).
+    /// The answers come in the order asked.
+    pub async fn simulate(
+        &self,
+        arn: &str,
+        actions: &[&str],
+        resource: Option<&str>,
+    ) -> Result<Vec<(String, bool)>, AwsError> {
+        let call = self.call(Service::Iam, "SimulatePrincipalPolicy");
+        let mut allowed = std::collections::BTreeMap::new();
+        let mut pages = Pages::new(&call);
+        loop {
+            let request = self
+                .iam()
+                .simulate_principal_policy()
+                .policy_source_arn(arn)
+                .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+                .set_resource_arns(resource.map(|resource| vec![resource.to_owned()]))
+                .set_marker(pages.marker());
+            let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+            for result in answer.evaluation_results() {
+                let verdict = *result.eval_decision() == PolicyEvaluationDecisionType::Allowed;
+                // Several rows for one action (one a resource) must all allow it.
+                let entry = allowed.entry(result.eval_action_name().to_ascii_lowercase()).or_insert(true);
+                *entry &= verdict;
+            }
+            if !pages.advance(answer.is_truncated(), answer.marker())? {
+                break;
+            }
+        }
+        let verdict = |action: &&str| {
+            let verdict = allowed.get(&action.to_ascii_lowercase());
+            let missing = || AwsError::malformed(&call, format!("it says nothing of {action}"));
+            verdict.map(|verdict| ((*action).to_owned(), *verdict)).ok_or_else(missing)
+        };
+        actions.iter().map(verdict).collect()
+    }
+
+    pub(crate) fn call(&self, service: Service, operation: &str) -> Call {
+        Call {
+            operation: format!("{}:{operation}", service.name()),
+            endpoint: authority(&self.aws.endpoint_url(service, &self.target)),
+            key: Some(self.credentials.key().clone()),
+        }
+    }
+
+    pub(crate) fn context(&self, call: &Call) -> Context<'_> {
+        Context {
+            call: call.clone(),
+            credentials: Some(&self.credentials),
+            skew_seconds: self.aws.skew_seconds(&call.endpoint),
+        }
+    }
+
+    fn error<E: ProvideErrorMetadata>(&self, call: &Call, error: &SdkError<E, HttpResponse>) -> AwsError {
+        classify(error, &self.context(call))
+    }
+
+    fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| {
+            let config = self.iam_config(Connection::Pooled, None);
+            aws_sdk_iam::Client::from_conf(config.build())
+        })
+    }
+
+    fn sts(&self) -> &aws_sdk_sts::Client {
+        self.sts.get_or_init(|| self.sts_client(Connection::Pooled))
+    }
+
+    fn sts_client(&self, connection: Connection) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::from_conf(self.sts_config(connection).build())
+    }
+
+    fn sts_once(&self) -> aws_sdk_sts::Client {
+        let config = self.sts_config(Connection::Fresh).retry_config(RetryConfig::disabled());
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    fn iam_config(&self, connection: Connection, user_agent: Option<String>) -> aws_sdk_iam::config::Builder {
+        let endpoint = self.aws.options().endpoint(Service::Iam, &self.target);
+        let region = self.aws.iam_region(&self.target);
+        let builder = aws_sdk_iam::Config::builder()
+            .behavior_version_latest()
+            .http_client(self.aws.http_client(connection, user_agent))
+            .credentials_provider(self.credentials.to_sdk())
+            .region(aws_sdk_iam::config::Region::new(region.to_string()))
+            .app_name(app_name("akia"))
+            .sleep_impl(self.aws.sleep())
+            .time_source(self.aws.time())
+            .timeout_config(self.aws.timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .retry_partition(aws_sdk_iam::config::retry::RetryPartition::new(self.retry_partition()));
+        match endpoint {
+            Some(url) => builder.endpoint_url(url.as_str()),
+            None => builder.use_fips(self.aws.options().use_fips),
+        }
+    }
+
+    fn sts_config(&self, connection: Connection) -> aws_sdk_sts::config::Builder {
+        let endpoint = self.aws.options().endpoint(Service::Sts, &self.target);
+        let region = self.aws.options().region(&self.target);
+        let builder = aws_sdk_sts::Config::builder()
+            .behavior_version_latest()
+            .http_client(self.aws.http_client(connection, None))
+            .credentials_provider(self.credentials.to_sdk())
+            .region(aws_sdk_sts::config::Region::new(region.to_string()))
+            .app_name(app_name("akia"))
+            .sleep_impl(self.aws.sleep())
+            .time_source(self.aws.time())
+            .timeout_config(self.aws.timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .retry_partition(aws_sdk_sts::config::retry::RetryPartition::new(self.retry_partition()));
+        match endpoint {
+            Some(url) => builder.endpoint_url(url.as_str()),
+            None => builder.use_fips(self.aws.options().use_fips),
+        }
+    }
+
+    /// Retry budget and rate are one key's own: a throttled account must not slow the others down.
+    fn retry_partition(&self) -> String {
+        format!("akia-{}", self.credentials.key())
+    }
+}
+
+/// `NoSuchEntity` of an idempotent change is not a failure.
+fn gone_is_an_answer(answer: Result<(), AwsError>) -> Result<KeyChange, AwsError> {
+    match answer {
+        Ok(()) => Ok(KeyChange::Done),
+        Err(AwsError::NoSuchEntity { .. }) => Ok(KeyChange::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// The markers of a listing: no end without a limit, and no going round in circles.
+struct Pages<'a> {
+    call: &'a Call,
+    seen: Vec<String>,
+}
+
+impl<'a> Pages<'a> {
+    fn new(call: &'a Call) -> Self {
+        Self { call, seen: Vec::new() }
+    }
+
+    fn marker(&self) -> Option<String> {
+        self.seen.last().cloned()
+    }
+
+    /// Whether another page is to be read.
+    fn advance(&mut self, truncated: bool, marker: Option<&str>) -> Result<bool, AwsError> {
+        if !truncated {
+            return Ok(false);
+        }
+        let marker = present(self.call, "Marker", marker)?;
+        if self.seen.iter().any(|seen| seen == marker) {
+            return Err(AwsError::malformed(self.call, "its pages go round in circles"));
+        }
+        if self.seen.len() + 1 >= PAGE_LIMIT {
+            return Err(AwsError::malformed(self.call, format!("it has more than {PAGE_LIMIT} pages")));
+        }
+        self.seen.push(marker.to_owned());
+        Ok(true)
+    }
+}
+
+fn session_credentials(
+    call: &Call,
+    credentials: Option<&aws_sdk_sts::types::Credentials>,
+) -> Result<Credentials, AwsError> {
+    let credentials = present(call, "Credentials", credentials)?;
+    let secret = SecretAccessKey::parse(credentials.secret_access_key().to_owned())
+        .map_err(|error| AwsError::malformed(call, format!("SecretAccessKey: {error}")))?;
+    let token = credentials.session_token();
+    if token.is_empty() || token.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(AwsError::malformed(call, "SessionToken is empty or holds white space"));
+    }
+    let key = parse(call, "AccessKeyId", credentials.access_key_id())?;
+    let expires_at = timestamp(call, credentials.expiration())?;
+    Ok(Credentials::for_session(key, secret, token.to_owned(), Some(expires_at)))
+}
+
+fn key_status(call: &Call, status: Option<&StatusType>) -> Result<KeyStatus, AwsError> {
+    match present(call, "Status", status)? {
+        StatusType::Active => Ok(KeyStatus::Active),
+        // Expired is a state of service-specific credentials; should a key ever have it, it does not sign either.
+        StatusType::Inactive | StatusType::Expired => Ok(KeyStatus::Inactive),
+        _ => Err(AwsError::malformed(call, "Status is none that akia knows")),
+    }
+}
+
+pub(crate) fn present<T>(call: &Call, field: &str, value: Option<T>) -> Result<T, AwsError> {
+    value.ok_or_else(|| AwsError::malformed(call, format!("{field} is missing")))
+}
+
+pub(crate) fn parse<T: std::str::FromStr>(call: &Call, field: &str, text: &str) -> Result<T, AwsError> {
+    text.parse().map_err(|_| AwsError::malformed(call, format!("{field} is not well formed")))
+}
+
+fn timestamp(call: &Call, date: &DateTime) -> Result<Timestamp, AwsError> {
+    let nanos = i32::try_from(date.subsec_nanos()).unwrap_or(0);
+    Timestamp::new(date.secs(), nanos).map_err(|_| AwsError::malformed(call, "a date in it is out of range"))
+}
+
+/// Lifetimes beyond any that AWS grants are cut, and AWS refuses them.
+fn whole_seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+/// `akia-<nonce>`, with nothing in it that a user agent may not hold.
+fn user_agent_label(nonce: &str) -> String {
+    let nonce: String = nonce.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    format!("akia-{nonce}")
+}
+
+fn app_name(label: &str) -> AppName {
+    #[expect(clippy::expect_used, reason = "labels hold letters, digits and hyphens only")]
+    AppName::new(label.to_owned()).expect("a valid app name")
+}

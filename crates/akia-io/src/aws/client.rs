@@ -1,0 +1,277 @@
+//! The way to AWS that all callers of one run share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use akia_core::ids::{Partition, Region};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use url::Url;
+
+use super::caller::Caller;
+use super::credentials::Credentials;
+use super::error::{AwsError, Call, Context, classify};
+use super::http::{Calls, Connection, Wire, WireClient};
+use super::options::{AwsOptions, Service, Target};
+
+/// The way to AWS: one HTTP client, clock, set of endpoints and call counter. Cheap to clone, and to build: nothing is
+/// opened or loaded before the first call.
+#[derive(Clone)]
+pub struct Aws(Arc<Inner>);
+
+struct Inner {
+    options: AwsOptions,
+    wire: Arc<Wire>,
+}
+
+impl Aws {
+    /// The way that `options` describe.
+    #[must_use]
+    pub fn new(options: AwsOptions) -> Self {
+        let wire = Wire {
+            replacement: options.http.clone(),
+            time: options.time.clone().unwrap_or_default(),
+            sleep: options.sleep.clone().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new())),
+            connect_timeout: options.connect_timeout,
+            ca_bundle: options.ca_bundle.clone(),
+            proxies: options.proxies.clone(),
+            calls: Mutex::new(Calls::default()),
+            skew_seconds: Mutex::new(BTreeMap::new()),
+            connectors: [const { OnceLock::new() }; 4],
+        };
+        Self(Arc::new(Inner { options, wire: Arc::new(wire) }))
+    }
+
+    /// An identity that can make calls to `target` (a region, a partition, or a profile's settings).
+    pub fn caller(&self, credentials: Credentials, target: impl Into<Target>) -> Caller {
+        Caller::new(self.clone(), credentials, target.into())
+    }
+
+    /// The options that it was built with.
+    #[must_use]
+    pub fn options(&self) -> &AwsOptions {
+        &self.0.options
+    }
+
+    /// How many requests went out so far.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.0.wire.calls()
+    }
+
+    /// Seconds that AWS is ahead of this machine (negative: behind), to the second, from the `Date` header of the
+    /// latest answer of STS; one small unsigned request is sent when there was none yet.
+    pub async fn clock_skew(&self, target: impl Into<Target>) -> Result<i64, AwsError> {
+        let target = target.into();
+        let url = self.endpoint_url(Service::Sts, &target);
+        let host = authority(&url);
+        if let Some(seconds) = self.0.wire.skew_seconds(&host) {
+            return Ok(seconds);
+        }
+        let call = Call { operation: "clock check".to_owned(), endpoint: host.clone(), key: None };
+        let request =
+            HttpRequest::get("/").map_err(|_| AwsError::malformed(&call, "the request could not be built"))?;
+        // Any answer will do, whatever its status.
+        let answered = self.send(Service::Sts, &url, request, true).await;
+        match self.0.wire.skew_seconds(&host) {
+            Some(seconds) => Ok(seconds),
+            None => Err(match answered {
+                Ok(_) => AwsError::malformed(&call, "it has no date header"),
+                Err(error) => classify(&error, &Context { call, credentials: None, skew_seconds: None }),
+            }),
+        }
+    }
+
+    /// Sends one request that we have signed ourselves, or not at all, and returns whatever answer comes.
+    pub(crate) async fn send(
+        &self,
+        service: Service,
+        endpoint: &Url,
+        request: HttpRequest,
+        may_retry: bool,
+    ) -> Result<HttpAnswer, SdkError<NeverError, HttpResponse>> {
+        let attempts = if may_retry { 3 } else { 1 };
+        let operation = Operation::builder()
+            .service_name(service.name())
+            .operation_name("signed by hand")
+            .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
+            .http_client(self.http_client(Connection::Pooled, None))
+            .endpoint_url(endpoint.as_str().trim_end_matches('/'))
+            .no_auth()
+            .standard_retry(&RetryConfig::standard().with_max_attempts(attempts))
+            .timeout_config(self.timeouts())
+            .sleep_impl(self.sleep())
+            .time_source(self.time())
+            .serializer(move |()| request.try_clone().ok_or_else(|| "the body cannot be sent".into()))
+            .deserializer(|response: &HttpResponse| {
+                Ok::<_, OrchestratorError<NeverError>>(HttpAnswer {
+                    status: response.status().as_u16(),
+                    code: response.headers().get("x-amzn-errortype").map(str::to_owned),
+                    body: response.body().bytes().unwrap_or_default().to_vec(),
+                })
+            })
+            .build();
+        operation.invoke(()).await
+    }
+
+    pub(crate) fn http_client(&self, connection: Connection, user_agent: Option<String>) -> SharedHttpClient {
+        SharedHttpClient::new(WireClient { wire: Arc::clone(&self.0.wire), connection, user_agent })
+    }
+
+    pub(crate) fn sleep(&self) -> SharedAsyncSleep {
+        self.0.wire.sleep.clone()
+    }
+
+    pub(crate) fn time(&self) -> SharedTimeSource {
+        self.0.wire.time.clone()
+    }
+
+    pub(crate) fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.options().connect_timeout)
+            .operation_attempt_timeout(self.options().attempt_timeout)
+            .operation_timeout(self.options().operation_timeout)
+            .build()
+    }
+
+    pub(crate) fn skew_seconds(&self, host: &str) -> Option<i64> {
+        self.0.wire.skew_seconds(host)
+    }
+
+    /// The region to sign IAM for. IAM lives in one region of its partition, whatever region the user works in; the SDK
+    /// knows that for AWS's endpoints, but signs for the given region when the endpoint is overridden.
+    pub(crate) fn iam_region(&self, target: &Target) -> Region {
+        let region = self.options().region(target);
+        let foreign = ["us-iso", "eu-isoe", "eusc-"].iter().any(|prefix| region.as_str().starts_with(prefix));
+        if self.options().endpoint(Service::Iam, target).is_some() && !foreign {
+            Partition::of_region(&region).iam_region()
+        } else {
+            region
+        }
+    }
+
+    /// Where calls to `service` go.
+    pub(crate) fn endpoint_url(&self, service: Service, target: &Target) -> Url {
+        if let Some(url) = self.options().endpoint(service, target) {
+            return url.clone();
+        }
+        self.home_endpoint(service, &self.options().region(target))
+    }
+
+    /// AWS's own endpoint of `service` in `region`.
+    pub(crate) fn home_endpoint(&self, service: Service, region: &Region) -> Url {
+        let partition = Partition::of_region(region);
+        let fips = if self.options().use_fips { "-fips" } else { "" };
+        let suffix = if partition == Partition::AwsCn { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let host = match (service, partition) {
+            (Service::Iam, Partition::Aws) => format!("iam{fips}.amazonaws.com"),
+            (Service::Iam, Partition::AwsCn) => format!("iam.cn-north-1.{suffix}"),
+            (Service::Iam, Partition::AwsUsGov) => "iam.us-gov.amazonaws.com".to_owned(),
+            // The plain regional names of GovCloud are FIPS endpoints themselves.
+            (Service::Sts, Partition::AwsUsGov) => format!("sts.{region}.{suffix}"),
+            (Service::Sts, _) => format!("sts{fips}.{region}.{suffix}"),
+            (Service::CloudTrail, Partition::AwsUsGov) => format!("cloudtrail.{region}.{suffix}"),
+            (Service::CloudTrail, _) => format!("cloudtrail{fips}.{region}.{suffix}"),
+        };
+        #[expect(
+            clippy::expect_used,
+            reason = "a region holds letters, digits and hyphens only, so this is a host name"
+        )]
+        Url::parse(&format!("https://{host}")).expect("a valid url")
+    }
+}
+
+/// An answer to a request of our own.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The error of an operation that takes every answer.
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+pub(crate) enum NeverError {}
+
+impl aws_smithy_types::error::metadata::ProvideErrorMetadata for NeverError {
+    fn meta(&self) -> &aws_smithy_types::error::ErrorMetadata {
+        match *self {}
+    }
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+            Self::CloudTrail => "cloudtrail",
+        }
+    }
+}
+
+/// Host and port of a URL, as the `Host` header has them.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn building_it_costs_next_to_nothing() {
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            let _aws = Aws::new(AwsOptions::default());
+        }
+        assert!(start.elapsed().as_millis() < 100, "one takes less than a millisecond");
+    }
+
+    #[test]
+    fn our_idea_of_the_endpoints_is_the_sdks() {
+        use aws_sdk_iam::config::endpoint::ResolveEndpoint as _;
+        use aws_sdk_sts::config::endpoint::ResolveEndpoint as _;
+        use futures_util::FutureExt;
+        for region in ["us-east-1", "eu-west-1", "cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1"] {
+            for use_fips in [false, true] {
+                if use_fips && region.starts_with("cn-") {
+                    continue; // China has no FIPS endpoints.
+                }
+                let aws = Aws::new(AwsOptions { use_fips, ..AwsOptions::default() });
+                let target = Target::from(region.parse::<Region>().unwrap());
+                let iam = aws_sdk_iam::config::endpoint::Params::builder().region(region).use_fips(use_fips);
+                let iam = aws_sdk_iam::config::endpoint::DefaultResolver::new()
+                    .resolve_endpoint(&iam.build().unwrap())
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(iam.url(), format!("https://{}", authority(&aws.endpoint_url(Service::Iam, &target))));
+                let sts = aws_sdk_sts::config::endpoint::Params::builder().region(region).use_fips(use_fips);
+                let sts = aws_sdk_sts::config::endpoint::DefaultResolver::new()
+                    .resolve_endpoint(&sts.build().unwrap())
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(sts.url(), format!("https://{}", authority(&aws.endpoint_url(Service::Sts, &target))));
+            }
+        }
+    }
+
+    #[test]
+    fn an_overridden_iam_is_signed_for_the_home_region_of_its_partition() {
+        let options = AwsOptions { endpoint_url: Url::parse("http://localhost:1").ok(), ..AwsOptions::default() };
+        let aws = Aws::new(options);
+        let region = |name: &str| aws.iam_region(&Target::from(name.parse::<Region>().unwrap()));
+        assert_eq!(region("eu-west-1").as_str(), "us-east-1");
+        assert_eq!(region("cn-northwest-1").as_str(), "cn-north-1");
+        assert_eq!(region("us-iso-east-1").as_str(), "us-iso-east-1");
+    }
+}

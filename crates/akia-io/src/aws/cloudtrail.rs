@@ -1,0 +1,198 @@
+//! Who made a key: `cloudtrail:LookupEvents`, signed by hand.
+//!
+//! The CloudTrail SDK would cost a minute of build time for this one call. Event history is regional; IAM writes its
+//! events into the home region of its partition.
+
+use akia_core::ids::AccessKeyId;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::client::{HttpAnswer, authority};
+use super::error::{AwsError, Call, answer, classify};
+use super::options::{Service, Target};
+
+/// Pages of events that are read at most; fifty events each.
+const PAGE_LIMIT: usize = 10;
+const ACTION: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+
+/// What CloudTrail recorded about the making of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateEvidence {
+    /// The user agent; holds `akia-<nonce>` when akia made the key.
+    pub user_agent: String,
+    /// When AWS did it.
+    pub at: Timestamp,
+    /// Where the request came from: an address, or the name of an AWS service.
+    pub source_ip: String,
+    /// The ARN that signed, where the event tells.
+    pub principal: Option<String>,
+}
+
+impl Caller {
+    /// `cloudtrail:LookupEvents`: the `CreateAccessKey` event that made `key`, if CloudTrail has it already (it may take
+    /// 15 minutes) and `since` is not too late.
+    pub async fn who_created(&self, key: &AccessKeyId, since: Timestamp) -> Result<Option<CreateEvidence>, AwsError> {
+        // Events of IAM are looked up in the home region of the partition.
+        let region = akia_core::ids::Partition::of_region(&self.aws().options().region(self.target())).iam_region();
+        let target = Target { region: Some(region.clone()), endpoint_url: self.target().endpoint_url.clone() };
+        let home = match self.aws().options().endpoint(Service::CloudTrail, &target) {
+            Some(url) => url.clone(),
+            None => self.aws().home_endpoint(Service::CloudTrail, &region),
+        };
+        let mut call = self.call(Service::CloudTrail, "LookupEvents");
+        call.endpoint = authority(&home);
+        let mut next: Option<String> = None;
+        for _ in 0..PAGE_LIMIT {
+            let mut body = serde_json::json!({
+                "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "CreateAccessKey"}],
+                "StartTime": since.as_second(),
+                "MaxResults": 50,
+            });
+            if let Some(token) = &next {
+                body["NextToken"] = token.clone().into();
+            }
+            let request = self.signed(&call, &home, region.as_str(), body.to_string())?;
+            let sent = self.aws().send(Service::CloudTrail, &home, request, true).await;
+            let page = sent.map_err(|error| classify(&error, &self.context(&call)))?;
+            let page = self.read_page(&call, &page)?;
+            if let Some(evidence) = page.events.iter().find_map(|event| evidence(event, key)) {
+                return Ok(Some(evidence));
+            }
+            match page.next_token {
+                Some(token) if next.as_ref() != Some(&token) => next = Some(token),
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    fn signed(&self, call: &Call, url: &url::Url, region: &str, body: String) -> Result<HttpRequest, AwsError> {
+        let broken = || AwsError::Unreachable {
+            call: Box::new(call.clone()),
+            reason: "the request could not be signed".to_owned(),
+        };
+        let headers = [
+            ("host", authority(url)),
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target", ACTION.to_owned()),
+        ];
+        let identity = self.credentials().to_sdk().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(Service::CloudTrail.name())
+            .time(self.aws().time().now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| broken())?
+            .into();
+        let target = url.as_str();
+        let signable = SignableRequest::new(
+            "POST",
+            target,
+            headers.iter().map(|(name, value)| (*name, value.as_str())),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .map_err(|_| broken())?;
+        let (instructions, _) = sign(signable, &parameters).map_err(|_| broken())?.into_parts();
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|_| broken())?;
+        request.set_uri("/").map_err(|_| broken())?;
+        for (name, value) in headers {
+            request.headers_mut().try_insert(name, value).map_err(|_| broken())?;
+        }
+        for (name, value) in instructions.headers() {
+            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(|_| broken())?;
+        }
+        Ok(request)
+    }
+
+    fn read_page(&self, call: &Call, page: &HttpAnswer) -> Result<Page, AwsError> {
+        if page.status == 200 {
+            return serde_json::from_slice(&page.body)
+                .map_err(|_| AwsError::malformed(call, "it is not the json of LookupEvents"));
+        }
+        let fault: Fault = serde_json::from_slice(&page.body).unwrap_or_default();
+        let code = page.code.as_deref().or(fault.code.as_deref());
+        // `com.amazonaws.cloudtrail#AccessDeniedException:http://…`
+        let code = code.map(|code| code.split(':').next().unwrap_or(code)).map(|code| match code.rsplit_once('#') {
+            Some((_, name)) => name,
+            None => code,
+        });
+        let message = fault.message.unwrap_or_default();
+        Err(answer(Box::new(call.clone()), page.status, code, &message, &self.context(call)))
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default, rename = "Events")]
+    events: Vec<Event>,
+    #[serde(default, rename = "NextToken")]
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default, rename = "CloudTrailEvent")]
+    record: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Fault {
+    #[serde(rename = "__type")]
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+/// The evidence in one event, if it is a successful creation of this very key. What cannot be read is no evidence.
+fn evidence(event: &Event, key: &AccessKeyId) -> Option<CreateEvidence> {
+    let record: serde_json::Value = serde_json::from_str(event.record.as_deref()?).ok()?;
+    let text = |pointer: &str| record.pointer(pointer).and_then(serde_json::Value::as_str);
+    let is_it = text("/eventName") == Some("CreateAccessKey")
+        && record.get("errorCode").is_none_or(serde_json::Value::is_null)
+        && text("/responseElements/accessKey/accessKeyId") == Some(key.as_str());
+    is_it.then_some(())?;
+    let clean = |text: &str| super::error::clean(text, None);
+    Some(CreateEvidence {
+        user_agent: clean(text("/userAgent")?),
+        at: text("/eventTime")?.parse().ok()?,
+        source_ip: clean(text("/sourceIPAddress")?),
+        principal: text("/userIdentity/arn").map(clean),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_creation_of_this_very_key_is_evidence() {
+        let key: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+        let record = |name: &str, id: &str, error: Option<&str>| Event {
+            record: Some(
+                serde_json::json!({
+                    "eventName": name, "eventTime": "2026-03-01T10:00:00Z", "userAgent": "aws-sdk-rust akia-r-1",
+                    "sourceIPAddress": "192.0.2.1", "errorCode": error,
+                    "userIdentity": {"arn": "arn:aws:iam::123456789012:user/ann"},
+                    "responseElements": {"accessKey": {"accessKeyId": id}},
+                })
+                .to_string(),
+            ),
+        };
+        let found = evidence(&record("CreateAccessKey", "AKIAIOSFODNN7EXAMPLE", None), &key).unwrap();
+        assert_eq!(found.user_agent, "aws-sdk-rust akia-r-1");
+        assert_eq!(found.at, "2026-03-01T10:00:00Z".parse().unwrap());
+        assert_eq!(evidence(&record("CreateAccessKey", "AKIAI44QH8DHBEXAMPLE", None), &key), None);
+        assert_eq!(evidence(&record("CreateAccessKey", "AKIAIOSFODNN7EXAMPLE", Some("AccessDenied")), &key), None);
+        assert_eq!(evidence(&record("DeleteAccessKey", "AKIAIOSFODNN7EXAMPLE", None), &key), None);
+        assert_eq!(evidence(&Event { record: Some("not json".to_owned()) }, &key), None);
+        assert_eq!(evidence(&Event { record: None }, &key), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! AWS, as akia sees it: callers, calls, credentials and errors.
+//!
+//! No type of the AWS SDK leaves this module, except the HTTP client, clock and sleep that [`AwsOptions`] takes for
+//! tests. No error holds a secret or the body of an answer.
+
+mod caller;
+mod client;
+mod cloudtrail;
+mod credentials;
+mod error;
+mod http;
+mod identity;
+mod options;
+
+pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, User};
+pub use client::Aws;
+pub use cloudtrail::CreateEvidence;
+pub use credentials::Credentials;
+pub use error::{AwsError, Call};
+pub use http::Calls;
+pub use identity::{CallerIdentity, IdentityKind};
+pub use options::{AwsOptions, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint};

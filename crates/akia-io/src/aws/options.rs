@@ -1,0 +1,279 @@
+//! How AWS is reached: endpoints, region, timeouts, proxies, trust.
+//!
+//! Nothing here reads the process environment: [`AwsOptions::from_env`] gets a lookup, so that the precedence can be
+//! tested and a library user decides. The order for endpoints is the AWS CLI's: `--endpoint-url`, then
+//! `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, AWS's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use akia_core::ids::{Partition, Region};
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use url::Url;
+
+/// The services that akia calls itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Users and keys; one endpoint a partition.
+    Iam,
+    /// Identity and sessions; regional endpoints.
+    Sts,
+    /// Who did what; regional endpoints.
+    CloudTrail,
+}
+
+/// Endpoints that the environment sets, per service and for all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentEndpoints {
+    /// `AWS_ENDPOINT_URL`.
+    pub all: Option<Url>,
+    /// `AWS_ENDPOINT_URL_IAM`.
+    pub iam: Option<Url>,
+    /// `AWS_ENDPOINT_URL_STS`.
+    pub sts: Option<Url>,
+    /// `AWS_ENDPOINT_URL_CLOUDTRAIL`.
+    pub cloudtrail: Option<Url>,
+}
+
+/// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
+#[derive(Clone, Default)]
+pub struct Proxies {
+    /// `HTTPS_PROXY`: for `https` endpoints.
+    pub https: Option<String>,
+    /// `HTTP_PROXY`: for `http` endpoints.
+    pub http: Option<String>,
+    /// `NO_PROXY`: hosts reached directly.
+    pub no_proxy: Option<String>,
+}
+
+/// How to reach AWS. `AwsOptions::default()` is AWS itself, directly, without any setting of the environment.
+#[derive(Clone)]
+pub struct AwsOptions {
+    /// `--endpoint-url`: beats every other endpoint setting.
+    pub endpoint_url: Option<Url>,
+    /// Endpoints of the environment.
+    pub environment_endpoints: EnvironmentEndpoints,
+    /// Whether endpoints of environment and profile are ignored (`AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`).
+    pub ignore_configured_endpoints: bool,
+    /// `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`: beats the profile's region.
+    pub region: Option<Region>,
+    /// Whether FIPS endpoints are used (`AWS_USE_FIPS_ENDPOINT`).
+    pub use_fips: bool,
+    /// `AWS_CA_BUNDLE`: these roots of trust instead of the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxies.
+    pub proxies: Proxies,
+    /// Replaces the HTTP client: the sandbox's connector in tests.
+    pub http: Option<SharedHttpClient>,
+    /// The clock that signs; the system's by default.
+    pub time: Option<SharedTimeSource>,
+    /// The sleep between retries and for timeouts; tokio's by default.
+    pub sleep: Option<SharedAsyncSleep>,
+    /// Time to resolve, connect and greet (3.1 s by default: one SYN retransmission).
+    pub connect_timeout: Duration,
+    /// Time for one attempt, from sending to the last byte of the answer (15 s by default).
+    pub attempt_timeout: Duration,
+    /// Time for one call with all its attempts (45 s by default).
+    pub operation_timeout: Duration,
+}
+
+impl Default for AwsOptions {
+    fn default() -> Self {
+        Self {
+            endpoint_url: None,
+            environment_endpoints: EnvironmentEndpoints::default(),
+            ignore_configured_endpoints: false,
+            region: None,
+            use_fips: false,
+            ca_bundle: None,
+            proxies: Proxies::default(),
+            http: None,
+            time: None,
+            sleep: None,
+            connect_timeout: Duration::from_millis(3_100),
+            attempt_timeout: Duration::from_secs(15),
+            operation_timeout: Duration::from_secs(45),
+        }
+    }
+}
+
+/// A setting of the environment that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// Not a URL that a request can go to. The value is not repeated: it may hold a password.
+    #[error("{variable} is not an http:// or https:// url: {reason}")]
+    Endpoint {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a region.
+    #[error("{variable}: {reason}")]
+    Region {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl AwsOptions {
+    /// Reads what the environment sets: `AWS_ENDPOINT_URL…`, `AWS_REGION`, `AWS_CA_BUNDLE`, `HTTPS_PROXY` and theirs.
+    /// An empty variable counts as absent, as in the AWS CLI.
+    pub fn from_env(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        let text = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let flag = |name: &str| text(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        let endpoint = |variable: &'static str| {
+            let parse = |value: String| {
+                parse_endpoint(value.trim()).map_err(|reason| OptionsError::Endpoint { variable, reason })
+            };
+            text(variable).map(parse).transpose()
+        };
+        let region = |variable: &'static str| {
+            let parse = |value: String| {
+                value.trim().parse().map_err(|error: akia_core::ids::IdError| OptionsError::Region {
+                    variable,
+                    reason: error.to_string(),
+                })
+            };
+            text(variable).map(parse).transpose()
+        };
+        // The lower-case form wins in curl and in Python, and so in the AWS CLI.
+        let either = |lower: &str, upper: &str| text(lower).or_else(|| text(upper));
+        let all = either("all_proxy", "ALL_PROXY");
+        Ok(Self {
+            environment_endpoints: EnvironmentEndpoints {
+                all: endpoint("AWS_ENDPOINT_URL")?,
+                iam: endpoint("AWS_ENDPOINT_URL_IAM")?,
+                sts: endpoint("AWS_ENDPOINT_URL_STS")?,
+                cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
+            },
+            ignore_configured_endpoints: flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+            region: match region("AWS_REGION")? {
+                Some(region) => Some(region),
+                None => region("AWS_DEFAULT_REGION")?,
+            },
+            use_fips: flag("AWS_USE_FIPS_ENDPOINT"),
+            ca_bundle: text("AWS_CA_BUNDLE").map(PathBuf::from),
+            proxies: Proxies {
+                https: either("https_proxy", "HTTPS_PROXY").or_else(|| all.clone()),
+                http: either("http_proxy", "HTTP_PROXY").or(all),
+                no_proxy: either("no_proxy", "NO_PROXY"),
+            },
+            ..Self::default()
+        })
+    }
+
+    /// The endpoint that replaces AWS's own for `service`, if any.
+    pub(crate) fn endpoint<'a>(&'a self, service: Service, target: &'a Target) -> Option<&'a Url> {
+        if let Some(url) = &self.endpoint_url {
+            return Some(url);
+        }
+        if self.ignore_configured_endpoints {
+            return None;
+        }
+        let environment = &self.environment_endpoints;
+        let own = match service {
+            Service::Iam => &environment.iam,
+            Service::Sts => &environment.sts,
+            Service::CloudTrail => &environment.cloudtrail,
+        };
+        own.as_ref().or(environment.all.as_ref()).or(target.endpoint_url.as_ref())
+    }
+
+    /// The region that a call goes to: the option's, the target's, or the default partition's.
+    pub(crate) fn region(&self, target: &Target) -> Region {
+        self.region.clone().or_else(|| target.region.clone()).unwrap_or_else(|| Partition::Aws.iam_region())
+    }
+}
+
+/// Where one profile's calls go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The profile's region; the partition follows from it.
+    pub region: Option<Region>,
+    /// The profile's `endpoint_url`.
+    pub endpoint_url: Option<Url>,
+}
+
+impl From<Region> for Target {
+    fn from(region: Region) -> Self {
+        Self { region: Some(region), endpoint_url: None }
+    }
+}
+
+impl From<Partition> for Target {
+    fn from(partition: Partition) -> Self {
+        partition.iam_region().into()
+    }
+}
+
+/// An endpoint out of a flag, a variable or a profile. The error never repeats the text.
+pub fn parse_endpoint(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("its scheme is neither http nor https".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("it names no host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or password".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<AwsOptions, OptionsError> {
+        AwsOptions::from_env(&|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn endpoints_have_the_precedence_of_the_aws_cli() {
+        let profile = Target { region: None, endpoint_url: Url::parse("http://profile").ok() };
+        let all = [("AWS_ENDPOINT_URL_IAM", "http://iam"), ("AWS_ENDPOINT_URL", "http://all")];
+        let host = |options: &AwsOptions, service| {
+            options.endpoint(service, &profile).and_then(|url| url.host_str().map(str::to_owned))
+        };
+        let mut options = from(&all).unwrap();
+        assert_eq!(host(&options, Service::Iam).as_deref(), Some("iam"));
+        assert_eq!(host(&options, Service::Sts).as_deref(), Some("all"));
+        assert_eq!(host(&from(&[]).unwrap(), Service::Sts).as_deref(), Some("profile"));
+        options.endpoint_url = Url::parse("http://flag").ok();
+        assert_eq!(host(&options, Service::Iam).as_deref(), Some("flag"));
+        let ignored = from(&[all[0], all[1], ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]).unwrap();
+        assert_eq!(host(&ignored, Service::Iam), None);
+    }
+
+    #[test]
+    fn the_region_falls_back_to_the_home_of_iam() {
+        let none = Target::default();
+        assert_eq!(from(&[]).unwrap().region(&none).as_str(), "us-east-1");
+        assert_eq!(from(&[]).unwrap().region(&Partition::AwsUsGov.into()).as_str(), "us-gov-west-1");
+        let set = from(&[("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_REGION", "")]).unwrap();
+        assert_eq!(set.region(&Partition::AwsCn.into()).as_str(), "eu-west-1");
+    }
+
+    #[test]
+    fn bad_settings_are_named_without_being_repeated() {
+        let error = |variables: &[(&str, &str)]| from(variables).err().map(|error| error.to_string());
+        let url = "AWS_ENDPOINT_URL";
+        assert_eq!(
+            error(&[(url, "localhost:5000")]).as_deref(),
+            Some("AWS_ENDPOINT_URL is not an http:// or https:// url: its scheme is neither http nor https")
+        );
+        assert_eq!(
+            error(&[(url, "https://ann:hunter2@example.com")]).as_deref(),
+            Some("AWS_ENDPOINT_URL is not an http:// or https:// url: it holds a user name or password")
+        );
+        assert!(error(&[("AWS_REGION", "eu west 1")]).is_some_and(|text| text.starts_with("AWS_REGION: ")));
+    }
+}
