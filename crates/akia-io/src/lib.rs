@@ -1,3 +1,11 @@
-//! Everything of akia that touches the world: AWS, files, places, the journal's store.
+//! Everything of akia that touches the world: AWS, files, places, the OS keychain, the journal's store.
+//!
+//! The core decides, this crate performs. Every effect can be repeated after a crash, and nothing here
+//! relies on a destructor having run.
 
 pub mod aws;
+pub mod files;
+pub mod keychain;
+pub mod seal;
+pub mod state;
+pub mod store;

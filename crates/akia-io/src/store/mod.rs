@@ -1,0 +1,235 @@
+//! The store: the journal of all rotations, and the sealed secrets staged for the running ones.
+//!
+//! Invariant: records are only ever appended. Each carries the hash of itself and the one before ([`chain`]), so that
+//! a changed, dropped or moved record shows. When [`Store::append`] has returned, the record is durable, and so is the
+//! secret that was staged with it.
+
+pub mod chain;
+pub mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use akia_core::journal::Record;
+use akia_core::{AccessKeyId, RotationId};
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+
+pub use chain::{Hash, Head, Tampered};
+
+use crate::seal::Sealed;
+use crate::state::{Lock, LockError, StateError};
+
+/// What a store does. SQLite on one machine; PostgreSQL for a team, later. Used as [`SharedStore`].
+pub trait Store: Send + Sync {
+    /// Appends one record (JSON text) to a rotation, and stages a sealed secret in the same transaction. Durable when
+    /// it returns. Once begun it is carried out even if the future is dropped.
+    fn append_json<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        body: String,
+        stage: Option<Stage>,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>>;
+
+    /// The sealed secret staged for a key of a rotation.
+    fn staged<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        key: &'a AccessKeyId,
+    ) -> BoxFuture<'a, Result<Option<Sealed>, StoreError>>;
+
+    /// Keeps a sealed secret without a record, for example that of the displaced key. Durable when it returns.
+    fn stage<'a>(&'a self, rotation: &'a RotationId, stage: Stage) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Wipes the staged secret of one key, or of all keys of a rotation. Says how many there were.
+    fn unstage<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        key: Option<&'a AccessKeyId>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// All rotations, oldest first.
+    fn rotations(&self) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>>;
+
+    /// The records of one rotation in order, or of all.
+    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// Recomputes the chain. `expect` is the head's hash that somebody noted elsewhere: it must still be in the chain,
+    /// which is the only proof against a journal that was rewritten as a whole.
+    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>>;
+
+    /// Takes a lock that no other process of this store holds, or says who does.
+    fn lock(&self, name: &str) -> Result<Lock, LockError>;
+
+    /// Lets go of the database. Dropping the store does the same without waiting for it.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A store that several tasks use.
+pub type SharedStore = Arc<dyn Store>;
+
+impl dyn Store {
+    /// [`Store::append_json`] for a record.
+    pub async fn append(
+        &self,
+        rotation: &RotationId,
+        record: &Record,
+        stage: Option<Stage>,
+    ) -> Result<Appended, StoreError> {
+        let body =
+            serde_json::to_string(record).map_err(|error| StoreError::Unwritable { reason: error.to_string() })?;
+        self.append_json(rotation, body, stage).await
+    }
+
+    /// The records of one rotation in order, with their numbers.
+    pub async fn records(&self, rotation: &RotationId) -> Result<Vec<(u64, Record)>, StoreError> {
+        let entries = self.entries(Some(rotation)).await?;
+        entries.iter().map(|entry| Ok((entry.seq, entry.parse()?))).collect()
+    }
+}
+
+/// A secret to stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// The access key whose secret it is.
+    pub key: AccessKeyId,
+    /// The secret, sealed for this rotation and key.
+    pub sealed: Sealed,
+}
+
+/// What became of an appended record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number: 1 for the first record of the journal, without gaps.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// One record as it stands in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: u64,
+    /// Its rotation.
+    pub rotation: RotationId,
+    /// Its JSON text.
+    pub body: String,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl Entry {
+    /// The record, or whatever else reads its JSON.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| StoreError::Unreadable { seq: self.seq, reason: error.to_string() })
+    }
+}
+
+/// What the store knows of one rotation without reading its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The rotation.
+    pub rotation: RotationId,
+    /// Number of its first record.
+    pub first_seq: u64,
+    /// Number of its last record.
+    pub last_seq: u64,
+    /// How many records it has.
+    pub records: u64,
+    /// How many secrets are staged for it.
+    pub staged: u64,
+}
+
+/// Why the store could not do it. Cloned for every caller whose records shared a transaction.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The state folder, or the file in it, is not safe.
+    #[error(transparent)]
+    State(Arc<StateError>),
+    /// The database is of a newer akia.
+    #[error("the journal {path} has schema version {found}; this akia knows versions up to {known}")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The file is not a journal of akia, or is damaged.
+    #[error("{path} is not a journal of akia, or is damaged: {reason}")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// Another process has held the database for too long.
+    #[error("the journal {path} has been locked by another process for more than {seconds} s")]
+    Busy {
+        /// The database.
+        path: PathBuf,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
+    /// The disk is full.
+    #[error("cannot write to the journal {path}: no space left")]
+    NoSpace {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database failed.
+    #[error("cannot {doing} the journal {path}: {reason}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// Its words.
+        reason: String,
+    },
+    /// The chain is broken.
+    #[error(transparent)]
+    Tampered(#[from] Tampered),
+    /// A record cannot be read by this version of akia.
+    #[error("record {seq} of the journal cannot be read: {reason}")]
+    Unreadable {
+        /// Its number.
+        seq: u64,
+        /// What was found.
+        reason: String,
+    },
+    /// A record cannot be written as JSON.
+    #[error("the record cannot be written: {reason}")]
+    Unwritable {
+        /// What was found.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::State(error) => error.hint(),
+            Self::Newer { .. } => "install the newer akia again, or set AKIA_STATE_DIR to another folder".into(),
+            Self::Damaged { path, .. } => {
+                format!("keep a copy of {} and restore it from a backup; no key is touched until then", path.display())
+            }
+            Self::Busy { .. } => "let the other akia finish, then run again".into(),
+            Self::NoSpace { .. } => "make room, then run: akia resume".into(),
+            Self::Tampered(_) => "keep a copy of the state folder and look into it: akia history verify".into(),
+            Self::Unreadable { .. } => "install the akia that wrote it".into(),
+            Self::Database { .. } | Self::Unwritable { .. } => "mend that, then run: akia resume".into(),
+        }
+    }
+}
+
+impl From<StateError> for StoreError {
+    fn from(error: StateError) -> Self {
+        Self::State(Arc::new(error))
+    }
+}
