@@ -8,6 +8,7 @@ pub mod ids;
 pub mod journal;
 pub mod key;
 pub mod policy;
+pub mod profile;
 pub mod rotation;
 pub mod secret;
 
