@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::journal::{Attribution, Event, Record};
+use akia_core::profile::FileKind;
 use akia_core::rotation::{
-    AbortReason, Decision, Effect, FileKind, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer,
+    AbortReason, Decision, Effect, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer,
 };
 use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId};
 use jiff::{SignedDuration, Timestamp};
@@ -454,6 +455,7 @@ fn plan(retirement: Retirement, now: Timestamp) -> Plan {
     let displaced: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
     Plan {
         id: RotationId::from_bits(7),
+        planned_at: now,
         identity: Identity {
             arn: "arn:aws:iam::123456789012:user/alice".parse().unwrap(),
             user_id: "AIDAEXAMPLEEXAMPLE00".parse().unwrap(),

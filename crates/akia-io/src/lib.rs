@@ -4,8 +4,10 @@
 //! relies on a destructor having run.
 
 pub mod aws;
+pub mod clock;
 pub mod files;
 pub mod keychain;
+pub mod profiles;
 pub mod seal;
 pub mod state;
 pub mod store;

@@ -12,6 +12,6 @@ mod plan;
 mod state;
 
 pub use effect::{Effect, GraceOver, InEveryPlace, Ours, Proven};
-pub use place::{FileKind, Place};
+pub use place::Place;
 pub use plan::{Identity, Pace, Plan, Retirement, Signer};
 pub use state::{AbortReason, Decision, Illegal, PlaceState, Rest, Rotation, SigningKey};

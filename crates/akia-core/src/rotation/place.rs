@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ProfileName;
+use crate::profile::FileKind;
 
 /// Anywhere a secret is kept for use. A new kind of place is a variant here and a file in `akia-io::place`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,14 +44,4 @@ impl fmt::Display for Place {
             Self::Keychain { profile } => write!(formatter, "keychain entry of profile \"{profile}\""),
         }
     }
-}
-
-/// Which of the two AWS files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileKind {
-    /// `~/.aws/credentials`: sections are named by the profile alone.
-    Credentials,
-    /// `~/.aws/config`: sections are named `profile NAME`, but for the default.
-    Config,
 }

@@ -13,6 +13,8 @@ use crate::rotation::place::Place;
 pub struct Plan {
     /// Name of the rotation.
     pub id: RotationId,
+    /// When the plan was made.
+    pub planned_at: Timestamp,
     /// Whose key it is. Every change is refused on another identity.
     pub identity: Identity,
     /// The key that is replaced.
