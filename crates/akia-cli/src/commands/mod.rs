@@ -1,0 +1,105 @@
+//! The verbs of akia, a file each. [`Verb`] is the one list: a test counts it against the files here and against
+//! `docs/commands/`.
+//!
+//! To build a verb: write `pub(crate) async fn run(context: &Context, args: …Args) -> Result<Exit, CommandError>` in
+//! its file and call it from [`Verb::run`] through `on_runtime`. Verbs without input and output stay synchronous, so
+//! that they start at once.
+
+pub mod cheatsheet;
+pub mod completions;
+pub mod credentials;
+pub mod demo;
+pub mod generate_docs;
+pub mod history;
+pub mod key;
+pub mod man;
+pub mod policy;
+pub mod resume;
+pub mod retire;
+pub mod rotate;
+pub mod sandbox;
+pub mod setup;
+pub mod status;
+pub mod undo;
+
+use clap::{Args, Subcommand};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Every command, in the order in which the help lists them.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a doc comment here would replace the help text that stands on the arguments")]
+pub enum Verb {
+    Setup(setup::SetupArgs),
+    Status(status::StatusArgs),
+    Rotate(rotate::RotateArgs),
+    Resume(resume::ResumeArgs),
+    Undo(undo::UndoArgs),
+    Retire(retire::RetireArgs),
+    Key(key::KeyArgs),
+    History(history::HistoryArgs),
+    Policy(policy::PolicyArgs),
+    Cheatsheet(cheatsheet::CheatsheetArgs),
+    Credentials(credentials::CredentialsArgs),
+    Demo(demo::DemoArgs),
+    Sandbox(sandbox::SandboxArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    #[command(hide = true)]
+    GenerateDocs(generate_docs::GenerateDocsArgs),
+}
+
+impl Verb {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever kept it from doing what was asked.
+    pub fn run(self, context: &Context) -> Result<Exit, CommandError> {
+        match self {
+            Self::Completions(args) => completions::run(context, &args),
+            Self::Man(args) => man::run(context, &args),
+            Self::GenerateDocs(args) => generate_docs::run(context, &args),
+            Self::Setup(_) => unbuilt("setup"),
+            Self::Status(_) => unbuilt("status"),
+            Self::Rotate(_) => unbuilt("rotate"),
+            Self::Resume(_) => unbuilt("resume"),
+            Self::Undo(_) => unbuilt("undo"),
+            Self::Retire(_) => unbuilt("retire"),
+            Self::Key(_) => unbuilt("key"),
+            Self::History(_) => unbuilt("history"),
+            Self::Policy(_) => unbuilt("policy"),
+            Self::Cheatsheet(_) => unbuilt("cheatsheet"),
+            Self::Credentials(_) => unbuilt("credentials"),
+            Self::Demo(_) => unbuilt("demo"),
+            Self::Sandbox(_) => unbuilt("sandbox"),
+        }
+    }
+}
+
+/// The flags of every command that changes something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+pub struct Consent {
+    /// Go ahead without asking; the plan is still printed
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Print the plan and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+}
+
+/// A command whose parts are still being built.
+fn unbuilt(name: &str) -> Result<Exit, CommandError> {
+    Err(CommandError::failed(format_args!("`akia {name}` is not part of this build")))
+}
+
+/// The section EXAMPLES of a help text.
+fn examples(examples: &[(&str, &str)]) -> String {
+    let mut text = String::from("EXAMPLES");
+    for (line, meaning) in examples {
+        text.push_str(&format!("\n  # {meaning}\n  {line}"));
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! The command line of akia.
+//!
+//! Top-down: [`args`] parses, [`commands`] has a file per verb, [`context`] carries what a verb may know of the
+//! world, [`output`] prints data on stdout, [`error`] words on stderr. Invariant: the environment is read in
+//! [`context`] alone, and nothing that came from outside reaches a terminal unescaped.
+
+pub mod args;
+pub mod commands;
+pub mod context;
+pub mod docs;
+pub mod error;
+pub mod exit;
+pub mod logging;
+pub mod output;
+pub mod progress;
+pub mod prompt;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::args::{Invocation, ParseOutcome};
+use crate::context::{Context, Environment, Terminal};
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+pub use args::command;
+pub use docs::pages;
+
+/// Runs akia with the arguments and the environment of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let invocation = match args::parse(&arguments) {
+        ParseOutcome::Run(invocation) => *invocation,
+        ParseOutcome::Print(text) => {
+            // A reader that has gone away (`akia --help | head -1`) is no failure of ours.
+            let _ = output::print_text(&text);
+            return Exit::Done.into();
+        }
+        ParseOutcome::Refuse(text) => {
+            error::print_words(&text);
+            return Exit::Usage.into();
+        }
+    };
+    run(invocation).into()
+}
+
+/// Runs one parsed command line and reports its error, if any, on stderr.
+fn run(invocation: Invocation) -> Exit {
+    let terminal = Terminal::detect(invocation.globals.color);
+    let environment = Environment::read();
+    logging::start(invocation.globals.verbose, terminal.stderr_colors);
+    let context = match Context::new(environment, terminal, invocation.globals) {
+        Ok(context) => context,
+        Err(error) => return report(&error, terminal.stderr_colors),
+    };
+    match invocation.verb.run(&context) {
+        Ok(exit) => exit,
+        Err(error) => report(&error, terminal.stderr_colors),
+    }
+}
+
+fn report(error: &CommandError, colors: bool) -> Exit {
+    error::print_words(&error.render(colors));
+    error.exit
+}

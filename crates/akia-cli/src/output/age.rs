@@ -1,0 +1,73 @@
+//! Spans of time as people say them: `400d`, `12h`, `5m`.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// How long ago `at` was, in its largest unit, rounded down; `now` below a minute; `in 3d` for the future.
+#[must_use]
+pub fn between(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs();
+    if seconds <= -MINUTE {
+        return format!("in {}", largest(-seconds));
+    }
+    if seconds < MINUTE { "now".to_owned() } else { largest(seconds) }
+}
+
+/// A duration in the form that the flags take, exact: `7d`, `1d12h`, `90s`.
+#[must_use]
+pub fn exact(duration: SignedDuration) -> String {
+    let sign = if duration.is_negative() { "-" } else { "" };
+    let mut rest = Duration::try_from(duration.abs()).unwrap_or_default().as_secs();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = sign.to_owned();
+    for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        if rest >= seconds {
+            text.push_str(&format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    text
+}
+
+fn largest(seconds: i64) -> String {
+    match seconds {
+        s if s >= DAY => format!("{}d", s / DAY),
+        s if s >= HOUR => format!("{}h", s / HOUR),
+        s => format!("{}m", s / MINUTE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_their_largest_unit() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (at, shown) in [
+            ("2025-10-19T12:00:00Z", "400d"),
+            ("2026-11-22T12:00:00Z", "1d"),
+            ("2026-11-22T12:00:01Z", "23h"),
+            ("2026-11-23T11:01:00Z", "59m"),
+            ("2026-11-23T11:59:01Z", "now"),
+            ("2026-11-23T12:00:30Z", "now"),
+            ("2026-11-26T12:00:00Z", "in 3d"),
+        ] {
+            assert_eq!(between(at.parse().unwrap(), now), shown, "{at}");
+        }
+    }
+
+    #[test]
+    fn durations_are_told_exactly() {
+        for (seconds, shown) in [(0, "0s"), (604_800, "7d"), (129_600, "1d12h"), (90, "1m30s"), (-60, "-1m")] {
+            assert_eq!(exact(SignedDuration::from_secs(seconds)), shown);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Data for stdout: one row model ([`Report`]), three ways to print it.
+
+pub mod age;
+mod csv;
+pub mod escape;
+mod json;
+mod report;
+pub mod shell;
+mod table;
+
+use std::io::Write;
+
+pub use report::{Cell, Column, Report, Row, Tone};
+
+/// The form in which data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs; carries `"schema": "akia.<command>/1"`.
+    Json,
+    /// For spreadsheets, with a header line.
+    Csv,
+}
+
+/// What a table may use of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Canvas {
+    /// Columns of the terminal; `None` where there is no terminal, and then lines are as long as they need to be.
+    pub width: Option<u16>,
+    /// Whether colours may be used.
+    pub colors: bool,
+}
+
+/// The report as text in this form, with a final line break.
+#[must_use]
+pub fn render(report: &Report, format: Format, canvas: Canvas) -> String {
+    match format {
+        Format::Table => table::render(report, canvas),
+        Format::Json => json::render(report),
+        Format::Csv => csv::render(report),
+    }
+}
+
+/// Writes text to stdout.
+///
+/// # Errors
+/// When stdout is closed or full.
+pub fn print_text(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// A report with everything that can go wrong in one.
+#[cfg(test)]
+fn report_for_tests() -> Report {
+    let at = "2025-10-19T11:59:59.5Z".parse().unwrap();
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let columns = vec![
+        Column::new("profile", "PROFILE"),
+        Column::whole("access_key", "ACCESS KEY"),
+        Column::whole("created_at", "AGE"),
+        Column::new("due", "DUE"),
+        Column::new("keys", "KEYS"),
+    ];
+    let mut report = Report::new("status", "profiles", columns);
+    report.fact("offline", false);
+    report.push(vec![
+        Cell::text("default"),
+        Cell::text("AKIAIOSFODNN7EXAMPLE"),
+        Cell::age(at, now),
+        Cell::text("rotate: 310 days over the limit of 90 days").tone(Tone::Bad),
+        Cell::number(2),
+    ]);
+    report.push(vec![
+        Cell::text("=cmd|' /C calc'!A0\u{1b}[2J\u{202e}"),
+        Cell::empty(),
+        Cell::empty(),
+        Cell::maybe(None::<String>),
+        Cell::number(-1),
+    ]);
+    report
+}
