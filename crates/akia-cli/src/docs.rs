@@ -42,7 +42,6 @@ pub fn pages() -> Vec<Page> {
 /// When a page cannot be rendered.
 pub fn manual() -> io::Result<Vec<Page>> {
     let mut pages = Vec::new();
-    // clap_mangen builds the command itself, and needs the names as clap_mangen's own generator sets them.
     manual_of(&crate::command(), "akia", &mut pages)?;
     Ok(pages)
 }
@@ -52,13 +51,17 @@ pub fn manual() -> io::Result<Vec<Page>> {
 /// # Errors
 /// Names the file that could not be written.
 pub fn write(folder: &Path, pages: &[Page]) -> Result<(), CommandError> {
-    for page in pages {
+    for (index, page) in pages.iter().enumerate() {
         let path = folder.join(&page.name);
         let written =
             path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, &page.text));
         written.map_err(|error| {
-            CommandError::new(Exit::Partly, format_args!("{} cannot be written: {error}", path.display()))
-                .now("pages before it are written, this one and those behind it are not")
+            let what = format!("{} cannot be written: {error}", path.display());
+            if index == 0 {
+                CommandError::failed(what)
+            } else {
+                CommandError::new(Exit::Partly, what).now(format!("{index} of {} pages are written", pages.len()))
+            }
         })?;
     }
     Ok(())
@@ -99,6 +102,7 @@ fn exit_codes() -> String {
 }
 
 fn manual_of(command: &clap::Command, path: &str, pages: &mut Vec<Page>) -> io::Result<()> {
+    // clap keeps names for the whole run unless its feature `string` is on; these are some thirty, once.
     let title: &'static str = String::leak(path.to_owned());
     let command = command.clone().name(title).display_name(title);
     let mut page = Vec::new();

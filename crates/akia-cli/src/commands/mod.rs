@@ -69,7 +69,7 @@ impl Verb {
             Self::Retire(_) => unbuilt("retire"),
             Self::Key(_) => unbuilt("key"),
             Self::History(_) => unbuilt("history"),
-            Self::Policy(_) => unbuilt("policy"),
+            Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(_) => unbuilt("cheatsheet"),
             Self::Credentials(_) => unbuilt("credentials"),
             Self::Demo(_) => unbuilt("demo"),
@@ -88,6 +88,16 @@ pub struct Consent {
     /// Print the plan and stop
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
+}
+
+/// Runs a command that talks to AWS or to the store. Only these pay for a runtime.
+///
+/// # Errors
+/// What the command says, or that the runtime could not start.
+pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
+    runtime.block_on(command)
 }
 
 /// A command whose parts are still being built.

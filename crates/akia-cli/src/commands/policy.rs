@@ -1,13 +1,20 @@
 //! `akia policy`: the IAM policies that jobs need, and what you lack.
 
 use akia_core::Partition;
+use akia_core::policy::{JobPolicy, PolicyOptions};
 use clap::{Args, Subcommand};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::Format;
 
 /// Print the IAM policy that a job needs, or check what you may do
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
-    ("akia policy create-own-keys", "users may create their own keys"),
+    ("akia policy create-own-keys", "users may create and list their own keys"),
     ("akia policy manage-own-keys --require-mfa", "users may do everything with their own keys, with MFA"),
+    ("akia policy rotate-own-keys --partition aws-cn", "the least that `akia rotate` needs, in China"),
     ("akia policy check", "which commands you may use"),
 ]))]
 pub struct PolicyArgs {
@@ -19,17 +26,32 @@ pub struct PolicyArgs {
 /// Which policy, or the check.
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
-    /// Print the policy that lets users create and rotate their own keys
+    /// Print the policy that lets users create and list their own keys
     #[command(after_long_help = super::examples(&[
         ("akia policy create-own-keys > policy.json", "then: aws iam create-policy --policy-document file://policy.json …"),
     ]))]
     CreateOwnKeys(DocumentArgs),
-    /// Print the policy that lets users manage their own keys
+    /// Print the policy that lets users create, list, activate, deactivate and delete their own keys
     #[command(after_long_help = super::examples(&[
         ("akia policy manage-own-keys --require-mfa", "only with MFA"),
         ("akia policy manage-own-keys --path-aware", "also for users below a path"),
     ]))]
     ManageOwnKeys(DocumentArgs),
+    /// Print the policy for `akia rotate` of one's own keys, and nothing else
+    #[command(after_long_help = super::examples(&[("akia policy rotate-own-keys", "the least that rotation needs")]))]
+    RotateOwnKeys(DocumentArgs),
+    /// Print the policy for `akia rotate --user`: the keys of every user of the account
+    #[command(after_long_help = super::examples(&[("akia policy rotate-others-keys --require-mfa", "for administrators")]))]
+    RotateOthersKeys(DocumentArgs),
+    /// Print the policy for `akia status`
+    #[command(after_long_help = super::examples(&[("akia policy status", "only reading")]))]
+    Status(DocumentArgs),
+    /// Print the policy for `akia undo`
+    #[command(after_long_help = super::examples(&[("akia policy undo", "taking rotations back")]))]
+    Undo(DocumentArgs),
+    /// Print the policy for `akia retire`
+    #[command(after_long_help = super::examples(&[("akia policy retire", "deleting old keys")]))]
+    Retire(DocumentArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -63,4 +85,51 @@ pub struct CheckArgs {
     /// Commands to check, for example rotate [default: all]
     #[arg(value_name = "COMMAND")]
     pub commands: Vec<String>,
+}
+
+pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandError> {
+    match &args.act {
+        PolicyVerb::CreateOwnKeys(form) => print(context, JobPolicy::CreateOwnKeys, form),
+        PolicyVerb::ManageOwnKeys(form) => print(context, JobPolicy::ManageOwnKeys, form),
+        PolicyVerb::RotateOwnKeys(form) => print(context, JobPolicy::RotateOwnKeys, form),
+        PolicyVerb::RotateOthersKeys(form) => print(context, JobPolicy::RotateOthersKeys, form),
+        PolicyVerb::Status(form) => print(context, JobPolicy::Status, form),
+        PolicyVerb::Undo(form) => print(context, JobPolicy::Undo, form),
+        PolicyVerb::Retire(form) => print(context, JobPolicy::Retire, form),
+        PolicyVerb::Check(_) => super::unbuilt("policy check"),
+    }
+}
+
+/// The document goes to stdout as AWS takes it, without a schema of ours; what a reader must know goes to stderr.
+fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit, CommandError> {
+    if context.format() == Format::Csv {
+        return Err(CommandError::usage("an IAM policy is JSON and has no CSV form")
+            .next(format!("akia policy {}", job.as_str())));
+    }
+    let region = context.region()?;
+    let of_region = || region.as_ref().map_or(Partition::Aws, Partition::of_region);
+    let partition = form.partition.unwrap_or_else(of_region);
+    let options = PolicyOptions { partition, require_mfa: form.require_mfa, path_aware: form.path_aware };
+    context.print_text(&format!("{}\n", job.document(&options).to_pretty_json().trim_end()))?;
+    for note in job.notes(&options) {
+        context.say(&format!("note: {note}"));
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn every_job_has_its_verb_under_its_own_name() {
+        let command = PolicyVerb::augment_subcommands(clap::Command::new("policy"));
+        for job in JobPolicy::ALL {
+            let matches = command.clone().try_get_matches_from(["policy", job.as_str()]).unwrap();
+            assert!(PolicyVerb::from_arg_matches(&matches).is_ok(), "{}", job.as_str());
+        }
+        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 1, "each job, and check");
+    }
 }

@@ -1,6 +1,7 @@
 //! The row model: what a command found, before anybody decides how it looks.
 
 use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 /// A list of things with named columns, and what belongs to the list as a whole.
@@ -10,14 +11,14 @@ pub struct Report {
     items: &'static str,
     columns: Vec<Column>,
     rows: Vec<Row>,
-    header: Map<String, Value>,
+    facts: Vec<(&'static str, Value)>,
 }
 
 impl Report {
     /// An empty report of a command (`status`), whose rows stand under this name in JSON (`profiles`).
     #[must_use]
     pub fn new(command: &'static str, items: &'static str, columns: Vec<Column>) -> Self {
-        Self { command, items, columns, rows: Vec::new(), header: Map::new() }
+        Self { command, items, columns, rows: Vec::new(), facts: Vec::new() }
     }
 
     /// Adds a row; it must have a cell for each column.
@@ -28,8 +29,8 @@ impl Report {
     }
 
     /// Adds a fact about the whole to the JSON form.
-    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
-        self.header.insert(name.to_owned(), value.into());
+    pub fn fact(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.facts.push((name, value.into()));
     }
 
     /// The columns, in order.
@@ -43,16 +44,39 @@ impl Report {
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
+}
 
-    /// The report as a JSON object with its schema.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("schema".to_owned(), json!(format!("akia.{}/1", self.command)));
-        object.extend(self.header.clone());
-        let rows = self.rows.iter().map(|row| row.json(&self.columns)).collect();
-        object.insert(self.items.to_owned(), Value::Array(rows));
-        Value::Object(object)
+/// An object in the order of a reader: the schema, the facts about the whole, the rows with their columns in order.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rows: Vec<_> = self.rows.iter().map(|row| RowWithColumns { row, columns: &self.columns }).collect();
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("schema", &format!("akia.{}/1", self.command))?;
+        for (name, value) in &self.facts {
+            object.serialize_entry(name, value)?;
+        }
+        object.serialize_entry(self.items, &rows)?;
+        object.end()
+    }
+}
+
+struct RowWithColumns<'a> {
+    row: &'a Row,
+    columns: &'a [Column],
+}
+
+impl Serialize for RowWithColumns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (column, cell) in self.columns.iter().zip(&self.row.cells) {
+            if !self.row.details.contains_key(column.key) {
+                object.serialize_entry(column.key, &cell.data)?;
+            }
+        }
+        for (name, value) in &self.row.details {
+            object.serialize_entry(name, value)?;
+        }
+        object.end()
     }
 }
 
@@ -88,15 +112,6 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// More members for the JSON form of this row; they win over the cells.
     pub details: Map<String, Value>,
-}
-
-impl Row {
-    fn json(&self, columns: &[Column]) -> Value {
-        let cells = columns.iter().zip(&self.cells).map(|(column, cell)| (column.key.to_owned(), cell.json()));
-        let mut object: Map<String, Value> = cells.collect();
-        object.extend(self.details.clone());
-        Value::Object(object)
-    }
 }
 
 impl From<Vec<Cell>> for Row {
@@ -195,10 +210,6 @@ impl Cell {
     pub fn tone(mut self, tone: Tone) -> Self {
         self.tone = tone;
         self
-    }
-
-    pub(super) fn json(&self) -> Value {
-        self.data.clone()
     }
 
     pub(super) fn color(&self) -> Tone {
