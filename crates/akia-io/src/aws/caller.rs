@@ -68,6 +68,7 @@ pub enum KeyChange {
 }
 
 /// A one-time code of an MFA device.
+#[derive(Clone, Copy)]
 pub struct MfaToken<'a> {
     /// The device's serial number or ARN.
     pub serial: &'a str,
@@ -76,6 +77,7 @@ pub struct MfaToken<'a> {
 }
 
 /// What `sts:AssumeRole` is asked for.
+#[derive(Clone, Copy)]
 pub struct AssumeRole<'a> {
     /// The role.
     pub role_arn: &'a str,

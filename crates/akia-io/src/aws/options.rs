@@ -202,6 +202,12 @@ pub struct Target {
     pub endpoint_url: Option<Url>,
 }
 
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}
+
 impl From<Region> for Target {
     fn from(region: Region) -> Self {
         Self { region: Some(region), endpoint_url: None }

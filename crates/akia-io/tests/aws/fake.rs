@@ -185,3 +185,13 @@ pub(crate) fn page_xml(ids: &[&str], marker: Option<&str>) -> String {
          <AccessKeyMetadata>{members}</AccessKeyMetadata>{more}</ListAccessKeysResult></ListAccessKeysResponse>"
     )
 }
+
+/// The answer of `GetSessionToken` or `AssumeRole`.
+pub(crate) fn session_xml(operation: &str, id: &str) -> String {
+    format!(
+        "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result><Credentials>\
+         <AccessKeyId>{id}</AccessKeyId><SecretAccessKey>session+secret</SecretAccessKey>\
+         <SessionToken>token-of-{id}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>\
+         </{operation}Result></{operation}Response>"
+    )
+}

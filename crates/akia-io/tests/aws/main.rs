@@ -2,7 +2,10 @@
 //!
 //! One binary for all of it: the IAM SDK is heavy to link.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
+
 mod fake;
+mod wallet;
 mod wire;
 
 use akia_core::secret::SecretAccessKey;
