@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
 use akia_core::{ProfileName, Region};
+use akia_io::files::AwsPaths;
+use akia_io::profiles::AwsFiles;
 use jiff::Timestamp;
 
 use crate::args::Globals;
@@ -54,18 +55,6 @@ impl Environment {
             Some(Some(text)) => Ok(Some(text)),
             Some(None) => Err(CommandError::usage(format_args!("the environment variable {name} is not UTF-8"))),
         }
-    }
-
-    /// A path in a variable that is set and not empty.
-    #[must_use]
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// The home folder.
-    #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
-        self.path("HOME").or_else(|| self.path("USERPROFILE"))
     }
 }
 
@@ -263,6 +252,16 @@ impl Context {
     /// When the variable is not UTF-8.
     pub fn environment_key(&self) -> Result<Option<&str>, CommandError> {
         self.environment.text("AWS_ACCESS_KEY_ID")
+    }
+
+    /// Reads both AWS files: `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`, else those of the home folder.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read. A file that does not exist is no error.
+    pub fn aws_files(&self) -> Result<AwsFiles, CommandError> {
+        let paths = AwsPaths::from_env(|name| self.environment.raw(name).map(OsStr::to_owned));
+        let files = paths.and_then(AwsFiles::load);
+        files.map_err(|error| CommandError::failed(&error).next(error.hint()))
     }
 
     /// The form of the data: as asked for, else a table.
