@@ -75,13 +75,14 @@ fn in_words(topic: Topic, steps: &[Step]) -> String {
 /// What the flags and the AWS files know. Files that cannot be read leave the documentation's examples in place.
 fn fill(context: &Context, args: &CheatsheetArgs) -> Result<Fill, CommandError> {
     let choice = context.profile()?;
+    let options = context.aws_options()?;
     let mut fill = Fill {
         profile: match &choice {
             ProfileChoice::Flag(name) | ProfileChoice::Environment(name) => Some(name.clone()),
             ProfileChoice::Default(_) => None,
         },
-        region: context.region()?,
-        endpoint_url: context.endpoint_url()?.map(|endpoint| endpoint.url().to_string()),
+        region: options.region,
+        endpoint_url: options.endpoint_url.map(String::from),
         user: args.user.clone(),
         acts_on_others: args.user.is_some(),
         key: args.key.clone(),
