@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
 
 mod command;
+mod docs;
 mod folders;
 mod test;
 mod tools;
@@ -31,6 +32,12 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Write the generated pages of docs/ with the akia binary itself.
+    Docs {
+        /// Write nothing; fail when a page is not what the binary would write.
+        #[arg(long)]
+        check: bool,
+    },
     /// Make sure that <target>/venv holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -38,6 +45,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { only, list } => test::run(&only, list),
+        Task::Docs { check } => docs::run(check),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
+    Step { name: "docs", what: "the generated pages of docs/ are up to date", run: docs },
     Step { name: "deny", what: "licences, banned and duplicate crates, sources", run: deny },
     Step { name: "advisories", what: "known vulnerabilities in dependencies", run: advisories },
 ];
@@ -93,13 +94,17 @@ fn clippy() -> Result<Outcome, String> {
 
 fn tests() -> Result<Outcome, String> {
     let venv = venv::ensure()?;
-    let mut tests = if tools::has_nextest() {
-        cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
-    } else {
+    if !tools::has_nextest() {
         println!("    cargo-nextest is not on this machine: using cargo test, which has no time limit per test");
-        cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"])
-    };
-    passes(tests.env(venv::VARIABLE, venv))
+        let mut all = cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]);
+        return passes(all.env(venv::VARIABLE, venv));
+    }
+    // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
+    let mut unit = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]);
+    let unit = passes(unit.env(venv::VARIABLE, &venv));
+    let mut end_to_end = cargo(&["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"]);
+    let end_to_end = passes(end_to_end.env(venv::VARIABLE, &venv));
+    unit.and(end_to_end)
 }
 
 fn doctests() -> Result<Outcome, String> {
@@ -109,6 +114,10 @@ fn doctests() -> Result<Outcome, String> {
 fn rustdoc() -> Result<Outcome, String> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
     passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn docs() -> Result<Outcome, String> {
+    crate::docs::run(true).map(|()| Outcome::Passed)
 }
 
 fn deny() -> Result<Outcome, String> {
