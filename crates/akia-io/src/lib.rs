@@ -7,7 +7,6 @@ pub mod aws;
 pub mod clock;
 pub mod files;
 pub mod keychain;
-pub mod place;
 pub mod profiles;
 pub mod seal;
 pub mod state;

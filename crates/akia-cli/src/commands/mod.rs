@@ -70,7 +70,7 @@ impl Verb {
             Self::Key(_) => unbuilt("key"),
             Self::History(_) => unbuilt("history"),
             Self::Policy(args) => policy::run(context, &args),
-            Self::Cheatsheet(args) => cheatsheet::run(context, &args),
+            Self::Cheatsheet(_) => unbuilt("cheatsheet"),
             Self::Credentials(_) => unbuilt("credentials"),
             Self::Demo(_) => unbuilt("demo"),
             Self::Sandbox(_) => unbuilt("sandbox"),

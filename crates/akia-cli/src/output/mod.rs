@@ -5,6 +5,7 @@ mod csv;
 pub mod escape;
 mod json;
 mod report;
+pub mod shell;
 mod table;
 
 use std::io::Write;

@@ -104,11 +104,7 @@ impl Aws {
             .http_client(self.http_client(Connection::Pooled, None))
             .endpoint_url(endpoint.as_str().trim_end_matches('/'))
             .no_auth()
-            .standard_retry(
-                &RetryConfig::standard()
-                    .with_max_attempts(attempts)
-                    .with_initial_backoff(self.options().initial_backoff),
-            )
+            .standard_retry(&RetryConfig::standard().with_max_attempts(attempts))
             .timeout_config(self.timeouts())
             .sleep_impl(self.sleep())
             .time_source(self.time())

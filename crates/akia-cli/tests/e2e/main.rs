@@ -1,0 +1,24 @@
+//! End to end: the real `akia` binary and the real AWS CLI against three backends that act as AWS.
+//!
+//! One binary, so that it is linked once; a module per topic. Needs `cargo xtask venv`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set its stage has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+/// One test for each function and backend, named `backend::function`, so that a failure names the backend.
+macro_rules! on_every_backend {
+    ($($name:ident),+ $(,)?) => {
+        on_every_backend!(@one moto Moto $($name)+);
+        on_every_backend!(@one ministack MiniStack $($name)+);
+    };
+    (@one $module:ident $backend:ident $($name:ident)+) => {
+        mod $module {
+            $(#[test] fn $name() { super::$name(&crate::support::Backend::$backend.open()); })+
+        }
+    };
+}
+
+mod contract;
+mod ground;

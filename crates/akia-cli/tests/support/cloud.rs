@@ -1,0 +1,172 @@
+//! One AWS account on one backend: made for one test, so that tests share servers and nothing else.
+
+use super::backend::Backend;
+use super::lab::ask;
+use super::ran::Ran;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An access key, long-term or temporary.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: Option<String>,
+}
+
+/// A key as `ListAccessKeys` describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) active: bool,
+}
+
+/// A user with one key.
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) key: Key,
+}
+
+/// An account, and an administrator in it.
+pub(crate) struct Cloud {
+    pub(crate) backend: Backend,
+    pub(crate) endpoint: String,
+    pub(crate) account: String,
+    pub(crate) admin: Key,
+}
+
+/// An account id that no other test of this process uses.
+pub(super) fn fresh_account() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(210_000_000_001);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+impl Key {
+    /// From the `Credentials` of an STS answer, or the `AccessKey` of an IAM one.
+    pub(crate) fn from_answer(answer: &Value) -> Key {
+        let inner = answer.get("Credentials").or_else(|| answer.get("AccessKey")).unwrap_or(answer);
+        let text = |name: &str| inner[name].as_str().map(str::to_owned);
+        Key {
+            id: text("AccessKeyId").expect("an AccessKeyId in the answer"),
+            secret: text("SecretAccessKey").expect("a SecretAccessKey in the answer"),
+            token: text("SessionToken"),
+        }
+    }
+
+    /// The same key with another secret of the same shape: what a typing error makes.
+    pub(crate) fn mistyped(&self) -> Key {
+        let last = if self.secret.ends_with('a') { 'b' } else { 'a' };
+        let mut secret = self.secret.clone();
+        secret.pop();
+        secret.push(last);
+        Key { secret, ..self.clone() }
+    }
+}
+
+impl Cloud {
+    /// A user who has one key and may manage her own keys.
+    pub(crate) fn user(&self, name: &str) -> User {
+        self.user_without_rights(name, "/");
+        self.policy(name, "own-keys", &self.backend.own_keys_policy(&json!({})));
+        User { name: name.to_owned(), key: self.key(name) }
+    }
+
+    /// A user with no key and no right at all; `path` begins and ends with a slash.
+    pub(crate) fn user_without_rights(&self, name: &str, path: &str) {
+        self.call("iam", "create_user", json!({ "UserName": name, "Path": path }));
+    }
+
+    /// Puts an inline policy on a user.
+    pub(crate) fn policy(&self, user: &str, name: &str, document: &Value) {
+        let document = document.to_string();
+        let params = json!({ "UserName": user, "PolicyName": name, "PolicyDocument": document });
+        self.call("iam", "put_user_policy", params);
+    }
+
+    /// Makes a key for a user.
+    pub(crate) fn key(&self, user: &str) -> Key {
+        Key::from_answer(&self.call("iam", "create_access_key", json!({ "UserName": user })))
+    }
+
+    /// An API call of the administrator, quick, for setting the stage; `operation` is `snake_case`. It must succeed.
+    #[track_caller]
+    pub(crate) fn call(&self, service: &str, operation: &str, params: Value) -> Value {
+        let key: Vec<&str> = [Some(&self.admin.id), Some(&self.admin.secret), self.admin.token.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let answer = ask(json!({
+            "do": "call", "endpoint": self.endpoint, "key": key,
+            "service": service, "operation": operation, "params": params,
+        }));
+        assert!(answer.get("refused").is_none(), "{service} {operation} was refused: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The AWS CLI, as the administrator.
+    pub(crate) fn aws(&self, arguments: &[&str]) -> Ran {
+        self.aws_as(&self.admin, arguments)
+    }
+
+    /// The AWS CLI with a key in its environment, and no files.
+    pub(crate) fn aws_as(&self, key: &Key, arguments: &[&str]) -> Ran {
+        let mut environment = self.environment();
+        environment.insert("AWS_ACCESS_KEY_ID".to_owned(), key.id.clone());
+        environment.insert("AWS_SECRET_ACCESS_KEY".to_owned(), key.secret.clone());
+        if let Some(token) = &key.token {
+            environment.insert("AWS_SESSION_TOKEN".to_owned(), token.clone());
+        }
+        environment.insert("AWS_CONFIG_FILE".to_owned(), "/dev/null".to_owned());
+        environment.insert("AWS_SHARED_CREDENTIALS_FILE".to_owned(), "/dev/null".to_owned());
+        aws_cli(arguments, &environment, "/")
+    }
+
+    /// The keys of a user, oldest first, read with the AWS CLI.
+    pub(crate) fn keys(&self, user: &str) -> Vec<Listed> {
+        let answer = self.aws(&["iam", "list-access-keys", "--user-name", user]).done().json();
+        let mut keys: Vec<&Value> = answer["AccessKeyMetadata"].as_array().unwrap().iter().collect();
+        keys.sort_by_key(|key| key["CreateDate"].to_string());
+        keys.into_iter()
+            .map(|key| Listed {
+                id: key["AccessKeyId"].as_str().unwrap().to_owned(),
+                active: key["Status"] == "Active",
+            })
+            .collect()
+    }
+
+    /// The ARN that a key speaks for, asked with the AWS CLI; the error code when it is refused.
+    pub(crate) fn caller(&self, key: &Key) -> Result<String, String> {
+        let ran = self.aws_as(key, &["sts", "get-caller-identity"]);
+        if ran.code == 0 { Ok(ran.json()["Arn"].as_str().unwrap().to_owned()) } else { Err(ran.refusal().to_owned()) }
+    }
+
+    /// The ARN of a user whose path is `/`.
+    pub(crate) fn user_arn(&self, name: &str) -> String {
+        format!("arn:aws:iam::{}:user/{name}", self.account)
+    }
+
+    /// What every program needs to talk to this backend; nothing of the tester's own environment.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"), // all that the AWS CLI 1.x looks at
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+            ("LANG", "C.UTF-8"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("HOME", "/nonexistent"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+    }
+}
+
+/// Runs the AWS CLI of the venv.
+pub(super) fn aws_cli(arguments: &[&str], environment: &BTreeMap<String, String>, folder: &str) -> Ran {
+    let answer = ask(json!({ "do": "aws", "args": arguments, "env": environment, "cwd": folder }));
+    Ran::from_lab(format!("aws {}", arguments.join(" ")), &answer)
+}

@@ -1,0 +1,390 @@
+"""The lab: runs the foreign judges for one test process, and dies with it.
+
+Reads one JSON request a line from standard input, answers one JSON object a line on standard output, with the same
+"id", in any order. End of input is the end of the lab and of everything that it started: a test that panics, or is
+killed, closes its end of the pipe. One thread, no locks: forking is safe, so each run of the AWS CLI is a fork of an
+interpreter that has already imported it (a tenth of the time), with its own environment, folder and output.
+
+  {"do": "moto"}                                   -> {"port": N}
+  {"do": "ministack", "root": ID, "secret": S}     -> {"port": N}
+  {"do": "aws", "args": [], "env": {}, "cwd": D}   -> {"code": N, "stdout": S, "stderr": S}
+  {"do": "call", "endpoint": URL, "key": [ID, SECRET, TOKEN?], "service": S, "operation": "create_user", "params": {}}
+                                                   -> {"result": {}} or {"refused": CODE, "status": N, "message": S}
+  {"do": "moto-account", "port": N, "account": A}  -> {"key": [ID, SECRET]}, of an administrator
+  {"do": "pty", "argv": [], "env": {}, "cwd": D, "steps": [["text to wait for", "text to send"]], "limit": SECONDS}
+                                                   -> {"code": N, "screen": S, "missed": null | S}
+A failure answers {"error": S}.
+"""
+
+import ctypes
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+
+FOLDER = tempfile.mkdtemp(prefix="akia-lab-")
+SELECTOR = selectors.DefaultSelector()
+CHILDREN = set()
+
+
+def answer(request, **fields):
+    fields["id"] = request["id"]
+    os.write(OUTPUT, json.dumps(fields).encode() + b"\n")
+
+
+def fork():
+    """Forks; the child dies with us even when we are killed, and holds neither end of the line to the test."""
+    pid = os.fork()
+    if pid:
+        CHILDREN.add(pid)
+        return pid
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG; Linux only, elsewhere end() does it
+    except (OSError, AttributeError):
+        pass
+    CHILDREN.clear()
+    SELECTOR.close()
+    os.close(OUTPUT)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    return 0
+
+
+def output_to(stdout, stderr):
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def child(body):
+    """Runs body in a forked child and leaves without any of the parent's clean-up."""
+    code = 70
+    try:
+        code = body() or 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(code)
+
+
+class Run:
+    """A child whose output is collected until it ends; the answer is sent then."""
+
+    def __init__(self, request, pid, pipes):
+        self.request, self.pid = request, pid
+        self.text = {name: bytearray() for name in pipes}
+        self.open = len(pipes)
+        for name, descriptor in pipes.items():
+            SELECTOR.register(descriptor, selectors.EVENT_READ, lambda d=descriptor, n=name: self.read(d, n))
+
+    def read(self, descriptor, name):
+        piece = os.read(descriptor, 65536)
+        self.text[name] += piece
+        if not piece:
+            SELECTOR.unregister(descriptor)
+            os.close(descriptor)
+            self.open -= 1
+            if not self.open:
+                status = reap(self.pid)
+                answer(self.request, code=status, **{n: bytes(t).decode("utf-8", "replace") for n, t in self.text.items()})
+
+
+def reap(pid):
+    _, status = os.waitpid(pid, 0)
+    CHILDREN.discard(pid)
+    return os.waitstatus_to_exitcode(status)
+
+
+def aws(request):
+    if not hasattr(aws, "data"):
+        # Everything that the first run would import, with an environment that touches nobody's files.
+        saved = dict(os.environ)
+        import awscli.clidriver
+
+        os.environ.update(HOME=FOLDER, AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
+        driver = awscli.clidriver.create_clidriver()
+        driver._get_command_table()
+        import awscli.customizations.commands  # noqa: F401
+        import awscli.botocore.auth  # noqa: F401
+        import awscli.botocore.httpsession  # noqa: F401
+        import awscli.botocore.parsers  # noqa: F401
+        import awscli.botocore.serialize  # noqa: F401
+
+        # Importing awscli tells its own loader, through the environment, where its data is.
+        aws.data = os.environ["AWS_DATA_PATH"]
+        os.environ.clear()
+        os.environ.update(saved)
+    (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
+    pid = fork()
+    if not pid:
+
+        def body():
+            output_to(out_write, err_write)
+            os.chdir(request["cwd"])
+            os.environ.clear()
+            os.environ.update(request["env"], AWS_DATA_PATH=aws.data)
+            sys.argv = ["aws", *request["args"]]
+            from awscli.clidriver import main
+
+            return main()
+
+        child(body)
+    os.close(out_write)
+    os.close(err_write)
+    Run(request, pid, {"stdout": out_read, "stderr": err_read})
+
+
+def call(request):
+    """One API call through botocore, for setting a stage: ten times as quick as the AWS CLI, and in this process."""
+    import botocore.session
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+
+    if not hasattr(call, "session"):
+        call.session = botocore.session.Session()
+        call.clients = {}
+    which = (request["endpoint"], tuple(request["key"]), request["service"])
+    if which not in call.clients:
+        key = [*request["key"], None]
+        call.clients[which] = call.session.create_client(
+            request["service"],
+            region_name="us-east-1",
+            endpoint_url=request["endpoint"],
+            aws_access_key_id=key[0],
+            aws_secret_access_key=key[1],
+            aws_session_token=key[2],
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30),
+        )
+    try:
+        result = getattr(call.clients[which], request["operation"])(**request["params"])
+    except ClientError as refused:
+        error, meta = refused.response["Error"], refused.response["ResponseMetadata"]
+        answer(request, refused=error["Code"], status=meta["HTTPStatusCode"], message=error["Message"])
+        return
+    result.pop("ResponseMetadata", None)
+    answer(request, result=json.loads(json.dumps(result, default=plain)))
+
+
+def plain(value):
+    """Times and blobs as JSON has them."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value.isoformat()
+
+
+def moto_account(request):
+    import urllib.request
+
+    url = f"http://127.0.0.1:{request['port']}/akia-lab/{request['account']}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30) as response:
+        key = json.load(response)
+    answer(request, key=[key["id"], key["secret"]])
+
+
+def serve(request, name, body):
+    """Starts a server on a free loopback port. The socket is bound here, so that nobody can take the port between."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    port = listener.getsockname()[1]
+    log_path = os.path.join(FOLDER, f"{name}-{port}.log")
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    ready_read, ready_write = os.pipe()
+    pid = fork()
+    if not pid:
+        os.close(ready_read)
+        output_to(log, log)
+        child(lambda: body(listener, port, lambda: (os.write(ready_write, b"+"), os.close(ready_write))))
+    os.close(ready_write)
+    os.close(log)
+    listener.close()
+
+    def ready():
+        up = os.read(ready_read, 1)
+        SELECTOR.unregister(ready_read)
+        os.close(ready_read)
+        if up:
+            answer(request, port=port)
+        else:
+            with open(log_path, encoding="utf-8", errors="replace") as file:
+                answer(request, error=f"{name} did not start:\n{file.read()[-4000:]}")
+
+    SELECTOR.register(ready_read, selectors.EVENT_READ, ready)
+
+
+def moto(request):
+    def body(listener, port, ready):
+        # Policies and signatures are checked from the first call on. A judge that lets everybody in judges nothing.
+        os.environ.update(MOTO_PORT=str(port), INITIAL_NO_AUTH_ACTION_COUNT="0", HOME=FOLDER, TMPDIR=FOLDER)
+        from moto.iam.models import iam_backends
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
+
+        app = DomainDispatcherApplication(create_backend_app)
+
+        def door(environ, start_response):
+            """POST /akia-lab/ACCOUNT makes an account with one administrator; all else is moto's."""
+            path = environ.get("PATH_INFO", "")
+            if not path.startswith("/akia-lab/"):
+                return app(environ, start_response)
+            account = path.rsplit("/", 1)[-1]
+            iam = iam_backends[account]["aws"]
+            iam.create_user("us-east-1", user_name="lab-admin")
+            allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+            iam.put_user_policy("lab-admin", "everything", json.dumps(allow))
+            key = iam.create_access_key(user_name="lab-admin", prefix="AKIA")
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps({"id": key.access_key_id, "secret": key.secret_access_key}).encode()]
+
+        server = make_server(
+            "127.0.0.1", port, door, threaded=True, request_handler=MotoRequestHandler, fd=listener.fileno()
+        )
+        ready()
+        server.serve_forever()
+
+    serve(request, "moto", body)
+
+
+def ministack(request):
+    def body(listener, port, ready):
+        os.environ.update(
+            AUTH="true",
+            BIND_HOST="127.0.0.1",
+            GATEWAY_PORT=str(port),
+            MINISTACK_HOST="127.0.0.1",
+            SERVICES="iam,sts,cloudtrail",
+            # Side doors that it would open on every interface.
+            IOT_MTLS_ENABLED="0",
+            SFTP_ENABLED="0",
+            DOCKER_HOST=f"unix://{FOLDER}/no-docker",
+            CLOUDTRAIL_RECORDING="1",
+            AWS_ACCESS_KEY_ID=request["root"],
+            AWS_SECRET_ACCESS_KEY=request["secret"],
+            HOME=FOLDER,
+            TMPDIR=FOLDER,
+            STATE_DIR=os.path.join(FOLDER, "ministack-state"),
+            S3_DATA_DIR=os.path.join(FOLDER, "ministack-s3"),
+        )
+        import asyncio
+
+        from hypercorn.asyncio import serve as hypercorn_serve
+        from hypercorn.config import Config
+        from ministack.app import app
+
+        config = Config()
+        config.bind = [f"fd://{listener.fileno()}"]
+        config.keep_alive_timeout = 75
+        ready()
+        asyncio.run(hypercorn_serve(app, config))
+
+    serve(request, "ministack", body)
+
+
+class Terminal:
+    """A program with a terminal of its own, typed at by a script."""
+
+    def __init__(self, request):
+        import pty
+
+        self.request = request
+        self.screen, self.seen = bytearray(), 0
+        self.steps = [(wait.encode(), send.encode()) for wait, send in request["steps"]]
+        self.deadline = time.monotonic() + request["limit"]
+        self.pid, self.master = pty.fork()
+        if not self.pid:
+            child(lambda: self.start())
+        CHILDREN.add(self.pid)
+        TERMINALS.append(self)
+        SELECTOR.register(self.master, selectors.EVENT_READ, self.read)
+
+    def start(self):
+        os.close(OUTPUT)
+        SELECTOR.close()
+        os.chdir(self.request["cwd"])
+        os.execve(self.request["argv"][0], self.request["argv"], self.request["env"])
+
+    def read(self):
+        try:
+            piece = os.read(self.master, 65536)
+        except OSError:  # Linux says EIO when the last holder of the other side has left
+            piece = b""
+        if not piece:
+            self.finish(reap(self.pid))
+            return
+        self.screen += piece
+        while self.steps:
+            wait, send = self.steps[0]
+            at = self.screen.find(wait, self.seen)
+            if at < 0:
+                return
+            self.seen = at + len(wait)
+            self.steps.pop(0)
+            os.write(self.master, send)
+
+    def finish(self, code):
+        TERMINALS.remove(self)
+        SELECTOR.unregister(self.master)
+        os.close(self.master)
+        missed = self.steps[0][0].decode() if self.steps else None
+        answer(self.request, code=code, screen=self.screen.decode("utf-8", "replace"), missed=missed)
+
+    def overdue(self, now):
+        if now > self.deadline:
+            os.kill(self.pid, signal.SIGKILL)
+            self.finish(reap(self.pid))
+
+
+TERMINALS = []
+VERBS = {"aws": aws, "call": call, "moto-account": moto_account, "moto": moto, "ministack": ministack, "pty": Terminal}
+PENDING = bytearray()
+
+
+def requests():
+    piece = os.read(0, 65536)
+    if not piece:
+        end()
+    PENDING.extend(piece)
+    while b"\n" in PENDING:
+        line, _, rest = bytes(PENDING).partition(b"\n")
+        PENDING[:] = rest
+        request = json.loads(line)
+        try:
+            VERBS[request["do"]](request)
+        except Exception as error:
+            answer(request, error=f"{type(error).__name__}: {error}")
+
+
+def end():
+    for pid in list(CHILDREN):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    os._exit(0)
+
+
+# Nothing that a library prints may end up between our answers.
+OUTPUT = os.dup(1)
+os.dup2(os.open(os.path.join(FOLDER, "lab.log"), os.O_WRONLY | os.O_CREAT, 0o600), 1)
+SELECTOR.register(0, selectors.EVENT_READ, requests)
+while True:
+    for key, _ in SELECTOR.select(timeout=0.2 if TERMINALS else None):
+        key.data()
+    for terminal in list(TERMINALS):
+        terminal.overdue(time.monotonic())
