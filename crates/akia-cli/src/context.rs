@@ -38,6 +38,12 @@ impl Environment {
         Self(variables.filter(|(name, _)| !is_secret(name)).collect())
     }
 
+    /// A variable that may hold a secret: read when it is needed to sign, and never kept.
+    #[must_use]
+    pub fn secret(name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
     /// The value of a variable that is set, empty or not.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&OsStr> {

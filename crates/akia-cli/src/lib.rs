@@ -5,15 +5,19 @@
 //! [`context`] alone, and nothing that came from outside reaches a terminal unescaped.
 
 pub mod args;
+pub mod aws_cli;
 pub mod commands;
 pub mod context;
 pub mod docs;
+pub mod drive;
 pub mod error;
 pub mod exit;
 pub mod logging;
 pub mod output;
 pub mod progress;
 pub mod prompt;
+pub mod rotations;
+pub mod workbench;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -38,6 +38,14 @@ pub fn ask(context: &Context, question: &str) -> Result<String, CommandError> {
         return Err(CommandError::decision(format_args!("there is no terminal to ask on: {question}"))
             .now("nothing was changed"));
     }
+    ask_line(question)
+}
+
+/// Asks for a line of text on a terminal that is known to be there.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn ask_line(question: &str) -> Result<String, CommandError> {
     error::print_words(&visible(question));
     let mut answer = String::new();
     let mut input = std::io::Read::take(std::io::stdin().lock(), LONGEST_ANSWER);

@@ -476,6 +476,7 @@ fn plan(retirement: Retirement, now: Timestamp) -> Plan {
         region: "us-east-1".parse().unwrap(),
         retirement,
         grace: SignedDuration::from_hours(24 * 7),
+        without_evidence: false,
         nonce: "n0".to_owned(),
         pace: Pace { proofs: 2, proof_limit: 30, ..Pace::default() },
     }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod files;
 pub mod keychain;
 pub mod profiles;
+pub mod rotate;
 pub mod seal;
 pub mod state;
 pub mod store;

@@ -45,6 +45,12 @@ impl AwsFiles {
         &self.profiles
     }
 
+    /// Both files, credentials first.
+    #[must_use]
+    pub fn both(&self) -> (Option<File>, Option<File>) {
+        (self.credentials.clone(), self.config.clone())
+    }
+
     /// One of the files, if it exists.
     #[must_use]
     pub fn file(&self, kind: FileKind) -> Option<&File> {

@@ -1,9 +1,18 @@
 //! `akia resume`: finish interrupted rotations.
 
+use akia_core::journal::{Attribution, Event};
+use akia_core::rotation::{Decision, Rest, Rotation};
 use akia_core::{AccessKeyId, RotationId};
 use clap::Args;
 
 use super::Consent;
+use crate::context::Context;
+use crate::drive::{self, Quiet};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::prompt;
+use crate::rotations::{self, Locked};
+use crate::workbench::Workbench;
 
 /// Finish rotations that were interrupted
 ///
@@ -29,7 +38,98 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "KEY-ID")]
     pub keep_orphan: Option<AccessKeyId>,
 
+    /// Deactivate the old key although its use is seen, unknown, or somebody activated it again
+    #[arg(long)]
+    pub without_evidence: bool,
+
     /// Question and plan.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is nothing that can be resumed.
+pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, CommandError> {
+    let bench = Workbench::open(context).await?;
+    let now = context.started_at;
+    let chosen: Vec<Rotation> = match &args.rotation {
+        Some(id) => vec![rotations::load(&bench, id).await?],
+        None => rotations::all(&bench).await?.into_iter().filter(|rotation| is_unfinished(rotation, now)).collect(),
+    };
+    if chosen.is_empty() {
+        context.say("no rotation is unfinished");
+        return drive::report(context, "resume", &[], &[]);
+    }
+    for rotation in &chosen {
+        context.say(&format!("resume  {}", rotations::describe(rotation, now)));
+        check_decision(&args, rotation, now)?;
+    }
+    if args.consent.dry_run {
+        return Ok(Exit::Done);
+    }
+    let mut ready = Vec::new();
+    let mut locks = Vec::new();
+    for rotation in chosen {
+        let Locked { mut rotation, lock } = rotations::lock(&bench, rotation).await?;
+        locks.push(lock);
+        if rotation.is_over() {
+            continue;
+        }
+        bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
+        if let Some(event) = decision_event(&args, &rotation, now) {
+            prompt::confirm(context, args.consent.yes, &question(&event))?;
+            bench.driver.record(&mut rotation, event, None, &Quiet).await.map_err(rotations::stopped)?;
+        }
+        ready.push(rotation);
+    }
+    let ended = drive::drive(context, &bench.driver, ready).await;
+    drop(locks);
+    drive::report(context, "resume", &ended, &[])
+}
+
+/// Whether a run has left something to do or to decide. Waiting out a grace is neither.
+fn is_unfinished(rotation: &Rotation, now: jiff::Timestamp) -> bool {
+    matches!(rotation.rest(now), Rest::Busy | Rest::Undecided { .. } | Rest::Interrupted { .. })
+        && !rotation.is_out_of_grace(now)
+}
+
+/// A flag that answers a question which nobody asks is a mistake, and is refused before anything is done.
+fn check_decision(args: &ResumeArgs, rotation: &Rotation, now: jiff::Timestamp) -> Result<(), CommandError> {
+    let id = &rotation.plan().id;
+    let suspects = match rotation.rest(now) {
+        Rest::Undecided { decision: Decision::Orphans { keys } } => keys,
+        _ => std::collections::BTreeSet::new(),
+    };
+    match args.delete_orphan.iter().chain(&args.keep_orphan).next() {
+        Some(key) if !suspects.contains(key) => {
+            Err(CommandError::usage(format_args!("rotation {id} does not ask about key {key}"))
+                .now("nothing was changed")
+                .next(format!("akia history show {id}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn decision_event(args: &ResumeArgs, rotation: &Rotation, now: jiff::Timestamp) -> Option<Event> {
+    match rotation.rest(now) {
+        Rest::Undecided { decision: Decision::Orphans { .. } } => match (&args.delete_orphan, &args.keep_orphan) {
+            (Some(key), _) => Some(Event::OrphanAttributed { key: key.clone(), evidence: Attribution::Person }),
+            (None, Some(_)) => Some(Event::OrphanDisowned),
+            (None, None) => None,
+        },
+        Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } if args.without_evidence => {
+            Some(Event::EvidenceWaived)
+        }
+        _ => None,
+    }
+}
+
+fn question(event: &Event) -> String {
+    match event {
+        Event::OrphanAttributed { key, .. } => format!("Delete key {key}? Whoever uses it is locked out."),
+        Event::OrphanDisowned => "Leave that key alone and give this rotation up?".to_owned(),
+        _ => "Deactivate the old key? Whoever still uses it is locked out until `akia undo`.".to_owned(),
+    }
 }

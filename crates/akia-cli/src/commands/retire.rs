@@ -1,9 +1,18 @@
 //! `akia retire`: delete what has outlived its grace period.
 
 use akia_core::RotationId;
+use akia_core::journal::Event;
+use akia_core::rotation::{Rest, Rotation};
 use clap::Args;
 
 use super::Consent;
+use crate::context::Context;
+use crate::drive::{self, Quiet};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::rotations::{self, Locked};
+use crate::workbench::Workbench;
+use crate::{aws_cli, prompt};
 
 /// Delete old keys whose grace period is over
 ///
@@ -27,4 +36,73 @@ pub struct RetireArgs {
     /// Question and plan.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a rotation that was named has nothing to retire.
+pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, CommandError> {
+    let bench = Workbench::open(context).await?;
+    let now = context.started_at;
+    let mut chosen = Vec::new();
+    if args.rotations.is_empty() {
+        chosen.extend(rotations::all(&bench).await?.into_iter().filter(|rotation| rotation.is_out_of_grace(now)));
+    }
+    for id in &args.rotations {
+        let rotation = rotations::load(&bench, id).await?;
+        check(&rotation, args.now, now)?;
+        chosen.push(rotation);
+    }
+    if chosen.is_empty() {
+        context.say("no old key has outlived its grace period");
+        for rotation in rotations::all(&bench).await? {
+            if let Rest::InGrace { .. } | Rest::Undone { .. } = rotation.rest(now) {
+                context.say(&format!("waits   {}", rotations::describe(&rotation, now)));
+            }
+        }
+        return drive::report(context, "retire", &[], &[]);
+    }
+    for rotation in &chosen {
+        let what = rotation.key_in_grace().map_or_else(String::new, |key| format!("delete {key}: "));
+        context.say(&format!("retire  {what}{}", rotations::describe(rotation, now)));
+        if context.globals.show_aws_cli {
+            aws_cli::print(context, &aws_cli::retire(rotation));
+        }
+    }
+    if args.consent.dry_run {
+        return Ok(Exit::Done);
+    }
+    prompt::confirm(context, args.consent.yes, "Delete for good? There is no undo after that.")?;
+    let (mut ready, mut locks) = (Vec::new(), Vec::new());
+    for rotation in chosen {
+        let Locked { mut rotation, lock } = rotations::lock(&bench, rotation).await?;
+        locks.push(lock);
+        bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
+        if !rotation.is_out_of_grace(now) {
+            bench.driver.record(&mut rotation, Event::GraceWaived, None, &Quiet).await.map_err(rotations::stopped)?;
+        }
+        ready.push(rotation);
+    }
+    let ended = drive::drive(context, &bench.driver, ready).await;
+    drop(locks);
+    drive::report(context, "retire", &ended, &[])
+}
+
+fn check(rotation: &Rotation, waive: bool, now: jiff::Timestamp) -> Result<(), CommandError> {
+    let id = &rotation.plan().id;
+    match rotation.rest(now) {
+        _ if rotation.is_out_of_grace(now) => Ok(()),
+        Rest::InGrace { .. } | Rest::Undone { .. } if waive => Ok(()),
+        Rest::InGrace { until } | Rest::Undone { until } => {
+            Err(CommandError::decision(format_args!("the grace of rotation {id} lasts until {until}"))
+                .now("nothing was changed")
+                .next(format!("akia retire {id} --now")))
+        }
+        _ => Err(CommandError::failed(format_args!(
+            "rotation {id} has no key to retire: it is {}",
+            rotation.stage_name()
+        ))
+        .next(format!("akia history show {id}"))),
+    }
 }

@@ -1,11 +1,23 @@
 //! `akia rotate`: new keys for profiles.
 
-use akia_core::{AccessKeyId, UserName};
+use akia_core::journal::Event;
+use akia_core::rotation::{Pace, Rest, Retirement, Rotation, Signer};
+use akia_core::{AccessKeyId, LastUsed, ProfileName, UserName};
+use akia_io::rotate::{DriveError, Driver, Options, Prepared, PreparedRotation, Refused, Selection};
 use clap::{Args, ValueEnum};
-use jiff::SignedDuration;
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::Consent;
 use crate::args::span;
+use crate::context::{Context, Selection as Asked};
+use crate::drive::{self, Quiet};
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Report, Row, Tone, age};
+use crate::workbench::Workbench;
+use crate::{aws_cli, prompt};
 
 /// Give profiles a new key: create, prove, store everywhere, retire the old one
 ///
@@ -43,6 +55,10 @@ pub struct RotateArgs {
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Retire::Deactivate)]
     pub retire: Retire,
 
+    /// Deactivate the old key even where AWS does not tell whether it is still used
+    #[arg(long)]
+    pub without_evidence: bool,
+
     /// Consent to delete this other key of the user, to make room for the new one
     ///
     /// AWS allows two keys a user. akia never picks one to delete by itself.
@@ -63,4 +79,258 @@ pub enum Retire {
     Delete,
     /// Left active.
     Keep,
+}
+
+impl From<Retire> for Retirement {
+    fn from(retire: Retire) -> Self {
+        match retire {
+            Retire::Deactivate => Self::Deactivate,
+            Retire::Delete => Self::Delete,
+            Retire::Keep => Self::Keep,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing could begin.
+pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, CommandError> {
+    let bench = Workbench::open(context).await?;
+    let selection = selection(context, &args)?;
+    let options = Options {
+        retirement: args.retire.into(),
+        grace: args.grace,
+        older_than: args.older_than,
+        make_room: args.delete_key.iter().cloned().collect(),
+        region: context.aws_options()?.region,
+        without_evidence: args.without_evidence,
+        pace: Pace::default(),
+    };
+    let draw = bench.draw()?;
+    let prepared = bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await;
+    warn_of_environment_key(context)?;
+    print_plan(context, &prepared);
+    if args.consent.dry_run {
+        print_plan_as_data(context, &prepared)?;
+        return Ok(drive::overall(&refusal_codes(&prepared, prepared.rotations.is_empty())));
+    }
+    if prepared.rotations.is_empty() {
+        return nothing_to_do(context, &prepared);
+    }
+    prompt::confirm(context, args.consent.yes, &question(&prepared))?;
+    let refused = refusal_codes(&prepared, false);
+    let (begun, failed, locks) = begin(&bench.driver, prepared.rotations).await;
+    let ended = drive::drive(context, &bench.driver, begun).await;
+    drop(locks);
+    for error in &failed {
+        context.say(&format!("error: {error}"));
+    }
+    let codes: Vec<Exit> = refused.into_iter().chain(failed.iter().map(|_| Exit::Failed)).collect();
+    let exit = drive::report(context, "rotate", &ended, &codes)?;
+    if ended.iter().any(|one| matches!(one.outcome, Ok(Rest::InGrace { .. }))) {
+        context.say("take it back: akia undo    when the grace is over: akia retire");
+    }
+    Ok(exit)
+}
+
+fn selection(context: &Context, args: &RotateArgs) -> Result<Selection, CommandError> {
+    if let Some(user) = &args.user {
+        return Ok(Selection::User { user: user.clone(), signer: context.profile()?.name().clone() });
+    }
+    Ok(match context.selection(args.all_profiles)? {
+        Asked::All => Selection::All,
+        Asked::Named(names) => Selection::Profiles(names),
+        Asked::One(choice) => Selection::Profiles(vec![choice.name().clone()]),
+    })
+}
+
+/// Writes all plans down, retires what has to go first, and keeps the locks.
+async fn begin(
+    driver: &Driver,
+    prepared: Vec<PreparedRotation>,
+) -> (Vec<Rotation>, Vec<DriveError>, Vec<akia_io::state::Lock>) {
+    let begun = join_all(prepared.into_iter().map(|one| async move {
+        if let Some(earlier) = &one.retire_first {
+            let (_, stop) = akia_io::rotate::Stop::new();
+            let mut rotation = driver.load(earlier).await?;
+            driver.record(&mut rotation, Event::Resumed, None, &Quiet).await?;
+            driver.run(&mut rotation, &stop, &Quiet).await?;
+        }
+        let rotation = driver.begin(one.plan, &one.displaced_secret, &Quiet).await?;
+        Ok((rotation, one.lock))
+    }))
+    .await;
+    let (mut rotations, mut failed, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+    for one in begun {
+        match one {
+            Ok((rotation, lock)) => {
+                rotations.push(rotation);
+                locks.push(lock);
+            }
+            Err(error) => failed.push(error),
+        }
+    }
+    (rotations, failed, locks)
+}
+
+/// Keys of the environment beat the default profile in every AWS tool, and are not what is rotated.
+fn warn_of_environment_key(context: &Context) -> Result<(), CommandError> {
+    if let Some(key) = context.environment_key()? {
+        context.say(&format!(
+            "note: AWS_ACCESS_KEY_ID is set ({key}); it beats the profiles in other tools, and is not rotated here"
+        ));
+    }
+    Ok(())
+}
+
+fn print_plan(context: &Context, prepared: &Prepared) {
+    let now = context.started_at;
+    for skipped in &prepared.skipped {
+        context.say(&format!("skip    profile \"{}\": {}", skipped.profile, skipped.reason));
+    }
+    for refused in &prepared.refused {
+        context.say(&format!("refuse  {}: {}", quoted_list(&refused.profiles), refused.refusal));
+        for (index, next) in refused.refusal.next_steps().iter().enumerate() {
+            context.say(&format!("        {} {next}", if index == 0 { "next:" } else { "  or:" }));
+        }
+    }
+    for one in &prepared.rotations {
+        for line in plan_lines(one, now) {
+            context.say(&line);
+        }
+        if context.globals.show_aws_cli {
+            aws_cli::print(context, &aws_cli::rotation(&one.plan));
+        }
+    }
+}
+
+fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
+    let plan = &one.plan;
+    let mut lines = vec![format!(
+        "rotate  {} ({})  key {}, {} old, {}",
+        plan.identity.user_name(),
+        plan.identity.account(),
+        plan.displaced,
+        age::between(plan.displaced_created_at, now),
+        last_used_words(&one.last_used, now),
+    )];
+    if let Some(earlier) = &one.retire_first {
+        lines.push(format!("        first delete the key that rotation {earlier} displaced; its grace is over"));
+    }
+    if let Some(key) = &plan.make_room {
+        lines.push(format!("        delete {key} to make room, as you said; this cannot be undone"));
+    }
+    if let Signer::Admin { profile } = &plan.signer {
+        lines.push(format!("        signed by profile \"{profile}\""));
+    }
+    for place in &plan.places {
+        let along = if one.along.contains(place.profile()) { " (shares the key)" } else { "" };
+        lines.push(format!("        new key to {place}{along}"));
+    }
+    lines.push(match plan.retirement {
+        Retirement::Deactivate => {
+            format!("        then deactivate {}, and delete it after {}", plan.displaced, age::exact(plan.grace))
+        }
+        Retirement::Delete => format!("        then delete {} at once; there is no undo after that", plan.displaced),
+        Retirement::Keep => format!("        {} stays active", plan.displaced),
+    });
+    for warning in &one.warnings {
+        lines.push(format!("        note: {warning}"));
+    }
+    lines
+}
+
+fn last_used_words(last_used: &LastUsed, now: Timestamp) -> String {
+    match last_used {
+        LastUsed::Never => "never used".to_owned(),
+        LastUsed::At { at, service, .. } => format!("last used {} ago ({service})", age::between(*at, now)),
+        LastUsed::Unknown { .. } => "last use unknown".to_owned(),
+    }
+}
+
+fn print_plan_as_data(context: &Context, prepared: &Prepared) -> Result<(), CommandError> {
+    let columns = vec![
+        Column::new("profiles", "PROFILES"),
+        Column::new("user", "USER"),
+        Column::whole("displaced_key", "KEY"),
+        Column::whole("created_at", "AGE"),
+        Column::new("action", "ACTION"),
+        Column::new("reason", "REASON"),
+    ];
+    let mut report = Report::new("rotate-plan", "profiles", columns);
+    for one in &prepared.rotations {
+        let plan = &one.plan;
+        let mut row = Row::from(vec![
+            Cell::list(drive::profiles_of(plan)),
+            Cell::text(plan.identity.user_name()),
+            Cell::text(&plan.displaced),
+            Cell::age(plan.displaced_created_at, context.started_at),
+            Cell::text("rotate").tone(Tone::Good),
+            Cell::empty(),
+        ]);
+        row.details.insert("account".into(), json!(plan.identity.account()));
+        row.details.insert("places".into(), json!(plan.places));
+        row.details.insert("retirement".into(), json!(plan.retirement));
+        row.details.insert("grace_seconds".into(), json!(plan.grace.as_secs()));
+        report.push(row);
+    }
+    for refused in &prepared.refused {
+        let cells = vec![
+            Cell::list(&refused.profiles),
+            Cell::empty(),
+            Cell::empty(),
+            Cell::empty(),
+            Cell::text("refuse").tone(Tone::Bad),
+            Cell::text(&refused.refusal),
+        ];
+        report.push(cells);
+    }
+    for skipped in &prepared.skipped {
+        let cells = vec![
+            Cell::list([&skipped.profile]),
+            Cell::empty(),
+            Cell::empty(),
+            Cell::empty(),
+            Cell::text("skip").tone(Tone::Quiet),
+            Cell::text(&skipped.reason),
+        ];
+        report.push(cells);
+    }
+    context.print(&report)
+}
+
+/// A code for each refusal; `Done` where something else can go ahead.
+fn refusal_codes(prepared: &Prepared, none_left: bool) -> Vec<Exit> {
+    let mut codes: Vec<Exit> = prepared.refused.iter().map(refusal_code).collect();
+    if !none_left {
+        codes.push(Exit::Done);
+    }
+    codes
+}
+
+fn refusal_code(refused: &Refused) -> Exit {
+    if refused.refusal.needs_decision() { Exit::Decision } else { Exit::Failed }
+}
+
+fn nothing_to_do(context: &Context, prepared: &Prepared) -> Result<Exit, CommandError> {
+    let codes = refusal_codes(prepared, true);
+    if codes.is_empty() {
+        context.say("nothing to rotate");
+    } else {
+        context.say("nothing was changed");
+    }
+    drive::report(context, "rotate", &[], &codes)
+}
+
+fn question(prepared: &Prepared) -> String {
+    match prepared.rotations.len() {
+        1 => "Rotate this key?".to_owned(),
+        count => format!("Rotate these {count} keys?"),
+    }
+}
+
+fn quoted_list(names: &[ProfileName]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("profile {}", names.join(", "))
 }

@@ -37,6 +37,8 @@ pub struct Plan {
     pub retirement: Retirement,
     /// How long the displaced key stays inactive before it is deleted.
     pub grace: SignedDuration,
+    /// Whether a last use that cannot be read counts as none.
+    pub without_evidence: bool,
     /// Marks the create request in the user agent, so that CloudTrail can tell it is ours.
     pub nonce: String,
     /// Waits and counts.

@@ -156,6 +156,7 @@ enum Stage {
     Undone {
         new: Ours,
         at: Timestamp,
+        grace: SignedDuration,
         begun: bool,
     },
     UndoneAndClean,
@@ -371,6 +372,33 @@ impl Rotation {
         }
     }
 
+    /// Whether the rotation is on its way back.
+    #[must_use]
+    pub fn is_being_undone(&self) -> bool {
+        matches!(self.stage, Stage::Undoing { .. } | Stage::Restoring { .. })
+            || matches!(self.stage, Stage::Discarding { why: AbortReason::Undone, .. })
+    }
+
+    /// The key that was deactivated by this rotation and waits for its deletion.
+    #[must_use]
+    pub fn key_in_grace(&self) -> Option<&AccessKeyId> {
+        match &self.stage {
+            Stage::Deactivated { .. } => Some(&self.plan.displaced),
+            Stage::Undone { new, .. } => Some(new.key()),
+            _ => None,
+        }
+    }
+
+    /// Whether a key that was deactivated has outlived its grace: `akia retire` may delete it.
+    #[must_use]
+    pub fn is_out_of_grace(&self, now: Timestamp) -> bool {
+        match &self.stage {
+            Stage::Deactivated { at, grace, .. } => now >= after(*at, *grace),
+            Stage::Undone { at, grace, .. } => now >= after(*at, *grace),
+            _ => false,
+        }
+    }
+
     /// Whether nothing will ever happen to this rotation again.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -448,7 +476,7 @@ impl Rotation {
                     open
                 }
             }
-            Stage::Undone { new, at, .. } if now >= after(*at, self.plan.grace) => {
+            Stage::Undone { new, at, grace, .. } if now >= after(*at, *grace) => {
                 vec![Effect::DeleteNew { ours: new.clone() }]
             }
             Stage::Undone { .. } => Vec::new(),
@@ -638,7 +666,7 @@ impl Rotation {
                 let quiet = match last_used {
                     LastUsed::Never => true,
                     LastUsed::At { at: used_at, .. } => *used_at <= promoted_at || after(*used_at, pace.quiet) <= at,
-                    LastUsed::Unknown { .. } => false,
+                    LastUsed::Unknown { .. } => self.plan.without_evidence,
                 };
                 if quiet {
                     Stage::Quiet { new, proven, delivered, at: promoted_at, begun: false }
@@ -669,6 +697,9 @@ impl Rotation {
             }
             (Stage::Deactivated { new, proven, delivered, at: since, .. }, Event::GraceWaived) => {
                 Stage::Deactivated { new, proven, delivered, at: since, grace: SignedDuration::ZERO, begun: false }
+            }
+            (Stage::Undone { new, at: since, begun, .. }, Event::GraceWaived) => {
+                Stage::Undone { new, at: since, grace: SignedDuration::ZERO, begun }
             }
             (Stage::Deactivated { new, proven, delivered, at: since, .. }, Event::DisplacedFoundActive) => {
                 Stage::Reactivated { new, proven, delivered, at: since }
@@ -719,7 +750,7 @@ impl Rotation {
                 Stage::Restoring { new, proven, new_proven }
             }
             (Stage::Restoring { new, .. }, Event::NewDeactivated) if self.is_everywhere(&PlaceState::Displaced) => {
-                Stage::Undone { new, at, begun: false }
+                Stage::Undone { new, at, grace: self.plan.grace, begun: false }
             }
             (Stage::Undone { begun: true, .. }, Event::NewDeleted) => Stage::UndoneAndClean,
             (Stage::Restoring { .. }, Event::NewDeleted) if self.is_everywhere(&PlaceState::Displaced) => {
@@ -751,7 +782,7 @@ impl Rotation {
             (Stage::Deactivated { new, proven, delivered, at, grace, .. }, Intent::DeleteDisplaced) => {
                 Stage::Deactivated { new, proven, delivered, at, grace, begun: true }
             }
-            (Stage::Undone { new, at, .. }, Intent::DeleteNew) => Stage::Undone { new, at, begun: true },
+            (Stage::Undone { new, at, grace, .. }, Intent::DeleteNew) => Stage::Undone { new, at, grace, begun: true },
             _ => return None,
         })
     }

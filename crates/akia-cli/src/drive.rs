@@ -1,0 +1,350 @@
+//! Carries rotations to rest, side by side: progress, Ctrl-C, and one report for all verbs that drive.
+
+use akia_core::LastUsed;
+use akia_core::journal::{Event, Record};
+use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
+use akia_io::rotate::{DriveError, Driver, Stop, Watch};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Report, Row, Tone};
+use crate::progress::{Line, Progress};
+
+/// Rotations that are driven at the same time.
+const CONCURRENT: usize = 64;
+
+/// How one rotation of a run ended.
+pub struct Ended {
+    /// The rotation as it stands now.
+    pub rotation: Rotation,
+    /// How it rests, or what kept it from resting.
+    pub outcome: Result<Rest, DriveError>,
+}
+
+/// Drives all rotations until each rests. Ctrl-C stops at the next safe point; a second one ends the process, which is
+/// safe, too: the journal knows what was about to be done.
+pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>) -> Vec<Ended> {
+    let (pull, stop) = Stop::new();
+    let signals = tokio::spawn(async move {
+        if interrupted().await {
+            let _ = pull.send(true);
+            crate::error::print_words("stopping at the next safe point; interrupt again to stop at once\n");
+            if interrupted().await {
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+        }
+        // The switch has to live as long as the run.
+        std::future::pending::<()>().await;
+    });
+    let progress = Progress::new(context);
+    let runs = rotations.into_iter().map(|mut rotation| {
+        let teller = Teller { line: progress.line(&label(rotation.plan())) };
+        let stop = stop.clone();
+        async move {
+            let outcome = driver.run(&mut rotation, &stop, &teller).await;
+            teller.line.finish(&match &outcome {
+                Ok(rest) => rest_words(&rotation, rest),
+                Err(error) => format!("stopped: {error}"),
+            });
+            Ended { rotation, outcome }
+        }
+    });
+    let mut ended: Vec<Ended> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
+    signals.abort();
+    ended.sort_by(|a, b| a.rotation.plan().id.cmp(&b.rotation.plan().id));
+    ended
+}
+
+/// Prints what became of the rotations, and says with which code the process ends. `refused` is how many could not
+/// even begin, and with which codes.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn report(
+    context: &Context,
+    command: &'static str,
+    ended: &[Ended],
+    refused: &[Exit],
+) -> Result<Exit, CommandError> {
+    let now = Timestamp::now();
+    let columns = vec![
+        Column::new("user", "USER"),
+        Column::new("profiles", "PROFILES"),
+        Column::whole("displaced_key", "OLD KEY"),
+        Column::whole("new_key", "NEW KEY"),
+        Column::new("state", "STATE"),
+    ];
+    let mut table = Report::new(command, "rotations", columns);
+    for one in ended {
+        table.push(row(one, now));
+    }
+    context.print(&table)?;
+    for one in ended {
+        for line in advice(one) {
+            context.say(&line);
+        }
+    }
+    let codes: Vec<Exit> = ended.iter().map(exit_of).chain(refused.iter().copied()).collect();
+    Ok(overall(&codes))
+}
+
+/// The code of a run whose parts ended with these codes.
+#[must_use]
+pub fn overall(codes: &[Exit]) -> Exit {
+    let done = codes.iter().any(|code| *code == Exit::Done);
+    let worst = [Exit::Interrupted, Exit::Decision, Exit::Failed, Exit::Partly, Exit::Usage, Exit::Findings]
+        .into_iter()
+        .find(|code| codes.contains(code));
+    match worst {
+        None => Exit::Done,
+        // Somebody has to run `akia resume`, whatever else was done.
+        Some(Exit::Interrupted) => Exit::Interrupted,
+        Some(_) if done => Exit::Partly,
+        Some(code) => code,
+    }
+}
+
+/// Profiles of a plan, each once.
+#[must_use]
+pub fn profiles_of(plan: &Plan) -> Vec<String> {
+    let mut names: Vec<String> = plan.places.iter().map(|place| place.profile().to_string()).collect();
+    names.dedup();
+    names
+}
+
+/// A watcher that says nothing.
+pub struct Quiet;
+
+impl Watch for Quiet {
+    fn recorded(&self, _rotation: &Rotation, _record: &Record) {}
+    fn waiting(&self, _rotation: &Rotation, _until: Timestamp) {}
+}
+
+/// Says on a progress line what is being done.
+struct Teller {
+    line: Line,
+}
+
+impl Watch for Teller {
+    fn recorded(&self, rotation: &Rotation, record: &Record) {
+        if let Some(words) = step_words(rotation, &record.event) {
+            self.line.step(&words);
+        }
+    }
+
+    fn waiting(&self, _rotation: &Rotation, _until: Timestamp) {}
+}
+
+/// Waits for Ctrl-C or a request to end. `false` where signals cannot be had.
+async fn interrupted() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            return tokio::signal::ctrl_c().await.is_ok();
+        };
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed.is_ok(),
+            told = terminate.recv() => told.is_some(),
+            gone = hangup.recv() => gone.is_some(),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}
+
+fn label(plan: &Plan) -> String {
+    format!("{} ({})", plan.identity.user_name(), profiles_of(plan).join(", "))
+}
+
+/// What a record means to a person; `None` for those that only the journal needs.
+fn step_words(rotation: &Rotation, event: &Event) -> Option<String> {
+    let plan = rotation.plan();
+    let place = |index: usize| plan.places.get(index).map_or_else(String::new, ToString::to_string);
+    Some(match event {
+        Event::RoomMade => "made room for a new key".to_owned(),
+        Event::KeyCreated { key } => format!("created {key}; its secret is stored"),
+        Event::CreateRefused { error, .. } => format!("AWS refused to create a key: {error}"),
+        Event::CreateUnanswered { error } => {
+            format!("no answer to the create request ({error}); finding out what happened")
+        }
+        Event::SecretReadBack => "waiting until AWS knows the new key for good".to_owned(),
+        Event::SecretLost { error } => {
+            format!("the new secret could not be read back ({error}); giving the new key up")
+        }
+        Event::RivalsAbsent => "the new key is proven".to_owned(),
+        Event::RivalFound { .. } => "another machine rotates this user; giving our new key up".to_owned(),
+        Event::Delivered { place: index } => format!("delivered to {}", place(*index)),
+        Event::DeliveryFailed { place: index, error } => format!("{} could not be written: {error}", place(*index)),
+        Event::Promoted => "every place has the new key".to_owned(),
+        Event::DisplacedDeactivated => format!("deactivated {}", plan.displaced),
+        Event::DisplacedDeleted => format!("deleted {}", plan.displaced),
+        Event::DisplacedActivated => format!("activated {}", plan.displaced),
+        Event::Restored { place: index } => format!("restored {}", place(*index)),
+        Event::RestoreFailed { place: index, error } => format!("{} could not be written: {error}", place(*index)),
+        Event::Failed { error } => format!("failed, trying again: {error}"),
+        _ => return None,
+    })
+}
+
+/// How a rotation rests, in words.
+#[must_use]
+pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
+    let displaced = &rotation.plan().displaced;
+    match rest {
+        Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
+        Rest::Retired => "done: the old key is deleted".to_owned(),
+        Rest::Kept => "done: the old key stays active".to_owned(),
+        Rest::InGrace { until } => format!("done: the old key is inactive and may be deleted from {}", day(*until)),
+        Rest::Undone { until } => format!("undone: the new key is inactive and may be deleted from {}", day(*until)),
+        Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
+        Rest::Aborted { why } => format!("given up: {}; nothing was changed", abort_words(why)),
+        Rest::Undecided { decision } => match decision {
+            Decision::Orphans { keys } => {
+                let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+                format!("a lost request may have created {}; is it ours?", keys.join(", "))
+            }
+            Decision::StillUsed { last_used: LastUsed::At { at, service, region } } => {
+                format!(
+                    "the old key {displaced} was used {at} ({service}, {region}), after it was replaced; it stays active"
+                )
+            }
+            Decision::StillUsed { last_used: LastUsed::Unknown { reason } } => {
+                format!("whether the old key {displaced} is still used cannot be read ({reason}); it stays active")
+            }
+            Decision::StillUsed { last_used: LastUsed::Never } => format!("the old key {displaced} stays active"),
+            Decision::Reactivated => format!("somebody activated the old key {displaced} again; it is not deleted"),
+        },
+        Rest::Interrupted { error } => format!("interrupted: {error}"),
+    }
+}
+
+fn abort_words(why: &AbortReason) -> String {
+    match why {
+        AbortReason::CreateRefused { error } => format!("AWS refused to create a key: {error}"),
+        AbortReason::CreateUnanswered => {
+            "create requests stayed without an answer, and none of them made a key".to_owned()
+        }
+        AbortReason::NoRoom => "keys that are not ours fill the quota".to_owned(),
+        AbortReason::SecretLost { error } => format!("the new secret could not be kept ({error})"),
+        AbortReason::NeverProven { error } => format!("AWS never accepted the new key ({error})"),
+        AbortReason::Rival { keys } => {
+            let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+            format!("another machine has created {} for the same user", keys.join(", "))
+        }
+        AbortReason::Undone => "it was taken back".to_owned(),
+    }
+}
+
+/// What to do next, for a rotation that is not simply done.
+fn advice(one: &Ended) -> Vec<String> {
+    let plan = one.rotation.plan();
+    let (id, mfa) = (&plan.id, mfa_flag(plan));
+    match &one.outcome {
+        Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => {
+            vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")]
+        }
+        Ok(Rest::Undecided { decision }) => match decision {
+            Decision::Orphans { keys } => keys
+                .iter()
+                .flat_map(|key| {
+                    [
+                        format!("next: akia resume {id} --delete-orphan {key}{mfa} (if nobody else made it)"),
+                        format!("  or: akia resume {id} --keep-orphan {key}{mfa} (if somebody else did)"),
+                    ]
+                })
+                .collect(),
+            Decision::StillUsed { .. } => vec![
+                format!("next: find who uses {}, then: akia resume {id}{mfa}", plan.displaced),
+                format!("  or: akia resume {id} --without-evidence{mfa} (deactivate it all the same)"),
+                format!("  or: akia undo {id}{mfa}"),
+            ],
+            Decision::Reactivated => vec![
+                format!("next: find who uses {}, then: akia resume {id} --without-evidence{mfa}", plan.displaced),
+                format!("  or: akia undo {id}{mfa}"),
+            ],
+        },
+        Ok(
+            Rest::Retired
+            | Rest::Kept
+            | Rest::InGrace { .. }
+            | Rest::Undone { .. }
+            | Rest::UndoneAndClean
+            | Rest::Aborted { .. },
+        ) => Vec::new(),
+    }
+}
+
+fn mfa_flag(plan: &Plan) -> &'static str {
+    match &plan.signer {
+        Signer::Own { mfa_serial: Some(_), .. } => " --mfa-code CODE",
+        Signer::Own { mfa_serial: None, .. } | Signer::Admin { .. } => "",
+    }
+}
+
+fn exit_of(one: &Ended) -> Exit {
+    match &one.outcome {
+        Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => Exit::Interrupted,
+        Ok(Rest::Undecided { .. }) => Exit::Decision,
+        Ok(Rest::Aborted { why: AbortReason::Undone }) => Exit::Done,
+        Ok(Rest::Aborted { .. }) => Exit::Failed,
+        Ok(Rest::Retired | Rest::Kept | Rest::InGrace { .. } | Rest::Undone { .. } | Rest::UndoneAndClean) => {
+            Exit::Done
+        }
+    }
+}
+
+fn row(one: &Ended, now: Timestamp) -> Row {
+    let (rotation, plan) = (&one.rotation, one.rotation.plan());
+    let (state, tone) = match &one.outcome {
+        Ok(rest) => (rest_words(rotation, rest), tone_of(exit_of(one))),
+        Err(error) => (format!("stopped: {error}"), Tone::Bad),
+    };
+    let mut row = Row::from(vec![
+        Cell::text(plan.identity.user_name()),
+        Cell::list(profiles_of(plan)),
+        Cell::text(&plan.displaced),
+        Cell::maybe(rotation.new_key()),
+        Cell::text(state).tone(tone),
+    ]);
+    row.details.insert("rotation".into(), json!(plan.id));
+    row.details.insert("account".into(), json!(plan.identity.account()));
+    row.details.insert("rest".into(), json!(rest_code(&one.outcome)));
+    row.details.insert("reported_at".into(), json!(now.to_string()));
+    row
+}
+
+/// The machine's word for how a rotation ended.
+#[must_use]
+pub fn rest_code(outcome: &Result<Rest, DriveError>) -> &'static str {
+    match outcome {
+        Err(_) => "stopped",
+        Ok(Rest::Busy | Rest::Interrupted { .. }) => "interrupted",
+        Ok(Rest::Retired) => "retired",
+        Ok(Rest::Kept) => "kept",
+        Ok(Rest::InGrace { .. }) => "in-grace",
+        Ok(Rest::Undone { .. }) => "undone",
+        Ok(Rest::UndoneAndClean) => "undone-and-clean",
+        Ok(Rest::Aborted { .. }) => "aborted",
+        Ok(Rest::Undecided { .. }) => "undecided",
+    }
+}
+
+fn tone_of(exit: Exit) -> Tone {
+    match exit {
+        Exit::Done => Tone::Good,
+        Exit::Interrupted | Exit::Decision => Tone::Warning,
+        Exit::Failed | Exit::Usage | Exit::Partly | Exit::Findings => Tone::Bad,
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(16).collect::<String>().replace('T', " ") + " UTC"
+}

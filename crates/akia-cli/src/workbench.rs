@@ -1,0 +1,173 @@
+//! The tools that verbs work with, put together from the context: the AWS files, the wire to AWS, the state folder.
+//!
+//! Each is opened when a verb asks for it, so that a verb pays for nothing that it does not use.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use akia_io::aws::{Aws, Credentials, MfaPrompt, NoCode, Wallet, environment_credentials};
+use akia_io::clock::{Clock, SystemClock};
+use akia_io::keychain::{Keychain, NoKeychain};
+use akia_io::place::Places;
+use akia_io::profiles::AwsFiles;
+use akia_io::rotate::{Draw, Driver, Signers};
+use akia_io::seal::Sealer;
+use akia_io::state::StateFolder;
+use akia_io::store::SharedStore;
+use akia_io::store::sqlite::SqliteStore;
+use futures_util::future::BoxFuture;
+
+use crate::context::{Context, Environment};
+use crate::error::CommandError;
+use crate::prompt;
+
+/// Everything that a verb which rotates, resumes, undoes or retires needs.
+pub struct Workbench {
+    /// Both AWS files.
+    pub files: AwsFiles,
+    /// The state folder.
+    pub state: StateFolder,
+    /// The driver.
+    pub driver: Driver,
+}
+
+impl Workbench {
+    /// Opens everything; the state folder is made where there is none.
+    ///
+    /// # Errors
+    /// Whatever cannot be opened, with what to do about it.
+    pub async fn open(context: &Context) -> Result<Self, CommandError> {
+        let files = context.aws_files()?;
+        let state = StateFolder::open(&state_path(context)?).map_err(|error| {
+            CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
+        })?;
+        let store = SqliteStore::open(&state).await.map_err(store_error)?;
+        let keychain = keychain_opener(context);
+        let sealer = {
+            let (state, keychain) = (state.clone(), keychain.clone());
+            // The keychain may take a moment to say that there is none.
+            let opened = tokio::task::spawn_blocking(move || Sealer::open(&state, || keychain())).await;
+            let opened = opened.map_err(|error| CommandError::failed(format_args!("the sealing key: {error}")))?;
+            opened.map_err(|error| CommandError::failed(&error).next(error.hint()))?
+        };
+        let store: SharedStore = Arc::new(store);
+        let wallet = wallet(context, &files)?;
+        let driver = Driver {
+            aws: aws(context)?,
+            store,
+            sealer: Arc::new(sealer),
+            places: Arc::new(places(context, &state)),
+            clock: clock(),
+            signers: Arc::new(Signers::new(wallet)),
+        };
+        Ok(Self { files, state, driver })
+    }
+
+    /// Where the ids of new rotations come from.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn draw(&self) -> Result<Draw, CommandError> {
+        Draw::seeded_by_system().map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))
+    }
+}
+
+/// The journal for reading. `None` where akia has not kept one yet; nothing is made.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub async fn journal(context: &Context) -> Result<Option<SharedStore>, CommandError> {
+    let state = StateFolder::existing(&state_path(context)?).map_err(|error| {
+        CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
+    })?;
+    let Some(state) = state else { return Ok(None) };
+    let store = SqliteStore::open_existing(&state).await.map_err(store_error)?;
+    Ok(store.map(|store| Arc::new(store) as SharedStore))
+}
+
+/// The wire to AWS. Making it costs next to nothing; connections are made with the first call.
+///
+/// # Errors
+/// A variable or flag that makes no sense.
+pub fn aws(context: &Context) -> Result<Aws, CommandError> {
+    Ok(Aws::new(context.aws_options()?))
+}
+
+/// The credentials of the profiles here, with MFA codes from `--mfa-code` or from the person.
+///
+/// # Errors
+/// A variable that makes no sense.
+pub fn wallet(context: &Context, files: &AwsFiles) -> Result<Wallet, CommandError> {
+    let (credentials, config) = files.both();
+    Ok(Wallet::new(credentials, config, mfa_prompt(context)).with_environment(environment_key()?))
+}
+
+/// The places that keys are delivered to.
+#[must_use]
+pub fn places(context: &Context, state: &StateFolder) -> Places {
+    let opener = keychain_opener(context);
+    Places::new(state.clone(), move || opener())
+}
+
+/// Opens the OS keychain when it is asked to.
+#[must_use]
+pub fn keychain_opener(context: &Context) -> Arc<dyn Fn() -> Result<Keychain, NoKeychain> + Send + Sync> {
+    let wish = variable(context, "AKIA_KEYCHAIN");
+    Arc::new(move || Keychain::open(|name| if name == "AKIA_KEYCHAIN" { wish.clone() } else { None }))
+}
+
+/// The machine's clock.
+#[must_use]
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Where the journal is.
+///
+/// # Errors
+/// When neither `AKIA_STATE_DIR` nor a home folder is known.
+pub fn state_path(context: &Context) -> Result<std::path::PathBuf, CommandError> {
+    StateFolder::locate(|name| variable(context, name)).map_err(|error| CommandError::failed(&error).next(error.hint()))
+}
+
+fn variable(context: &Context, name: &str) -> Option<OsString> {
+    context.environment.raw(name).map(ToOwned::to_owned)
+}
+
+fn store_error(error: akia_io::store::StoreError) -> CommandError {
+    CommandError::failed(format_args!("the journal cannot be used: {error}")).next(error.hint())
+}
+
+/// Codes of MFA devices: the one of `--mfa-code`, once, else the person is asked.
+struct Codes {
+    given: std::sync::Mutex<Option<String>>,
+    can_ask: bool,
+}
+
+fn mfa_prompt(context: &Context) -> Box<dyn MfaPrompt> {
+    let given = context.globals.mfa_code.as_ref().map(|code| code.as_str().to_owned());
+    Box::new(Codes { can_ask: given.is_none() && context.terminal.can_ask(), given: std::sync::Mutex::new(given) })
+}
+
+impl MfaPrompt for Codes {
+    fn code<'a>(&'a self, serial: &'a str) -> BoxFuture<'a, Result<String, NoCode>> {
+        let given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        Box::pin(async move {
+            match given {
+                Some(code) => Ok(code),
+                None if self.can_ask => {
+                    let question = format!("MFA code of {serial}: ");
+                    let asked = tokio::task::spawn_blocking(move || prompt::ask_line(&question)).await;
+                    let asked = asked.map_err(|error| NoCode { reason: error.to_string() })?;
+                    asked.map_err(|error| NoCode { reason: error.to_string() })
+                }
+                None => Err(NoCode { reason: format!("give the code of {serial} with --mfa-code") }),
+            }
+        })
+    }
+}
+
+/// The key of the environment, for profiles that name it as their source.
+fn environment_key() -> Result<Option<Credentials>, CommandError> {
+    environment_credentials(&Environment::secret).map_err(CommandError::usage)
+}

@@ -1,0 +1,14 @@
+//! Rotation against the world: preparing plans, and the one driver that carries them out.
+//!
+//! What may happen next is decided in [`akia_core::rotation`]; here it is done, written down, and nothing else.
+
+mod driver;
+mod perform;
+mod prepare;
+mod refusal;
+mod signing;
+
+pub use driver::{DriveError, Driver, Stop, Watch};
+pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, lock_user};
+pub use refusal::{OtherKey, Refusal};
+pub use signing::{SignerError, Signers};

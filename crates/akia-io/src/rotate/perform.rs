@@ -1,0 +1,325 @@
+//! Performs one effect and writes its outcome down.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use akia_core::journal::{Attribution, Event};
+use akia_core::rotation::{Effect, Plan, Rotation, Signer};
+use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
+
+use super::driver::{DriveError, Driver, Watch};
+use super::signing::{SignerError, target_of};
+use crate::aws::{AwsError, Caller, KeyChange, NewKey};
+use crate::place::KeyPair;
+use crate::seal::SealError;
+use crate::store::Stage;
+
+/// How often keys are listed until two answers agree.
+const LIST_LIMIT: u32 = 10;
+
+impl Driver {
+    /// Performs the effect, appends its outcome, applies it.
+    pub(super) async fn perform(
+        &self,
+        rotation: &mut Rotation,
+        effect: &Effect,
+        watch: &dyn Watch,
+    ) -> Result<(), DriveError> {
+        let event = match effect {
+            Effect::Create => return self.create(rotation, watch).await,
+            // Time passes in the driver's loop.
+            Effect::Wait { .. } => return Ok(()),
+            Effect::Promote { .. } => Event::Promoted,
+            Effect::WipeSecrets => {
+                let id = &rotation.plan().id;
+                self.store.unstage(id, None).await.map_err(|error| self.journal(id, error))?;
+                Event::SecretsWiped
+            }
+            Effect::ReadBackSecret { key } => match self.staged_secret(&rotation.plan().id, key).await {
+                Ok(_) => Event::SecretReadBack,
+                Err(error) => Event::SecretLost { error: error.to_string() },
+            },
+            Effect::Prove { key } => self.prove(rotation, key).await,
+            Effect::Deliver { place, .. } => self.deliver(rotation, *place).await,
+            Effect::Restore { place, .. } => self.restore(rotation, *place).await,
+            Effect::CheckRivals { key } => failed_or(self.check_rivals(rotation, key).await),
+            Effect::MakeRoom { key } => failed_or(self.make_room(rotation, key).await),
+            Effect::InvestigateCreate => failed_or(self.investigate(rotation).await),
+            Effect::DeleteOrphan { ours } => failed_or(self.delete(rotation, ours.key(), Event::OrphanDeleted).await),
+            Effect::DeleteNew { ours } => failed_or(self.delete(rotation, ours.key(), Event::NewDeleted).await),
+            Effect::Observe => failed_or(self.observe(rotation).await),
+            Effect::DeactivateDisplaced { .. } => failed_or(self.deactivate_displaced(rotation).await),
+            Effect::DeleteDisplaced { permit } => failed_or(self.delete_displaced(rotation, permit.key()).await),
+            Effect::ActivateDisplaced => failed_or(self.activate_displaced(rotation).await),
+            Effect::DeactivateNew { .. } => failed_or(self.deactivate_new(rotation).await),
+        };
+        self.record(rotation, event, None, watch).await
+    }
+
+    /// The one call that must never be made twice: no retries anywhere below, and an unknown outcome stays unknown.
+    async fn create(&self, rotation: &mut Rotation, watch: &dyn Watch) -> Result<(), DriveError> {
+        let plan = rotation.plan().clone();
+        let user = plan.identity.user_name();
+        let caller = match self.signer(rotation).await {
+            Ok(caller) => caller,
+            // Nothing was sent.
+            Err(error) => {
+                let event = Event::CreateRefused { error: error.to_string(), transient: false };
+                return self.record(rotation, event, None, watch).await;
+            }
+        };
+        match caller.create_access_key(user, &plan.nonce).await {
+            Ok(created) => self.stage(rotation, &caller, created, watch).await,
+            Err(error) => {
+                let event = self.create_failed(rotation, &caller, &error).await;
+                self.record(rotation, event, None, watch).await
+            }
+        }
+    }
+
+    /// Writes the answer and the sealed secret down in one transaction.
+    async fn stage(
+        &self,
+        rotation: &mut Rotation,
+        caller: &Caller,
+        created: NewKey,
+        watch: &dyn Watch,
+    ) -> Result<(), DriveError> {
+        let id = rotation.plan().id.clone();
+        let NewKey { id: key, secret, .. } = created;
+        let event = Event::KeyCreated { key: key.clone() };
+        let error = match self.seal(&id, &key, &secret) {
+            Ok(staged) => match self.record(rotation, event, Some(staged), watch).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        // The secret exists in this memory only, so the key is of no use to anybody: it is ours, and goes.
+        let user = rotation.plan().identity.user_name();
+        let now = match caller.delete_access_key(user, &key).await {
+            Ok(_) => "it was deleted again, and nothing else was changed".to_owned(),
+            Err(delete) => format!("and it could not be deleted again ({delete}): delete it by hand"),
+        };
+        Err(DriveError::NotStaged { rotation: id, key, error, now })
+    }
+
+    async fn create_failed(&self, rotation: &Rotation, caller: &Caller, error: &AwsError) -> Event {
+        if let AwsError::LimitExceeded { .. } = error
+            && rotation.has_created_before()
+            && let Ok(keys) = caller.access_keys(Some(rotation.plan().identity.user_name())).await
+        {
+            // An earlier request of this rotation may have made it after all.
+            let late = unknown_keys(rotation.plan(), &keys);
+            if !late.is_empty() {
+                return Event::OrphanSuspected { keys: late };
+            }
+        }
+        if error.outcome_is_known() {
+            let transient = matches!(error, AwsError::Throttled { .. } | AwsError::Unreachable { .. });
+            Event::CreateRefused { error: error.to_string(), transient }
+        } else {
+            Event::CreateUnanswered { error: error.to_string() }
+        }
+    }
+
+    /// Lists until two answers agree, then looks for a key that the lost request may have made.
+    async fn investigate(&self, rotation: &Rotation) -> Result<Event, SignerError> {
+        let plan = rotation.plan();
+        let caller = self.signer(rotation).await?;
+        let user = plan.identity.user_name();
+        let mut last = caller.access_keys(Some(user)).await?;
+        for _ in 0..LIST_LIMIT {
+            self.clock.sleep(Duration::from_secs(1)).await;
+            let again = caller.access_keys(Some(user)).await?;
+            if again == last {
+                break;
+            }
+            last = again;
+        }
+        let suspects = unknown_keys(plan, &last);
+        for key in &suspects {
+            // CloudTrail may be late or closed to us; then a person decides.
+            match caller.who_created(key, plan.planned_at).await {
+                Ok(Some(evidence)) if evidence.user_agent.contains(&plan.nonce) => {
+                    return Ok(Event::OrphanAttributed { key: key.clone(), evidence: Attribution::CloudTrail });
+                }
+                Ok(_) => {}
+                Err(error) => tracing::info!(%key, %error, "CloudTrail does not tell who created the key"),
+            }
+        }
+        Ok(if suspects.is_empty() { Event::OrphanAbsent } else { Event::OrphanSuspected { keys: suspects } })
+    }
+
+    /// Authenticates once, on a fresh connection, and checks who AWS takes us for.
+    async fn prove(&self, rotation: &Rotation, key: &AccessKeyId) -> Event {
+        let plan = rotation.plan();
+        let credentials = match self.staged_key(&plan.id, key).await {
+            Ok(credentials) => credentials,
+            Err(error) => return Event::Failed { error: error.to_string() },
+        };
+        let caller = self.aws.caller(credentials, target_of(plan));
+        match caller.prove().await {
+            Ok(answer) if answer.user_id == plan.identity.user_id.as_str() => Event::ProofPassed,
+            Ok(answer) => Event::ProofFailed { error: format!("key {key} answers as {}", answer.arn) },
+            Err(error @ (AwsError::InvalidClientTokenId { .. } | AwsError::SignatureDoesNotMatch { .. })) => {
+                if *key == plan.displaced && self.is_gone(rotation, key).await {
+                    return Event::DisplacedGone;
+                }
+                Event::ProofFailed { error: error.to_string() }
+            }
+            Err(error) => Event::Failed { error: error.to_string() },
+        }
+    }
+
+    /// The list is signed with the new key where that is allowed: an IAM read proves more than STS alone.
+    async fn check_rivals(&self, rotation: &Rotation, new: &AccessKeyId) -> Result<Event, SignerError> {
+        let plan = rotation.plan();
+        let user = Some(plan.identity.user_name());
+        let own = match &plan.signer {
+            Signer::Own { mfa_serial: None, .. } => {
+                let caller = self.aws.caller(self.staged_key(&plan.id, new).await?, target_of(plan));
+                match caller.access_keys(user).await {
+                    Err(AwsError::AccessDenied { .. }) => None,
+                    answer => Some(answer?),
+                }
+            }
+            Signer::Own { mfa_serial: Some(_), .. } | Signer::Admin { .. } => None,
+        };
+        let keys = match own {
+            Some(keys) => keys,
+            None => self.signer(rotation).await?.access_keys(user).await?,
+        };
+        let mut rivals = unknown_keys(plan, &keys);
+        rivals.remove(new);
+        Ok(if rivals.is_empty() { Event::RivalsAbsent } else { Event::RivalFound { keys: rivals } })
+    }
+
+    async fn make_room(&self, rotation: &Rotation, key: &AccessKeyId) -> Result<Event, SignerError> {
+        let caller = self.signer(rotation).await?;
+        caller.delete_access_key(rotation.plan().identity.user_name(), key).await?;
+        Ok(Event::RoomMade)
+    }
+
+    async fn deliver(&self, rotation: &Rotation, place: usize) -> Event {
+        let plan = rotation.plan();
+        let Some(new) = rotation.new_key() else {
+            return Event::DeliveryFailed { place, error: "the new key is not known".to_owned() };
+        };
+        match self.put(plan, place, new, &[&plan.displaced, new]).await {
+            Ok(()) => Event::Delivered { place },
+            Err(error) => Event::DeliveryFailed { place, error },
+        }
+    }
+
+    async fn restore(&self, rotation: &Rotation, place: usize) -> Event {
+        let plan = rotation.plan();
+        let expected: Vec<&AccessKeyId> = std::iter::once(&plan.displaced).chain(rotation.new_key()).collect();
+        match self.put(plan, place, &plan.displaced, &expected).await {
+            Ok(()) => Event::Restored { place },
+            Err(error) => Event::RestoreFailed { place, error },
+        }
+    }
+
+    async fn put(&self, plan: &Plan, place: usize, key: &AccessKeyId, expected: &[&AccessKeyId]) -> Result<(), String> {
+        let secret = self.staged_secret(&plan.id, key).await.map_err(|error| error.to_string())?;
+        let place = plan.places.get(place).ok_or("the plan has no such place")?;
+        let expected: Vec<AccessKeyId> = expected.iter().map(|key| (*key).clone()).collect();
+        let pair = KeyPair { id: key.clone(), secret };
+        self.places.deliver(place, &pair, &expected).await.map_err(|error| error.to_string())
+    }
+
+    async fn observe(&self, rotation: &Rotation) -> Result<Event, SignerError> {
+        let caller = self.signer(rotation).await?;
+        let displaced = &rotation.plan().displaced;
+        let last_used = match caller.access_key_last_used(displaced).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => {
+                if self.is_gone(rotation, displaced).await {
+                    return Ok(Event::DisplacedGone);
+                }
+                LastUsed::Unknown { reason: error.to_string() }
+            }
+        };
+        Ok(Event::Observed { last_used })
+    }
+
+    async fn deactivate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
+        let plan = rotation.plan();
+        let caller = self.signer(rotation).await?;
+        let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Inactive).await?;
+        Ok(match change {
+            KeyChange::Done => Event::DisplacedDeactivated,
+            KeyChange::Gone => Event::DisplacedGone,
+        })
+    }
+
+    /// Reads the key again right before the act: one that somebody activated stays.
+    async fn delete_displaced(&self, rotation: &Rotation, key: &AccessKeyId) -> Result<Event, SignerError> {
+        let user = rotation.plan().identity.user_name();
+        let caller = self.signer(rotation).await?;
+        let keys = caller.access_keys(Some(user)).await?;
+        Ok(match keys.iter().find(|listed| listed.id == *key).map(|listed| listed.status) {
+            None => Event::DisplacedGone,
+            Some(KeyStatus::Active) => Event::DisplacedFoundActive,
+            Some(KeyStatus::Inactive) => {
+                caller.delete_access_key(user, key).await?;
+                Event::DisplacedDeleted
+            }
+        })
+    }
+
+    async fn activate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
+        let plan = rotation.plan();
+        let caller = self.signer(rotation).await?;
+        let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Active).await?;
+        Ok(match change {
+            KeyChange::Done => Event::DisplacedActivated,
+            KeyChange::Gone => Event::DisplacedGone,
+        })
+    }
+
+    async fn deactivate_new(&self, rotation: &Rotation) -> Result<Event, SignerError> {
+        let Some(new) = rotation.new_key() else { return Ok(Event::NewDeleted) };
+        let caller = self.signer(rotation).await?;
+        let user = rotation.plan().identity.user_name();
+        Ok(match caller.update_access_key(user, new, KeyStatus::Inactive).await? {
+            KeyChange::Done => Event::NewDeactivated,
+            KeyChange::Gone => Event::NewDeleted,
+        })
+    }
+
+    async fn delete(&self, rotation: &Rotation, key: &AccessKeyId, done: Event) -> Result<Event, SignerError> {
+        let caller = self.signer(rotation).await?;
+        caller.delete_access_key(rotation.plan().identity.user_name(), key).await?;
+        Ok(done)
+    }
+
+    /// Whether AWS lists the user's keys without this one. An error means no.
+    async fn is_gone(&self, rotation: &Rotation, key: &AccessKeyId) -> bool {
+        let Ok(caller) = self.signer(rotation).await else { return false };
+        match caller.access_keys(Some(rotation.plan().identity.user_name())).await {
+            Ok(keys) => keys.iter().all(|listed| listed.id != *key),
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn seal(
+        &self,
+        id: &RotationId,
+        key: &AccessKeyId,
+        secret: &SecretAccessKey,
+    ) -> Result<Stage, SealError> {
+        Ok(Stage { key: key.clone(), sealed: self.sealer.seal(secret, id, key)? })
+    }
+}
+
+/// Keys that were not there when the plan was made.
+fn unknown_keys(plan: &Plan, keys: &[AccessKey]) -> BTreeSet<AccessKeyId> {
+    keys.iter().map(|key| &key.id).filter(|id| !plan.before.contains(*id)).cloned().collect()
+}
+
+fn failed_or(outcome: Result<Event, SignerError>) -> Event {
+    outcome.unwrap_or_else(|error| Event::Failed { error: error.to_string() })
+}

@@ -1,0 +1,646 @@
+//! Preflight: from what was asked for to plans that can be carried out, or to refusals that say why not.
+//!
+//! Nothing is changed here, in AWS or in a file, but for the rehearsal of each target file with its own bytes.
+//! Groups of profiles are prepared side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
+use akia_core::{
+    AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
+    UserName,
+};
+use futures_util::StreamExt as _;
+use jiff::SignedDuration;
+use sha2::{Digest as _, Sha256};
+
+use super::driver::Driver;
+use super::refusal::{OtherKey, Refusal};
+use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
+use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
+use crate::state::{Lock, LockError, StateFolder};
+
+/// Groups that are prepared at the same time.
+const CONCURRENT: usize = 32;
+
+/// Which keys to rotate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The keys of these profiles.
+    Profiles(Vec<ProfileName>),
+    /// The keys of all profiles that hold one; the others are skipped.
+    All,
+    /// The key of another user that profiles here hold, signed by a profile that may act on the user.
+    User {
+        /// The user.
+        user: UserName,
+        /// Who signs.
+        signer: ProfileName,
+    },
+}
+
+/// How to rotate.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What becomes of the displaced keys.
+    pub retirement: Retirement,
+    /// How long they stay inactive.
+    pub grace: SignedDuration,
+    /// Keys younger than this are left alone.
+    pub older_than: Option<SignedDuration>,
+    /// Keys that may be deleted to make room.
+    pub make_room: Vec<AccessKeyId>,
+    /// The region given on the command line.
+    pub region: Option<Region>,
+    /// Whether the displaced keys are deactivated although AWS does not tell of their use.
+    pub without_evidence: bool,
+    /// Waits and counts.
+    pub pace: Pace,
+}
+
+/// What came of the preflight.
+#[derive(Default)]
+pub struct Prepared {
+    /// Rotations that can begin.
+    pub rotations: Vec<PreparedRotation>,
+    /// Profiles that need none or hold no key, when all were asked for.
+    pub skipped: Vec<Skipped>,
+    /// Profiles that cannot be rotated.
+    pub refused: Vec<Refused>,
+    /// Keys whose secret could not be read, until it is known whether they are asked for.
+    unreadable: Vec<(ProfileName, AccessKeyId, String)>,
+}
+
+/// Profiles that are refused, for one reason.
+#[derive(Debug)]
+pub struct Refused {
+    /// The profiles.
+    pub profiles: Vec<ProfileName>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// A rotation that can begin. It holds the lock on its user.
+pub struct PreparedRotation {
+    /// The plan.
+    pub plan: Plan,
+    /// The secret that the plan displaces, to be staged for undo.
+    pub displaced_secret: SecretAccessKey,
+    /// What AWS knows of the displaced key's use.
+    pub last_used: LastUsed,
+    /// Profiles that share the key and were not asked for by name.
+    pub along: Vec<ProfileName>,
+    /// An earlier rotation of the user whose grace is over: the key that it displaced has to be deleted first.
+    pub retire_first: Option<RotationId>,
+    /// What the person should hear of, as sentences without a full stop.
+    pub warnings: Vec<String>,
+    /// Held until the rotation rests.
+    pub lock: Lock,
+}
+
+/// A profile that is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The profile.
+    pub profile: ProfileName,
+    /// Why, as a clause.
+    pub reason: String,
+}
+
+/// One key where it is kept.
+struct KeptKey {
+    profile: ProfileName,
+    id: AccessKeyId,
+    secret: SecretAccessKey,
+    place: Place,
+    mfa_serial: Option<String>,
+}
+
+/// The places that hold one key.
+struct Group {
+    key: AccessKeyId,
+    secret: SecretAccessKey,
+    places: Vec<Place>,
+    profiles: Vec<ProfileName>,
+    along: Vec<ProfileName>,
+    mfa_serial: Option<String>,
+    target: Target,
+}
+
+/// Where the ids and nonces of new rotations come from: a seed, and a counter hashed with it. Unpredictable where the
+/// seed is; the same again for the same seed, so that a simulation can be replayed.
+#[derive(Debug)]
+pub struct Draw {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl Draw {
+    /// Seeded by the system's randomness.
+    pub fn seeded_by_system() -> Result<Self, getrandom::Error> {
+        Ok(Self::seeded(getrandom::u64()?))
+    }
+
+    /// Seeded by the caller.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, drawn: AtomicU64::new(0) }
+    }
+
+    /// 128 bits: a rotation's id and its nonce.
+    fn next(&self) -> (u64, u64) {
+        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let hash = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(count.to_le_bytes()).finalize();
+        let word = |at: usize| hash[at..at + 8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        (word(0), word(8))
+    }
+}
+
+impl Driver {
+    /// Prepares what was asked for. Refusals never stop the others.
+    pub async fn prepare(
+        &self,
+        files: &AwsFiles,
+        state: &StateFolder,
+        selection: &Selection,
+        options: &Options,
+        draw: &Draw,
+    ) -> Prepared {
+        let mut prepared = Prepared::default();
+        let mut kept = self.kept_keys(files, &mut prepared).await;
+        let holders: BTreeMap<AccessKeyId, Vec<ProfileName>> = kept.iter().fold(BTreeMap::new(), |mut map, key| {
+            map.entry(key.id.clone()).or_insert_with(Vec::new).push(key.profile.clone());
+            map
+        });
+        let named = self.named(files, selection, options, &holders, &kept, &mut prepared).await;
+        let groups = groups(files, options, &mut kept, named.as_ref(), &mut prepared);
+        let holders = &holders;
+        let outcomes: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|group| async move {
+            let profiles = group.profiles.clone();
+            let outcome = self.prepare_group(files, state, selection, options, draw, holders, group).await;
+            (profiles, outcome)
+        }))
+        .buffered(CONCURRENT)
+        .collect()
+        .await;
+        for (profiles, outcome) in outcomes {
+            match outcome {
+                Ok(Verdict::Rotate(rotation)) => prepared.rotations.push(*rotation),
+                Ok(Verdict::Skip(reason)) => {
+                    prepared
+                        .skipped
+                        .extend(profiles.into_iter().map(|profile| Skipped { profile, reason: reason.clone() }));
+                }
+                Err(refusal) => prepared.refused.push(Refused { profiles, refusal }),
+            }
+        }
+        prepared
+    }
+
+    /// Every long-term key of every profile, with its secret. Profiles whose key cannot be read are refused by the way.
+    async fn kept_keys(&self, files: &AwsFiles, prepared: &mut Prepared) -> Vec<KeptKey> {
+        let mut kept = Vec::new();
+        for profile in files.profiles().iter() {
+            for key in &profile.keys {
+                let secret = files.secret(&profile.name, key.file);
+                match (secret, files.place(&profile.name, key.file)) {
+                    (Ok(secret), Some(place)) => kept.push(KeptKey {
+                        profile: profile.name.clone(),
+                        id: key.id.clone(),
+                        secret,
+                        place,
+                        mfa_serial: profile.mfa_serial.clone(),
+                    }),
+                    (Err(reason), _) => prepared.unreadable.push((profile.name.clone(), key.id.clone(), reason)),
+                    (Ok(_), None) => {
+                        let reason = "the path of its file is not Unicode".to_owned();
+                        prepared.unreadable.push((profile.name.clone(), key.id.clone(), reason));
+                    }
+                }
+            }
+            if let KeyHolder::Keychain { profile: name } = holder_of_key(files.profiles(), profile) {
+                let place = Place::Keychain { profile: name.clone() };
+                if let Ok(Some(pair)) = self.places.read(&place).await {
+                    let (id, secret, mfa_serial) = (pair.id, pair.secret, profile.mfa_serial.clone());
+                    kept.push(KeptKey { profile: name.clone(), id, secret, place, mfa_serial });
+                }
+            }
+        }
+        kept
+    }
+
+    /// The keys that were asked for by name. `None` stands for all.
+    async fn named(
+        &self,
+        files: &AwsFiles,
+        selection: &Selection,
+        options: &Options,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        kept: &[KeptKey],
+        prepared: &mut Prepared,
+    ) -> Option<BTreeMap<AccessKeyId, BTreeSet<ProfileName>>> {
+        let mut named: BTreeMap<AccessKeyId, BTreeSet<ProfileName>> = BTreeMap::new();
+        match selection {
+            Selection::All => {
+                for profile in files.profiles().iter() {
+                    if let Err(Refusal::NotAKey { kind, .. }) = self.key_of(files, &profile.name, kept) {
+                        prepared.skipped.push(Skipped { profile: profile.name.clone(), reason: kind });
+                    }
+                }
+                return None;
+            }
+            Selection::Profiles(names) => {
+                for name in names {
+                    match self.key_of(files, name, kept) {
+                        Ok(key) => {
+                            named.entry(key).or_default().insert(name.clone());
+                        }
+                        Err(refusal) => prepared.refused.push(Refused { profiles: vec![name.clone()], refusal }),
+                    }
+                }
+            }
+            Selection::User { user, signer } => match self.keys_of_user(files, user, signer, options, holders).await {
+                Ok(keys) => named.extend(keys),
+                Err(refusal) => prepared.refused.push(Refused { profiles: vec![signer.clone()], refusal }),
+            },
+        }
+        Some(named)
+    }
+
+    /// The key that a profile stands on.
+    fn key_of(&self, files: &AwsFiles, name: &ProfileName, kept: &[KeptKey]) -> Result<AccessKeyId, Refusal> {
+        let Some(profile) = files.profiles().find(name) else {
+            let distance = |other: &ProfileName| {
+                strsim::osa_distance(&other.as_str().to_lowercase(), &name.as_str().to_lowercase())
+            };
+            let similar = files
+                .profiles()
+                .iter()
+                .filter(|other| distance(&other.name) <= 2)
+                .min_by_key(|other| distance(&other.name));
+            return Err(Refusal::NoSuchProfile {
+                profile: name.clone(),
+                searched: files.searched(),
+                similar: similar.map(|profile| profile.name.clone()),
+            });
+        };
+        match holder_of_key(files.profiles(), profile) {
+            KeyHolder::File { id, .. } => Ok(id.clone()),
+            KeyHolder::Keychain { profile } => {
+                let entry =
+                    kept.iter().find(|key| matches!(&key.place, Place::Keychain { profile: p } if p == profile));
+                entry.map(|key| key.id.clone()).ok_or_else(|| Refusal::NoSecret {
+                    profile: name.clone(),
+                    reason: "the keychain does not answer, or has no entry for it".to_owned(),
+                })
+            }
+            KeyHolder::None { instead } => Err(Refusal::NotAKey {
+                profile: name.clone(),
+                kind: kind_clause(&profile.kind),
+                instead: instead.cloned(),
+            }),
+        }
+    }
+
+    /// The keys of a user that profiles here hold.
+    async fn keys_of_user(
+        &self,
+        files: &AwsFiles,
+        user: &UserName,
+        signer: &ProfileName,
+        options: &Options,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+    ) -> Result<BTreeMap<AccessKeyId, BTreeSet<ProfileName>>, Refusal> {
+        let target = files.target(signer, options.region.as_ref());
+        let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
+        let keys = caller
+            .access_keys(Some(user))
+            .await
+            .map_err(|error| Refusal::Aws { what: "the user's keys cannot be listed", error })?;
+        let found: BTreeMap<_, _> = keys
+            .iter()
+            .filter_map(|key| Some((key.id.clone(), holders.get(&key.id)?.iter().cloned().collect())))
+            .collect();
+        if found.is_empty() { Err(Refusal::NoPlace { user: user.to_string() }) } else { Ok(found) }
+    }
+
+    async fn prepare_group(
+        &self,
+        files: &AwsFiles,
+        state: &StateFolder,
+        selection: &Selection,
+        options: &Options,
+        draw: &Draw,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        group: Group,
+    ) -> Result<Verdict, Refusal> {
+        let identity = self.identify(&group).await?;
+        let user = identity.arn.name.clone();
+        let profile = group.profiles[0].clone();
+        let (caller, signer) = match selection {
+            Selection::User { signer, .. } => {
+                let target = files.target(signer, options.region.as_ref());
+                let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
+                (caller, Signer::Admin { profile: signer.clone() })
+            }
+            Selection::Profiles(_) | Selection::All => {
+                let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
+                let caller = self.signers.of_key(&self.aws, key, group.mfa_serial.as_deref(), &group.target).await;
+                let caller = caller.map_err(Refusal::Signer)?;
+                (caller, Signer::Own { profile, mfa_serial: group.mfa_serial.clone() })
+            }
+        };
+        let keys = caller
+            .access_keys(Some(&user))
+            .await
+            .map_err(|error| Refusal::Aws { what: "the user's keys cannot be listed", error })?;
+        let displaced = keys
+            .iter()
+            .find(|key| key.id == group.key)
+            .ok_or_else(|| Refusal::NotListed { key: group.key.clone(), user: user.to_string() })?;
+        if displaced.status == KeyStatus::Inactive {
+            return Err(Refusal::Inactive { key: group.key.clone(), user: user.to_string() });
+        }
+        let now = self.clock.now();
+        if let Some(limit) = options.older_than {
+            let age = now.duration_since(displaced.created_at);
+            if age < limit {
+                return Ok(Verdict::Skip(format!("its key is {} days old", age.as_hours() / 24)));
+            }
+        }
+        let room = self.room(holders, &group, &identity, &keys, &caller, options).await?;
+        let lock = lock_user(state, &identity).map_err(|error| Refusal::Busy { user: user.to_string(), error })?;
+        self.check_unfinished(&identity).await?;
+        self.check_rights(&caller, &identity, options).await?;
+        let mut warnings = Vec::new();
+        for place in &group.places {
+            let ready = self.places.preflight(place).await.map_err(Refusal::Place)?;
+            if let (Some(path), Some(mode)) = (ready.path, ready.loose_mode) {
+                warnings.push(format!("others may read {} (mode {mode:o}): chmod 600 it", path.display()));
+            }
+        }
+        warnings.dedup();
+        let last_used = match caller.access_key_last_used(&group.key).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) => LastUsed::Unknown { reason: error.to_string() },
+        };
+        let (id, nonce) = draw.next();
+        let plan = Plan {
+            id: RotationId::from_bits(id),
+            planned_at: now,
+            displaced: group.key.clone(),
+            displaced_created_at: displaced.created_at,
+            before: keys.iter().map(|key| key.id.clone()).collect(),
+            make_room: room.delete,
+            places: group.places,
+            signer,
+            endpoint_url: group.target.endpoint_url.as_ref().map(ToString::to_string),
+            region: group.target.region.clone().unwrap_or_else(|| identity.partition().iam_region()),
+            identity,
+            retirement: options.retirement,
+            grace: options.grace,
+            without_evidence: options.without_evidence,
+            nonce: format!("{nonce:016x}"),
+            pace: options.pace.clone(),
+        };
+        Ok(Verdict::Rotate(Box::new(PreparedRotation {
+            plan,
+            displaced_secret: group.secret,
+            last_used,
+            along: group.along,
+            retire_first: room.retire_first,
+            warnings,
+            lock,
+        })))
+    }
+
+    /// Whose key it is, from the key itself.
+    async fn identify(&self, group: &Group) -> Result<Identity, Refusal> {
+        let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
+        let caller = self.aws.caller(key, group.target.clone());
+        let answer = caller.caller_identity().await.map_err(|error| match error {
+            AwsError::InvalidClientTokenId { .. } | AwsError::SignatureDoesNotMatch { .. } => {
+                Refusal::KeyRefused { profile: group.profiles[0].clone(), key: group.key.clone(), error }
+            }
+            error => Refusal::Aws { what: "the key's owner cannot be found out", error },
+        })?;
+        let arn: UserArn = match answer.kind() {
+            IdentityKind::User(arn) => arn,
+            IdentityKind::Root { account } => {
+                return Err(Refusal::Root { key: group.key.clone(), account: account.to_string() });
+            }
+            IdentityKind::AssumedRole { .. } | IdentityKind::FederatedUser { .. } | IdentityKind::Other => {
+                return Err(Refusal::NotAUser { key: group.key.clone(), arn: answer.arn });
+            }
+        };
+        let user_id: UserId = answer
+            .user_id
+            .parse()
+            .map_err(|_| Refusal::NotAUser { key: group.key.clone(), arn: answer.arn.clone() })?;
+        Ok(Identity { arn, user_id })
+    }
+
+    /// Whether there is room for a new key, or a key that a person named to make it.
+    async fn room(
+        &self,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        group: &Group,
+        identity: &Identity,
+        keys: &[AccessKey],
+        caller: &Caller,
+        options: &Options,
+    ) -> Result<Room, Refusal> {
+        let Some(other) = keys.iter().find(|key| key.id != group.key) else { return Ok(Room::default()) };
+        let user = identity.user_name().to_string();
+        if let Some(holders) = holders.get(&other.id)
+            && let Some(other_profile) = holders.first().cloned()
+        {
+            return Err(Refusal::TwoProfilesTwoKeys {
+                profiles: quoted_list(&group.profiles),
+                others: quoted_list(holders),
+                user,
+                key: group.key.clone(),
+                other: other.id.clone(),
+                profile: group.profiles[0].clone(),
+                other_profile,
+            });
+        }
+        let last_used = match caller.access_key_last_used(&other.id).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) => LastUsed::Unknown { reason: error.to_string() },
+        };
+        let displaced_by = match self.displaced_by(&other.id).await? {
+            Some(rotation) if rotation.is_out_of_grace(self.clock.now()) => {
+                return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
+            }
+            rotation => rotation.map(|rotation| rotation.plan().id.clone()),
+        };
+        let described = OtherKey { id: other.id.clone(), status: other.status, last_used, displaced_by };
+        if !options.make_room.contains(&other.id) {
+            return Err(Refusal::TwoKeys { user, key: group.key.clone(), other: Box::new(described) });
+        }
+        let refuse = |reason: &str| Refusal::CannotMakeRoom { key: other.id.clone(), reason: reason.to_owned() };
+        if let Some(rotation) = &described.displaced_by {
+            return Err(refuse(&format!("rotation {rotation} of this machine displaced it; retire it there")));
+        }
+        if !described.is_idle() {
+            return Err(refuse("it is active and has been used; deactivate it first, and see who complains"));
+        }
+        Ok(Room { delete: Some(other.id.clone()), retire_first: None })
+    }
+
+    /// The rotation of this machine that the key is left over from.
+    async fn displaced_by(&self, key: &AccessKeyId) -> Result<Option<Rotation>, Refusal> {
+        for summary in self.store.rotations().await.map_err(Refusal::Store)? {
+            if let Ok(rotation) = self.load(&summary.rotation).await
+                && !rotation.is_over()
+                && (rotation.plan().displaced == *key || rotation.new_key() == Some(key))
+            {
+                return Ok(Some(rotation));
+            }
+        }
+        Ok(None)
+    }
+
+    /// An earlier rotation of the user has to be at rest before another begins.
+    async fn check_unfinished(&self, identity: &Identity) -> Result<(), Refusal> {
+        for summary in self.store.rotations().await.map_err(Refusal::Store)? {
+            let Ok(rotation) = self.load(&summary.rotation).await else { continue };
+            if rotation.plan().identity.user_id != identity.user_id || rotation.is_over() {
+                continue;
+            }
+            let unfinished = match rotation.rest(self.clock.now()) {
+                Rest::Busy => !rotation.is_out_of_grace(self.clock.now()),
+                Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
+                Rest::Retired
+                | Rest::Kept
+                | Rest::InGrace { .. }
+                | Rest::Undone { .. }
+                | Rest::UndoneAndClean
+                | Rest::Aborted { .. } => false,
+            };
+            if unfinished {
+                return Err(Refusal::Unfinished {
+                    user: identity.user_name().to_string(),
+                    rotation: summary.rotation,
+                    stage: rotation.stage_name().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rights that can be found out without changing anything. The right to create shows itself: a refusal is harmless.
+    async fn check_rights(&self, caller: &Caller, identity: &Identity, options: &Options) -> Result<(), Refusal> {
+        let needed: &[&str] = match options.retirement {
+            Retirement::Keep => &[],
+            Retirement::Deactivate | Retirement::Delete => &["iam:UpdateAccessKey", "iam:DeleteAccessKey"],
+        };
+        let mut missing = Vec::new();
+        for action in needed {
+            if let Right::Denied { .. } = caller.probe(action, Some(identity.user_name())).await {
+                missing.push((*action).to_owned());
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::RightsMissing { user: identity.user_name().to_string(), actions: missing })
+        }
+    }
+}
+
+/// Keeps other processes of this machine from rotating the same user.
+pub fn lock_user(state: &StateFolder, identity: &Identity) -> Result<Lock, LockError> {
+    state.lock(&format!("user-{}-{}", identity.account(), identity.user_id))
+}
+
+/// How there is room for a new key.
+#[derive(Default)]
+struct Room {
+    delete: Option<AccessKeyId>,
+    retire_first: Option<RotationId>,
+}
+
+/// What the preflight says of one group.
+enum Verdict {
+    Rotate(Box<PreparedRotation>),
+    Skip(String),
+}
+
+/// Groups what is kept by key. Profiles that share a key with one that was asked for come along: they would break.
+fn groups(
+    files: &AwsFiles,
+    options: &Options,
+    kept: &mut Vec<KeptKey>,
+    named: Option<&BTreeMap<AccessKeyId, BTreeSet<ProfileName>>>,
+    prepared: &mut Prepared,
+) -> Vec<Group> {
+    let is_wanted = |key: &AccessKeyId| named.is_none_or(|named| named.contains_key(key));
+    for (profile, key, reason) in std::mem::take(&mut prepared.unreadable) {
+        if is_wanted(&key) {
+            let refusal = Refusal::NoSecret { profile: profile.clone(), reason };
+            prepared.refused.push(Refused { profiles: vec![profile], refusal });
+            kept.retain(|other| other.id != key);
+        }
+    }
+    let mut by_key: Vec<(AccessKeyId, Vec<KeptKey>)> = Vec::new();
+    for key in kept.drain(..).filter(|key| is_wanted(&key.id)) {
+        match by_key.iter_mut().find(|(id, _)| *id == key.id) {
+            Some((_, keys)) => keys.push(key),
+            None => by_key.push((key.id.clone(), vec![key])),
+        }
+    }
+    let mut groups = Vec::new();
+    for (id, keys) in by_key {
+        let mut profiles: Vec<ProfileName> = keys.iter().map(|key| key.profile.clone()).collect();
+        profiles.dedup();
+        match group_of(files, options, &id, keys, &profiles) {
+            Ok(mut group) => {
+                if let Some(asked) = named.and_then(|named| named.get(&id)) {
+                    group.along = profiles.into_iter().filter(|name| !asked.contains(name)).collect();
+                }
+                groups.push(group);
+            }
+            Err(refusal) => prepared.refused.push(Refused { profiles, refusal }),
+        }
+    }
+    groups
+}
+
+fn group_of(
+    files: &AwsFiles,
+    options: &Options,
+    id: &AccessKeyId,
+    keys: Vec<KeptKey>,
+    profiles: &[ProfileName],
+) -> Result<Group, Refusal> {
+    let first = profiles[0].clone();
+    let mut secret: Option<SecretAccessKey> = None;
+    let mut places = Vec::new();
+    let mut mfa_serial = None;
+    for key in keys {
+        if let Some(trouble) = files.profiles().find(&key.profile).and_then(|profile| profile.trouble.as_ref()) {
+            return Err(Refusal::UnsafeFile { profile: key.profile, reason: trouble.to_string() });
+        }
+        match &secret {
+            Some(secret) if !secret.matches(&key.secret) => {
+                return Err(Refusal::TwoSecrets { key: id.clone(), first, second: key.profile });
+            }
+            Some(_) => {}
+            None => secret = Some(key.secret),
+        }
+        places.push(key.place);
+        mfa_serial = mfa_serial.or(key.mfa_serial);
+    }
+    #[expect(clippy::expect_used, reason = "a group is made of the keys that were just put into it")]
+    let secret = secret.expect("a group holds at least one key");
+    let target = files.target(&first, options.region.as_ref());
+    let (key, profiles) = (id.clone(), profiles.to_vec());
+    Ok(Group { key, secret, places, profiles, along: Vec::new(), mfa_serial, target })
+}
+
+fn quoted_list(names: &[ProfileName]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}

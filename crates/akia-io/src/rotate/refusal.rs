@@ -1,0 +1,285 @@
+//! Why a profile is not rotated. Nothing was changed, in AWS or in a file, when one of these is given.
+
+use akia_core::{AccessKeyId, KeyStatus, LastUsed, ProfileName, RotationId};
+
+use super::signing::SignerError;
+use crate::aws::AwsError;
+use crate::place::PlaceError;
+use crate::state::LockError;
+use crate::store::StoreError;
+
+/// Why a profile is not rotated.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Neither file has the profile.
+    #[error("there is no profile \"{profile}\" in {searched}")]
+    NoSuchProfile {
+        /// The name asked for.
+        profile: ProfileName,
+        /// The files that were read.
+        searched: String,
+        /// A name that looks like it.
+        similar: Option<ProfileName>,
+    },
+    /// The profile holds no long-term key of its own.
+    #[error("profile \"{profile}\" {kind}: it holds no long-term access key to rotate")]
+    NotAKey {
+        /// The profile.
+        profile: ProfileName,
+        /// What it is instead, as a clause: "assumes a role through profile \"base\"".
+        kind: String,
+        /// The profile whose key it stands on, if any.
+        instead: Option<ProfileName>,
+    },
+    /// The file is such that akia does not edit the profile.
+    #[error("profile \"{profile}\" is not edited: {reason}")]
+    UnsafeFile {
+        /// The profile.
+        profile: ProfileName,
+        /// Why not.
+        reason: String,
+    },
+    /// The secret cannot be read.
+    #[error("the secret of profile \"{profile}\" cannot be read: {reason}")]
+    NoSecret {
+        /// The profile.
+        profile: ProfileName,
+        /// Why not.
+        reason: String,
+    },
+    /// Profiles hold the same key id with different secrets.
+    #[error("profiles \"{first}\" and \"{second}\" hold key {key} with two different secrets; one of them is wrong")]
+    TwoSecrets {
+        /// The key.
+        key: AccessKeyId,
+        /// One profile.
+        first: ProfileName,
+        /// The other.
+        second: ProfileName,
+    },
+    /// It is the key of an account's root user.
+    #[error("key {key} belongs to the root user of account {account}; akia does not rotate root keys")]
+    Root {
+        /// The key.
+        key: AccessKeyId,
+        /// The account.
+        account: String,
+    },
+    /// It is not the key of an IAM user.
+    #[error("key {key} answers as {arn}, which is not an IAM user")]
+    NotAUser {
+        /// The key.
+        key: AccessKeyId,
+        /// Who it answers as.
+        arn: String,
+    },
+    /// AWS does not accept the key.
+    #[error("AWS does not accept key {key} of profile \"{profile}\": {error}")]
+    KeyRefused {
+        /// The profile.
+        profile: ProfileName,
+        /// The key.
+        key: AccessKeyId,
+        /// AWS's words.
+        error: AwsError,
+    },
+    /// A call of the preflight failed.
+    #[error("{what}: {error}")]
+    Aws {
+        /// What could not be found out.
+        what: &'static str,
+        /// Why not.
+        error: AwsError,
+    },
+    /// Nobody can sign.
+    #[error(transparent)]
+    Signer(SignerError),
+    /// AWS does not list the key for the user it answers as.
+    #[error("AWS does not list key {key} among the keys of user {user}")]
+    NotListed {
+        /// The key.
+        key: AccessKeyId,
+        /// The user.
+        user: String,
+    },
+    /// The key is inactive.
+    #[error("key {key} of user {user} is inactive; a rotation replaces an active key")]
+    Inactive {
+        /// The key.
+        key: AccessKeyId,
+        /// The user.
+        user: String,
+    },
+    /// The user has two keys already, and the other one is in use by a profile here.
+    #[error(
+        "profiles {profiles} and {others} use two different keys of user {user}, {key} and {other}; AWS allows two keys a user, so there is no room for a new one"
+    )]
+    TwoProfilesTwoKeys {
+        /// The profiles with the key.
+        profiles: String,
+        /// The profiles with the other key.
+        others: String,
+        /// The user.
+        user: String,
+        /// The key.
+        key: AccessKeyId,
+        /// The other key.
+        other: AccessKeyId,
+        /// One of the profiles with the key.
+        profile: ProfileName,
+        /// One of the profiles with the other key.
+        other_profile: ProfileName,
+    },
+    /// The user has two keys already.
+    #[error("user {user} has two keys already, and AWS allows no third: besides {key} there is {}", .other.describe())]
+    TwoKeys {
+        /// The user.
+        user: String,
+        /// The key.
+        key: AccessKeyId,
+        /// The other one.
+        other: Box<OtherKey>,
+    },
+    /// `--delete-key` names a key that is not to be deleted.
+    #[error("key {key} is not deleted to make room: {reason}")]
+    CannotMakeRoom {
+        /// The key.
+        key: AccessKeyId,
+        /// Why not.
+        reason: String,
+    },
+    /// Rights are missing.
+    #[error("user {user} may not {}", .actions.join(", "))]
+    RightsMissing {
+        /// The user.
+        user: String,
+        /// The actions.
+        actions: Vec<String>,
+    },
+    /// A place cannot be written.
+    #[error("the new key could not be delivered: {0}")]
+    Place(PlaceError),
+    /// Another process rotates this user.
+    #[error("another akia works on user {user}: {error}")]
+    Busy {
+        /// The user.
+        user: String,
+        /// Who holds the lock.
+        error: LockError,
+    },
+    /// An earlier rotation of this user is not finished.
+    #[error("rotation {rotation} of user {user} is not finished: it is {stage}")]
+    Unfinished {
+        /// The user.
+        user: String,
+        /// The earlier rotation.
+        rotation: RotationId,
+        /// Where it stands.
+        stage: String,
+    },
+    /// The journal cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Store(StoreError),
+    /// `--user` names a user none of whose keys is in a profile here.
+    #[error("no profile on this machine holds a key of user {user}, so there is no place for a new secret")]
+    NoPlace {
+        /// The user.
+        user: String,
+    },
+}
+
+/// The other key of a user who has two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherKey {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// Active or inactive.
+    pub status: KeyStatus,
+    /// What AWS knows of its use.
+    pub last_used: LastUsed,
+    /// The earlier rotation that displaced it, if it is in this machine's journal.
+    pub displaced_by: Option<RotationId>,
+}
+
+impl OtherKey {
+    /// Whether it may go when a person names it: inactive, or never used.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.status == KeyStatus::Inactive || self.last_used == LastUsed::Never
+    }
+
+    fn describe(&self) -> String {
+        let use_ = match &self.last_used {
+            LastUsed::Never => "never used".to_owned(),
+            LastUsed::At { at, service, region } => format!("last used {at} ({service}, {region})"),
+            LastUsed::Unknown { .. } => "last use unknown".to_owned(),
+        };
+        let status = self.status.as_str().to_lowercase();
+        match &self.displaced_by {
+            Some(rotation) => format!("{} ({status}, {use_}, displaced by rotation {rotation})", self.id),
+            None => format!("{} ({status}, {use_})", self.id),
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether a person has to decide something, in contrast to something being broken.
+    #[must_use]
+    pub fn needs_decision(&self) -> bool {
+        matches!(self, Self::TwoProfilesTwoKeys { .. } | Self::TwoKeys { .. } | Self::Unfinished { .. })
+    }
+
+    /// What to do next: sentences or commands, most useful first.
+    #[must_use]
+    pub fn next_steps(&self) -> Vec<String> {
+        match self {
+            Self::NoSuchProfile { similar: Some(similar), .. } => {
+                vec![format!("akia rotate --profile {}", quote_name(similar))]
+            }
+            Self::NoSuchProfile { similar: None, .. } => vec!["akia status".to_owned()],
+            Self::NotAKey { instead: Some(instead), .. } => vec![format!("akia rotate --profile {}", quote_name(instead))],
+            Self::NotAKey { profile, .. } => vec![format!("akia status --profile {}", quote_name(profile))],
+            Self::UnsafeFile { .. } | Self::NoSecret { .. } => vec!["mend the file in an editor, then: akia status".into()],
+            Self::TwoSecrets { first, .. } => vec![format!("akia status --profile {}", quote_name(first))],
+            Self::Root { .. } => vec![
+                "delete the root key in the console (Security credentials of the root user), and use an IAM user or role"
+                    .to_owned(),
+            ],
+            Self::NotAUser { .. } | Self::NotListed { .. } => vec!["akia status".to_owned()],
+            Self::KeyRefused { profile, .. } => vec![
+                format!("akia status --profile {}", quote_name(profile)),
+                format!("akia setup {} (with a key that works)", quote_name(profile)),
+            ],
+            Self::Aws { .. } | Self::Signer(_) => vec!["akia policy check".to_owned()],
+            Self::Inactive { key, user } => vec![format!("akia key activate {key} --user {user}")],
+            Self::TwoProfilesTwoKeys { profile, other_profile, .. } => vec![
+                format!("akia setup {} --from-profile {} --replace", quote_name(other_profile), quote_name(profile)),
+                "then deactivate the key that nobody uses any more, and rotate again".to_owned(),
+            ],
+            Self::TwoKeys { other, .. } => match (&other.displaced_by, other.is_idle()) {
+                (Some(rotation), _) => vec![format!("akia retire {rotation} --now"), format!("akia undo {rotation}")],
+                (None, true) => vec![format!("add --delete-key {} to the command", other.id)],
+                (None, false) => vec![
+                    format!("akia key last-used {}", other.id),
+                    format!("akia key deactivate {} (when nobody uses it)", other.id),
+                ],
+            },
+            Self::CannotMakeRoom { .. } => vec!["akia key list".to_owned()],
+            Self::RightsMissing { .. } => vec![
+                "akia policy check".to_owned(),
+                "akia policy manage-own-keys (the policy to ask your administrator for)".to_owned(),
+            ],
+            Self::Place(_) | Self::Store(_) => vec!["mend what is said above, then run the same command again".to_owned()],
+            Self::Busy { .. } => vec!["akia history".to_owned()],
+            Self::Unfinished { rotation, .. } => {
+                vec![format!("akia resume {rotation}"), format!("akia undo {rotation}")]
+            }
+            Self::NoPlace { user } => vec![format!("akia setup PROFILE --create --user {user}")],
+        }
+    }
+}
+
+/// The name as a shell takes it.
+fn quote_name(name: &ProfileName) -> std::borrow::Cow<'_, str> {
+    akia_core::cheatsheet::quote(name.as_str())
+}

@@ -1,0 +1,165 @@
+//! Who signs the calls of a rotation.
+//!
+//! Before promotion a user's own rotation is signed with the displaced key, after it with the key that its places
+//! hold now, which outlives this rotation. Sessions for MFA are opened once for a device and a run.
+
+use std::collections::HashMap;
+
+use akia_core::rotation::{Plan, Rotation, Signer, SigningKey};
+use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey};
+use tokio::sync::Mutex;
+
+use super::driver::Driver;
+use crate::aws::{Aws, AwsError, Caller, Credentials, CredentialsError, Target, Wallet};
+use crate::place::PlaceError;
+use crate::store::StoreError;
+
+/// Why nobody could sign.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The signing profile has no usable credentials.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// AWS refused.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The place that holds the signing key cannot be read.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The state folder cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A staged secret cannot be read.
+    #[error("the staged secret of key {key} cannot be read: {reason}")]
+    Secret {
+        /// The key.
+        key: AccessKeyId,
+        /// What failed.
+        reason: String,
+    },
+    /// The signer answers as somebody else than the plan says.
+    #[error(
+        "user {name} has the unique id {found} now, but the plan was made for {planned}: it was deleted and made anew"
+    )]
+    OtherUser {
+        /// The user's name.
+        name: String,
+        /// The unique id now.
+        found: String,
+        /// The unique id of the plan.
+        planned: String,
+    },
+}
+
+/// The signers of one run.
+pub struct Signers {
+    wallet: Wallet,
+    sessions: Mutex<HashMap<String, Credentials>>,
+}
+
+impl Signers {
+    /// Signers out of the profiles of this machine, with MFA codes from `mfa`.
+    #[must_use]
+    pub fn new(wallet: Wallet) -> Self {
+        Self { wallet, sessions: Mutex::new(HashMap::new()) }
+    }
+
+    /// The profiles that this run knows.
+    #[must_use]
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// A caller for a profile, the way the AWS CLI would find its credentials.
+    pub async fn of_profile(&self, aws: &Aws, profile: &ProfileName, target: &Target) -> Result<Caller, SignerError> {
+        Ok(aws.caller(self.wallet.credentials(aws, profile).await?, target.clone()))
+    }
+
+    /// A caller for a user's own key; through an MFA session where the profile names a device.
+    pub async fn of_key(
+        &self,
+        aws: &Aws,
+        key: Credentials,
+        mfa_serial: Option<&str>,
+        target: &Target,
+    ) -> Result<Caller, SignerError> {
+        let Some(serial) = mfa_serial else { return Ok(aws.caller(key, target.clone())) };
+        // Held across the prompt on purpose: rotations that share a device wait for one code.
+        let mut sessions = self.sessions.lock().await;
+        if let Some(session) = sessions.get(serial) {
+            return Ok(aws.caller(session.duplicate(), target.clone()));
+        }
+        let session = self.wallet.session(aws, key, serial, target).await?;
+        let caller = aws.caller(session.duplicate(), target.clone());
+        sessions.insert(serial.to_owned(), session);
+        Ok(caller)
+    }
+}
+
+impl Driver {
+    /// Whoever signs the next change of the rotation.
+    pub(super) async fn signer(&self, rotation: &Rotation) -> Result<Caller, SignerError> {
+        let plan = rotation.plan();
+        match &plan.signer {
+            Signer::Admin { profile } => {
+                let caller = self.signers.of_profile(&self.aws, profile, &target_of(plan)).await?;
+                let name = plan.identity.user_name();
+                let found = caller.user(Some(name)).await?;
+                if found.id == plan.identity.user_id {
+                    Ok(caller)
+                } else {
+                    let planned = plan.identity.user_id.to_string();
+                    Err(SignerError::OtherUser { name: name.to_string(), found: found.id.to_string(), planned })
+                }
+            }
+            Signer::Own { mfa_serial, .. } => {
+                let key = match rotation.signing_key() {
+                    SigningKey::Displaced => self.staged_key(&plan.id, &plan.displaced).await?,
+                    SigningKey::New => self.current_key(rotation).await?,
+                };
+                self.signers.of_key(&self.aws, key, mfa_serial.as_deref(), &target_of(plan)).await
+            }
+        }
+    }
+
+    /// A key out of the state folder.
+    pub(super) async fn staged_key(&self, id: &RotationId, key: &AccessKeyId) -> Result<Credentials, SignerError> {
+        let secret = self.staged_secret(id, key).await?;
+        Ok(Credentials::for_key(key.clone(), secret))
+    }
+
+    /// The secret of a key out of the state folder.
+    pub(super) async fn staged_secret(
+        &self,
+        id: &RotationId,
+        key: &AccessKeyId,
+    ) -> Result<SecretAccessKey, SignerError> {
+        let failed = |reason: String| SignerError::Secret { key: key.clone(), reason };
+        let sealed = self.store.staged(id, key).await?.ok_or_else(|| failed("it is not in the state folder".into()))?;
+        self.sealer.open_sealed(&sealed, id, key).map_err(|error| failed(error.to_string()))
+    }
+
+    /// The key that the places hold now: the new key, or one that a later rotation has put there.
+    async fn current_key(&self, rotation: &Rotation) -> Result<Credentials, SignerError> {
+        let plan = rotation.plan();
+        for place in &plan.places {
+            if let Some(pair) = self.places.read(place).await?
+                && pair.id != plan.displaced
+            {
+                return Ok(Credentials::for_key(pair.id, pair.secret));
+            }
+        }
+        match rotation.new_key() {
+            Some(new) => self.staged_key(&plan.id, new).await,
+            None => {
+                Err(SignerError::Secret { key: plan.displaced.clone(), reason: "no place holds a later key".into() })
+            }
+        }
+    }
+}
+
+/// Where the calls of a rotation go.
+pub(super) fn target_of(plan: &Plan) -> Target {
+    let endpoint_url = plan.endpoint_url.as_deref().and_then(|url| crate::aws::parse_endpoint(url).ok());
+    Target { region: Some(plan.region.clone()), endpoint_url }
+}
