@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
-use akia_core::{ProfileName, Region};
+use akia_core::ProfileName;
+use akia_io::aws::AwsOptions;
+use akia_io::files::AwsPaths;
+use akia_io::profiles::AwsFiles;
 use jiff::Timestamp;
 
 use crate::args::Globals;
@@ -60,18 +62,6 @@ impl Environment {
             Some(Some(text)) => Ok(Some(text)),
             Some(None) => Err(CommandError::usage(format_args!("the environment variable {name} is not UTF-8"))),
         }
-    }
-
-    /// A path in a variable that is set and not empty.
-    #[must_use]
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// The home folder.
-    #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
-        self.path("HOME").or_else(|| self.path("USERPROFILE"))
     }
 }
 
@@ -172,8 +162,7 @@ impl Context {
     /// `Exit::Usage` when a variable makes no sense.
     pub fn new(environment: Environment, terminal: Terminal, globals: Globals) -> Result<Self, CommandError> {
         let context = Self { environment, terminal, globals, started_at: Timestamp::now() };
-        context.region()?;
-        context.endpoint_url()?;
+        context.aws_options()?;
         Ok(context)
     }
 
@@ -211,55 +200,31 @@ impl Context {
         }
     }
 
-    /// The region of the flag, else of `AWS_REGION`, else of `AWS_DEFAULT_REGION`: the order of the AWS CLI 2.
+    /// How to reach AWS: the flags over what the environment sets. The profile's own settings come in with
+    /// [`AwsFiles::target`].
     ///
     /// # Errors
-    /// When the variable holds no region.
-    pub fn region(&self) -> Result<Option<Region>, CommandError> {
-        if self.globals.region.is_some() {
-            return Ok(self.globals.region.clone());
-        }
-        for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-            if let Some(region) = self.parsed(name)? {
-                return Ok(Some(region));
+    /// When a variable holds no region, or an endpoint that akia would not talk to.
+    pub fn aws_options(&self) -> Result<AwsOptions, CommandError> {
+        let lookup = |name: &str| self.environment.raw(name).and_then(OsStr::to_str).map(str::to_owned);
+        let mut options = AwsOptions::from_env(&lookup)
+            .map_err(|error| CommandError::usage(format_args!("the environment variable {error}")))?;
+        let endpoints = &options.environment_endpoints;
+        for (variable, url) in [
+            ("AWS_ENDPOINT_URL", &endpoints.all),
+            ("AWS_ENDPOINT_URL_IAM", &endpoints.iam),
+            ("AWS_ENDPOINT_URL_STS", &endpoints.sts),
+            ("AWS_ENDPOINT_URL_CLOUDTRAIL", &endpoints.cloudtrail),
+        ] {
+            if let Some(url) = url.as_ref().filter(|_| !options.ignore_configured_endpoints) {
+                EndpointUrl::try_from(url.clone()).map_err(|error| {
+                    CommandError::usage(format_args!("the environment variable {variable}: {error}"))
+                })?;
             }
         }
-        Ok(None)
-    }
-
-    /// The endpoint of the flag, else of `AWS_ENDPOINT_URL`. The variables for one service are
-    /// [`Self::service_endpoint_url`].
-    ///
-    /// # Errors
-    /// When the variable holds no endpoint that akia would talk to.
-    pub fn endpoint_url(&self) -> Result<Option<EndpointUrl>, CommandError> {
-        if self.globals.endpoint_url.is_some() {
-            return Ok(self.globals.endpoint_url.clone());
-        }
-        if self.ignores_configured_endpoints()? { Ok(None) } else { self.parsed("AWS_ENDPOINT_URL") }
-    }
-
-    /// The endpoint for one service: the flag, else `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`.
-    ///
-    /// # Errors
-    /// When a variable holds no endpoint that akia would talk to.
-    pub fn service_endpoint_url(&self, service: &str) -> Result<Option<EndpointUrl>, CommandError> {
-        if self.globals.endpoint_url.is_none() && !self.ignores_configured_endpoints()? {
-            let own = self.parsed(&format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase()))?;
-            if own.is_some() {
-                return Ok(own);
-            }
-        }
-        self.endpoint_url()
-    }
-
-    /// Whether `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` switches off endpoints of the environment and the files.
-    ///
-    /// # Errors
-    /// When the variable is not UTF-8.
-    pub fn ignores_configured_endpoints(&self) -> Result<bool, CommandError> {
-        let value = self.environment.text("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?;
-        Ok(value.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+        options.region = self.globals.region.clone().or(options.region);
+        options.endpoint_url = self.globals.endpoint_url.as_ref().map(|endpoint| endpoint.url().clone());
+        Ok(options)
     }
 
     /// Whether the environment brings a key of its own (`AWS_ACCESS_KEY_ID`), which beats every profile that was not
@@ -269,6 +234,16 @@ impl Context {
     /// When the variable is not UTF-8.
     pub fn environment_key(&self) -> Result<Option<&str>, CommandError> {
         self.environment.text("AWS_ACCESS_KEY_ID")
+    }
+
+    /// Reads both AWS files: `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`, else those of the home folder.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read. A file that does not exist is no error.
+    pub fn aws_files(&self) -> Result<AwsFiles, CommandError> {
+        let paths = AwsPaths::from_env(|name| self.environment.raw(name).map(OsStr::to_owned));
+        let files = paths.and_then(AwsFiles::load);
+        files.map_err(|error| CommandError::failed(&error).next(error.hint()))
     }
 
     /// The form of the data: as asked for, else a table.
@@ -404,12 +379,20 @@ mod tests {
             ("AWS_ENDPOINT_URL", "http://localhost:1"),
             ("AWS_ENDPOINT_URL_STS", "http://localhost:2"),
         ];
-        let all = context(&variables, &[]).unwrap();
-        assert_eq!(all.region().unwrap().unwrap().as_str(), "eu-west-1");
-        let url = |service: &str| all.service_endpoint_url(service).unwrap().unwrap().url().to_string();
-        assert_eq!((url("iam"), url("sts")), ("http://localhost:1/".into(), "http://localhost:2/".into()));
-        let off = [("AWS_ENDPOINT_URL", "http://localhost:1"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
-        assert_eq!(context(&off, &[]).unwrap().endpoint_url(), Ok(None));
+        let options = context(&variables, &[]).unwrap().aws_options().unwrap();
+        assert_eq!(options.region.unwrap().as_str(), "eu-west-1");
+        assert_eq!(options.environment_endpoints.sts.unwrap().as_str(), "http://localhost:2/");
+        let globals = Globals {
+            region: Some("eu-central-1".parse().unwrap()),
+            endpoint_url: Some("http://127.0.0.1:3".parse().unwrap()),
+            ..Globals::default()
+        };
+        let flags = Context::new(Environment::new(variables), Terminal::default(), globals).unwrap();
+        let options = flags.aws_options().unwrap();
+        assert_eq!(options.region.unwrap().as_str(), "eu-central-1");
+        assert_eq!(options.endpoint_url.unwrap().as_str(), "http://127.0.0.1:3/");
+        let ignored = [("AWS_ENDPOINT_URL", "http://far.example"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
+        assert!(context(&ignored, &[]).is_ok());
         let error = context(&[("AWS_REGION", "eu west")], &[]).unwrap_err();
         assert!(error.what.starts_with("the environment variable AWS_REGION: \"eu west\" is not a region"), "{error}");
     }

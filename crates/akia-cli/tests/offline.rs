@@ -116,3 +116,46 @@ fn the_manual_is_written_to_a_folder() {
     assert_eq!(code(&output), 1);
     assert!(text(&output.stderr).contains("/file/akia.1 cannot be written"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_cheatsheet_is_filled_in_from_the_profile() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    std::fs::write(
+        home.path().join(".aws/credentials"),
+        "[my work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
+    )
+    .unwrap();
+    let variables = [("HOME", home.path().to_str().unwrap())];
+    let output = akia(&["cheatsheet", "deactivate", "-p", "my work", "-r", "eu-west-1"], &variables);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(shown.starts_with("# Deactivate a key\n"), "{shown}");
+    for part in ["--profile 'my work'", "--region eu-west-1", "--access-key-id AKIAIOSFODNN7EXAMPLE"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("wJalr") && output.stderr.is_empty());
+}
+
+#[test]
+fn topics_are_listed_and_sheets_have_a_json_form() {
+    let list = akia(&["cheatsheet"], &[("HOME", "/nonexistent")]);
+    for topic in akia_core::cheatsheet::Topic::ALL {
+        assert!(text(&list.stdout).contains(topic.as_str()));
+        let words = ["cheatsheet", topic.as_str(), "--output", "json"];
+        let output = akia(&words, &[("HOME", "/nonexistent")]);
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&value["schema"], &value["topic"]), (&"akia.cheatsheet/1".into(), &topic.as_str().into()));
+        assert!(value["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{topic:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_a_cheatsheet_with_examples() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join(".aws/credentials")).unwrap();
+    let output = akia(&["cheatsheet", "deactivate"], &[("HOME", home.path().to_str().unwrap())]);
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stderr).starts_with("note: examples are filled in, because "), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("aws iam update-access-key"));
+}

@@ -158,10 +158,19 @@ fn the_judge_refuses_what_is_wrong() {
 #[test]
 fn the_shell_reads_the_same_words_that_were_quoted() {
     let words = [
-        "", "a b", "it's", "$HOME", "`id`", "\"x\"", "\\", "*", "~", "=x", "#x", "!x", "{a,b}", "a\tb", "ü", "-n",
-        "a'b'c", "&&",
+        "", "a b", "it's", "$HOME", "`id`", "\"x\"", "\\", "*", "~", "=x", "#x", "!x", "{a,b}", "ü", "-n", "a'b'c",
+        "&&",
     ];
-    let line = words.map(|word| quote(word)).join(" ");
-    let output = Command::new("sh").args(["-c", &format!("printf '%s\\n' {line}")]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), words.map(|word| format!("{word}\n")).concat());
+    reads_back("sh", &words);
+    reads_back("bash", &words);
+    reads_back("bash", &["a\tb", "\u{1b}[2J", "a\u{202e}b", "it's\u{7}\\", "\u{200b}1"]);
+}
+
+fn reads_back(shell: &str, words: &[&str]) {
+    let line = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+    let output = Command::new(shell).args(["-c", &format!("printf '%s\\n' {line}")]).output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        words.iter().map(|word| format!("{word}\n")).collect::<String>()
+    );
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::policy::{Command, JobPolicy, PolicyOptions, ResourceForm, required_actions};
+use akia_core::policy::{Command, JobPolicy, Need, PolicyOptions, ResourceForm, required_actions};
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
 
@@ -225,5 +225,34 @@ fn path_aware_policies_match_the_own_user_under_any_path_and_nobody_else() {
     assert!(covers(true, in_path, in_path));
     for stranger in [namesake, below] {
         assert!(!covers(true, plain, stranger), "{stranger}");
+    }
+}
+
+/// The table of rights in `docs/policies.md` is the one of the code.
+#[test]
+fn the_page_lists_the_rights_of_every_command() {
+    let names = |command: Command, need: Need| {
+        let actions = required_actions(command).iter().filter(|action| action.need == need);
+        let names: Vec<String> = actions.map(|action| format!("`{}`", action.name)).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let row = |command: Command| {
+        format!("| `{}` | {} | {} |", command.as_str(), names(command, Need::Required), names(command, Need::Optional))
+    };
+    let expected = Command::ALL.map(row).join("\n");
+    assert!(
+        include_str!("../../../docs/policies.md").contains(&expected),
+        "put this into docs/policies.md:\n{expected}"
+    );
+}
+
+#[test]
+fn the_page_lists_every_policy() {
+    for job in JobPolicy::ALL {
+        assert!(
+            include_str!("../../../docs/policies.md").contains(&format!("| `{}` |", job.as_str())),
+            "{}",
+            job.as_str()
+        );
     }
 }

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod clock;
 pub mod files;
 pub mod keychain;
+pub mod place;
 pub mod profiles;
 pub mod rotate;
 pub mod seal;

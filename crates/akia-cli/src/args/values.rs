@@ -42,7 +42,13 @@ impl EndpointUrl {
 impl FromStr for EndpointUrl {
     type Err = EndpointError;
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let url = Url::parse(text).map_err(|_| EndpointError::NotUrl)?;
+        Url::parse(text).map_err(|_| EndpointError::NotUrl)?.try_into()
+    }
+}
+
+impl TryFrom<Url> for EndpointUrl {
+    type Error = EndpointError;
+    fn try_from(url: Url) -> Result<Self, EndpointError> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,

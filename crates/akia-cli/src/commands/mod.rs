@@ -70,7 +70,7 @@ impl Verb {
             Self::Key(_) => unbuilt("key"),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
-            Self::Cheatsheet(_) => unbuilt("cheatsheet"),
+            Self::Cheatsheet(args) => cheatsheet::run(context, &args),
             Self::Credentials(_) => unbuilt("credentials"),
             Self::Demo(_) => unbuilt("demo"),
             Self::Sandbox(_) => unbuilt("sandbox"),

@@ -106,7 +106,7 @@ fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit,
         return Err(CommandError::usage("an IAM policy is JSON and has no CSV form")
             .next(format!("akia policy {}", job.as_str())));
     }
-    let region = context.region()?;
+    let region = context.aws_options()?.region;
     let of_region = || region.as_ref().map_or(Partition::Aws, Partition::of_region);
     let partition = form.partition.unwrap_or_else(of_region);
     let options = PolicyOptions { partition, require_mfa: form.require_mfa, path_aware: form.path_aware };

@@ -5,7 +5,6 @@ mod csv;
 pub mod escape;
 mod json;
 mod report;
-pub mod shell;
 mod table;
 
 use std::io::Write;

@@ -252,7 +252,15 @@ const ROTATE: &[Action] =
     &[LIST, CREATE, UPDATE, DELETE, LAST_USED_OPTIONAL, GET_USER_OPTIONAL, SIMULATE_PREFLIGHT, LOOKUP_EVENTS];
 const ROTATE_OTHERS: &[Action] =
     &[LIST, CREATE, UPDATE, DELETE, GET_USER_REQUIRED, LAST_USED_OPTIONAL, SIMULATE_PREFLIGHT, LOOKUP_EVENTS];
-const UNDO: &[Action] = &[LIST, UPDATE];
+const UNDO: &[Action] = &[
+    LIST,
+    UPDATE,
+    Action {
+        need: Need::Optional,
+        why: "deletes a new key that no place holds yet; without it the key stays, and is named",
+        ..DELETE
+    },
+];
 const RETIRE: &[Action] = &[LIST, UPDATE, DELETE, LAST_USED_OPTIONAL, LOOKUP_EVENTS];
 const KEY_LIST: &[Action] = &[
     LIST,

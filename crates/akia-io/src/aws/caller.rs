@@ -68,6 +68,7 @@ pub enum KeyChange {
 }
 
 /// A one-time code of an MFA device.
+#[derive(Clone, Copy)]
 pub struct MfaToken<'a> {
     /// The device's serial number or ARN.
     pub serial: &'a str,
@@ -76,6 +77,7 @@ pub struct MfaToken<'a> {
 }
 
 /// What `sts:AssumeRole` is asked for.
+#[derive(Clone, Copy)]
 pub struct AssumeRole<'a> {
     /// The role.
     pub role_arn: &'a str,
@@ -382,7 +384,7 @@ impl Caller {
             .time_source(self.aws.time())
             .timeout_config(self.aws.timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .retry_config(self.retries())
             .retry_partition(aws_sdk_iam::config::retry::RetryPartition::new(self.retry_partition()));
         match endpoint {
             Some(url) => builder.endpoint_url(url.as_str()),
@@ -403,12 +405,16 @@ impl Caller {
             .time_source(self.aws.time())
             .timeout_config(self.aws.timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+            .retry_config(self.retries())
             .retry_partition(aws_sdk_sts::config::retry::RetryPartition::new(self.retry_partition()));
         match endpoint {
             Some(url) => builder.endpoint_url(url.as_str()),
             None => builder.use_fips(self.aws.options().use_fips),
         }
+    }
+
+    fn retries(&self) -> RetryConfig {
+        RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(self.aws.options().initial_backoff)
     }
 
     /// Retry budget and rate are one key's own: a throttled account must not slow the others down.

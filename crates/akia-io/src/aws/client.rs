@@ -104,7 +104,11 @@ impl Aws {
             .http_client(self.http_client(Connection::Pooled, None))
             .endpoint_url(endpoint.as_str().trim_end_matches('/'))
             .no_auth()
-            .standard_retry(&RetryConfig::standard().with_max_attempts(attempts))
+            .standard_retry(
+                &RetryConfig::standard()
+                    .with_max_attempts(attempts)
+                    .with_initial_backoff(self.options().initial_backoff),
+            )
             .timeout_config(self.timeouts())
             .sleep_impl(self.sleep())
             .time_source(self.time())

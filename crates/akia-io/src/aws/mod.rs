@@ -11,6 +11,8 @@ mod error;
 mod http;
 mod identity;
 mod options;
+mod probe;
+mod wallet;
 
 pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, User};
 pub use client::Aws;
@@ -20,3 +22,5 @@ pub use error::{AwsError, Call};
 pub use http::Calls;
 pub use identity::{CallerIdentity, IdentityKind};
 pub use options::{AwsOptions, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint};
+pub use probe::Right;
+pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

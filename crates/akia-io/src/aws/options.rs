@@ -77,6 +77,8 @@ pub struct AwsOptions {
     pub attempt_timeout: Duration,
     /// Time for one call with all its attempts (45 s by default).
     pub operation_timeout: Duration,
+    /// The first pause before a call is tried again; doubles each time, with chance (1 s by default, as in the SDK).
+    pub initial_backoff: Duration,
 }
 
 impl Default for AwsOptions {
@@ -95,6 +97,7 @@ impl Default for AwsOptions {
             connect_timeout: Duration::from_millis(3_100),
             attempt_timeout: Duration::from_secs(15),
             operation_timeout: Duration::from_secs(45),
+            initial_backoff: Duration::from_secs(1),
         }
     }
 }
@@ -197,6 +200,12 @@ pub struct Target {
     pub region: Option<Region>,
     /// The profile's `endpoint_url`.
     pub endpoint_url: Option<Url>,
+}
+
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
 }
 
 impl From<Region> for Target {

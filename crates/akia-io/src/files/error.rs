@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::state::LockError;
 
 /// Why a file could not be read or replaced. Unless the variant says otherwise, the file is as it was.
@@ -110,6 +112,15 @@ pub enum FileError {
         /// The path.
         path: PathBuf,
     },
+    /// The new bytes were written, but another program that had the old file open wrote to that at the same moment.
+    /// Its bytes stand nowhere else any more: edit them anew, and replace the bytes just written with the result.
+    #[error("{path} was written by another program at the same moment")]
+    Overtaken {
+        /// The path.
+        path: PathBuf,
+        /// What the other program wrote.
+        theirs: LateBytes,
+    },
     /// The new bytes were written, and other bytes were read back.
     #[error("{path} was written, but reads back differently")]
     ReadBack {
@@ -157,7 +168,7 @@ impl FileError {
             Self::Denied { .. } => "run akia as the owner of the file and of its folder".into(),
             Self::ReadOnly { .. } => "mount it writable, or move the file".into(),
             Self::NoSpace { .. } => "make room, then run akia again".into(),
-            Self::Changed { .. } => "let the other program finish, then run akia again".into(),
+            Self::Changed { .. } | Self::Overtaken { .. } => "let the other program finish, then run akia again".into(),
             Self::ReadBack { .. } => "find out which program writes to it at the same time, then run akia again".into(),
             Self::Lock(_) => "let the other akia finish, then run again".into(),
             Self::Io { .. } => "mend that, then run akia again".into(),
@@ -175,6 +186,15 @@ impl FileError {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { doing, path },
             _ => Self::Io { doing, path, source },
         }
+    }
+}
+
+/// Bytes of a file, which may hold secrets: wiped when dropped, and never printed.
+pub struct LateBytes(pub Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for LateBytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "LateBytes({} bytes)", self.0.len())
     }
 }
 

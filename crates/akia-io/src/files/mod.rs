@@ -13,11 +13,11 @@ mod replace;
 mod target;
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-pub use error::FileError;
+pub use error::{FileError, LateBytes};
 pub use replace::{FileLock, Prepared, lock, rehearse, replace};
 
 /// Largest AWS file that akia reads or writes, in bytes.
@@ -54,15 +54,27 @@ impl AwsPaths {
 /// The bytes of a file, or `None` where there is none (also behind a dangling symlink, and for the null device,
 /// which people name to say "no file"). Refuses what is not a file and what is larger than `max` bytes.
 pub fn read_limited(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
-    let io = |source| FileError::from_io("read", path, source);
+    match open(path)? {
+        Some(file) => read_open(&file, path, max),
+        None => Ok(None),
+    }
+}
+
+/// Opens a file for reading, without waiting where it is a pipe. `None` where there is none.
+fn open(path: &Path) -> Result<Option<File>, FileError> {
     let mut options = OpenOptions::new();
     options.read(true);
     platform::nonblocking(&mut options);
-    let file = match options.open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
+    match options.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::from_io("open", path, error)),
+    }
+}
+
+/// All bytes of an open file, from its beginning.
+fn read_open(mut file: &File, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let io = |source| FileError::from_io("read", path, source);
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         if path == Path::new("/dev/null") {
@@ -74,6 +86,7 @@ pub fn read_limited(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError>
         return Err(FileError::TooLarge { path: path.to_owned(), limit: max });
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.rewind().map_err(io)?;
     // One byte more than allowed tells a file that has grown meanwhile.
     file.take(max + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > max {

@@ -5,12 +5,17 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::target::Target;
-use super::{FileError, MAX_FILE_BYTES, platform, read_limited};
+use super::{FileError, LateBytes, MAX_FILE_BYTES, open, platform, read_limited, read_open};
 use crate::state::{Lock, StateFolder};
 
 /// How long a write waits for another akia that writes to the same file. Each write takes milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+/// How often, and at which distance, a writer that was seen at work is looked at until it has finished.
+const LATE_WRITE_ROUNDS: u32 = 20;
+const LATE_WRITE_PAUSE: Duration = Duration::from_millis(10);
 /// How much more than the file holds now must fit onto the disk, in bytes.
 const SLACK_BYTES: u64 = 16 * 1024;
 /// Names of our temporary files: this, 32 hexadecimal digits, [`SUFFIX`].
@@ -99,16 +104,46 @@ impl FileLock {
         sweep(&target.folder);
         let scratch = Scratch::create(&target.folder, target.metadata.as_ref())?;
         scratch.fill(new)?;
-        if self.read()?.as_deref() != expected {
+        let old = open(&self.path)?;
+        if bytes_of(old.as_ref(), &self.path)?.as_deref() != expected {
             return Err(changed());
         }
         scratch.rename_onto(&target.path)?;
         platform::sync_folder(&target.folder).map_err(io("sync the folder of"))?;
+        if let (Some(old), Some(expected)) = (&old, expected)
+            && let Some(theirs) = late_write(old, &self.path, expected)?
+        {
+            return Err(FileError::Overtaken { path: self.path.clone(), theirs });
+        }
         if self.read()?.as_deref() != Some(new) {
             return Err(FileError::ReadBack { path: self.path.clone() });
         }
         Ok(Prepared::of(&target))
     }
+}
+
+fn bytes_of(file: Option<&File>, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    file.map_or(Ok(None), |file| read_open(file, path, MAX_FILE_BYTES))
+}
+
+/// What somebody has written into the old file since it was compared. The AWS CLI opens a file with truncation and
+/// then writes it whole, so an empty file means that more is to come.
+fn late_write(old: &File, path: &Path, expected: &[u8]) -> Result<Option<LateBytes>, FileError> {
+    let read = || Ok::<_, FileError>(Zeroizing::new(bytes_of(Some(old), path)?.unwrap_or_default()));
+    let mut seen = read()?;
+    if seen.as_slice() == expected {
+        return Ok(None);
+    }
+    for _ in 0..LATE_WRITE_ROUNDS {
+        std::thread::sleep(LATE_WRITE_PAUSE);
+        let now = read()?;
+        if !now.is_empty() && now == seen {
+            return Ok(Some(LateBytes(now)));
+        }
+        seen = now;
+    }
+    // Nothing came of it: whoever emptied the file has died, and what it meant to write is not known.
+    Ok(None)
 }
 
 /// A temporary file beside the target. It holds a lock on itself while its process lives, so that [`sweep`] can tell

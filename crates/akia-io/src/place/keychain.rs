@@ -1,0 +1,129 @@
+//! An entry of the OS keychain, which `akia credentials` hands to the AWS tools as a `credential_process`.
+//!
+//! Id and secret are one entry, in the JSON that `credential_process` asks for, so that they are never torn:
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>.
+
+use akia_core::rotation::Place;
+use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
+use crate::keychain::Keychain;
+
+/// The account name of the entry that serves a profile.
+#[must_use]
+pub fn account_of(profile: &ProfileName) -> String {
+    format!("profile/{profile}")
+}
+
+pub(super) struct KeychainPlace;
+
+impl PlaceKind for KeychainPlace {
+    fn name(&self) -> &'static str {
+        "keychain"
+    }
+
+    fn serves(&self, place: &Place) -> bool {
+        matches!(place, Place::Keychain { .. })
+    }
+
+    fn preflight<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
+        async move {
+            let (keychain, account) = open(places, place)?;
+            let owned = place.clone();
+            blocking(place, move || {
+                match keychain.read(&account)? {
+                    // Its own bytes again: a keychain that reads but does not write shows here.
+                    Some(bytes) => {
+                        parse(&owned, &bytes)?;
+                        keychain.put(&account, &bytes)?;
+                    }
+                    None => {
+                        let probe = format!("{account}/rehearsal");
+                        keychain.put(&probe, b"rehearsal")?;
+                        keychain.delete(&probe)?;
+                    }
+                }
+                Ok(Ready::default())
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Option<KeyPair>, PlaceError>> {
+        async move {
+            let (keychain, account) = open(places, place)?;
+            let owned = place.clone();
+            blocking(place, move || match keychain.read(&account)? {
+                Some(bytes) => parse(&owned, &bytes).map(Some),
+                None => Ok(None),
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        places: &'a Places,
+        place: &'a Place,
+        pair: &'a KeyPair,
+        expected: &'a [AccessKeyId],
+    ) -> BoxFuture<'a, Result<(), PlaceError>> {
+        async move {
+            let turn = places.turn(format!("keychain/{}", place.profile()).into());
+            let turn = turn.lock_owned().await;
+            let (keychain, account) = open(places, place)?;
+            let (owned, pair, expected) = (place.clone(), pair.duplicate(), expected.to_vec());
+            blocking(place, move || {
+                let _turn = turn;
+                let found = keychain.read(&account)?.map(|bytes| parse(&owned, &bytes)).transpose()?;
+                refuse_unexpected(&owned, found.as_ref().map(|pair| &pair.id), &pair.id, &expected)?;
+                // `put` reads back what it wrote.
+                keychain.put(&account, &print(&pair))?;
+                Ok(())
+            })
+            .await
+        }
+        .boxed()
+    }
+}
+
+/// The JSON of `credential_process`, long-term form.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(rename_all = "PascalCase")]
+struct Text {
+    version: u32,
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+fn open(places: &Places, place: &Place) -> Result<(Keychain, String), PlaceError> {
+    Ok(((places.open_keychain)()?, account_of(place.profile())))
+}
+
+fn print(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
+    let text = Text {
+        version: 1,
+        access_key_id: pair.id.as_str().to_owned(),
+        secret_access_key: pair.secret.expose().to_owned(),
+    };
+    // Two strings and a number always print; nothing would be as good as anything else here.
+    Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default())
+}
+
+fn parse(place: &Place, bytes: &[u8]) -> Result<KeyPair, PlaceError> {
+    // The parser's words may repeat what it has read, which is a secret: they are not passed on.
+    let fails = |what: &str| PlaceError::Unreadable { place: place.to_string(), reason: what.to_owned() };
+    let text: Text = serde_json::from_slice(bytes).map_err(|_| fails("it is not what akia keeps there"))?;
+    if text.version != 1 {
+        return Err(fails("a newer akia has written it"));
+    }
+    let id = text.access_key_id.parse().map_err(|_| fails("its access key id is malformed"))?;
+    let secret = SecretAccessKey::parse(text.secret_access_key.clone()).map_err(|error| fails(&error.to_string()))?;
+    Ok(KeyPair { id, secret })
+}

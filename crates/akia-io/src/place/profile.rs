@@ -1,0 +1,222 @@
+//! A profile of the credentials or the config file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use akia_core::profile::{File, FileKind};
+use akia_core::rotation::Place;
+use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
+
+use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
+use crate::files::{self, FileError, MAX_FILE_BYTES};
+use crate::state::StateFolder;
+
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+/// Both names under which tools have kept it; botocore still reads the second.
+const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
+/// How often a file that changes under us is read and edited anew.
+const ATTEMPTS: u32 = 40;
+
+/// How long a file that cannot be edited as it stands is given to become whole, look by look.
+const LOOKS: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(37), Duration::from_millis(61)];
+
+pub(super) struct ProfilePlace;
+
+impl PlaceKind for ProfilePlace {
+    fn name(&self) -> &'static str {
+        "profile"
+    }
+
+    fn serves(&self, place: &Place) -> bool {
+        matches!(place, Place::Profile { .. })
+    }
+
+    fn preflight<'a>(&'a self, _places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
+        async move {
+            let spot = Spot::of(place)?;
+            blocking(place, move || {
+                let bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?.unwrap_or_default();
+                let file = File::parse(spot.kind, bytes);
+                // Editing with what already stands there shows whether the profile can be edited at all.
+                let held = spot.pair_in(&file)?;
+                let (id, secret) = held
+                    .as_ref()
+                    .map_or(("AKIAIOSFODNN7EXAMPLE", "rehearsal"), |pair| (pair.id.as_str(), pair.secret.expose()));
+                spot.edit(&file, id, secret)?;
+                let prepared = files::rehearse(&spot.path)?;
+                Ok(Ready { path: Some(prepared.path), loose_mode: prepared.loose_mode })
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, _places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Option<KeyPair>, PlaceError>> {
+        async move {
+            let spot = Spot::of(place)?;
+            blocking(place, move || {
+                let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
+                // The AWS CLI empties a file before it writes it: an empty one deserves another look.
+                for pause in LOOKS {
+                    if bytes.as_ref().is_none_or(|bytes| !bytes.is_empty()) {
+                        break;
+                    }
+                    std::thread::sleep(pause);
+                    bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
+                }
+                bytes.map_or(Ok(None), |bytes| spot.pair_in(&File::parse(spot.kind, bytes)))
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        places: &'a Places,
+        place: &'a Place,
+        pair: &'a KeyPair,
+        expected: &'a [AccessKeyId],
+    ) -> BoxFuture<'a, Result<(), PlaceError>> {
+        async move {
+            let spot = Spot::of(place)?;
+            let turn = places.turn(spot.path.clone());
+            let turn = turn.lock_owned().await;
+            let (state, pair, expected) = (places.state.clone(), pair.duplicate(), expected.to_vec());
+            blocking(place, move || {
+                // Held in here: the work goes on when the caller is cancelled, and so must its turn.
+                let _turn = turn;
+                spot.deliver(&state, &pair, &expected)
+            })
+            .await
+        }
+        .boxed()
+    }
+}
+
+/// A place of this kind, taken apart.
+struct Spot {
+    place: Place,
+    path: PathBuf,
+    kind: FileKind,
+    profile: ProfileName,
+}
+
+impl Spot {
+    fn of(place: &Place) -> Result<Self, PlaceError> {
+        match place {
+            Place::Profile { path, file, profile } => Ok(Self {
+                place: place.clone(),
+                path: Path::new(path).to_owned(),
+                kind: *file,
+                profile: profile.clone(),
+            }),
+            Place::Keychain { .. } => Err(unreadable(place, "it is not a profile")),
+        }
+    }
+
+    fn deliver(&self, state: &StateFolder, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<(), PlaceError> {
+        // What another program wrote into the file that we had just replaced: the next edit starts from there.
+        let mut overtaken: Option<Zeroizing<Vec<u8>>> = None;
+        let (mut refused, mut looks): (Option<Zeroizing<Vec<u8>>>, usize) = (None, 0);
+        let mut last = FileError::Changed { path: self.path.clone() };
+        for attempt in 0..ATTEMPTS {
+            let lock = files::lock(state, &self.path)?;
+            let before = lock.read()?.map(Zeroizing::new);
+            let base = overtaken.take().or_else(|| before.clone()).unwrap_or_default();
+            let after = match self.edited(&base, pair, expected) {
+                Ok(after) => after,
+                // A file that another program is just writing is empty or half for a moment: look again before
+                // judging. What does not move is judged.
+                Err(error) => {
+                    looks = if refused.as_ref().is_some_and(|earlier| *earlier == base) { looks + 1 } else { 1 };
+                    let Some(pause) = LOOKS.get(looks - 1) else { return Err(error) };
+                    refused = Some(base);
+                    drop(lock);
+                    std::thread::sleep(*pause);
+                    continue;
+                }
+            };
+            let done = if before.as_ref().is_some_and(|before| before.as_slice() == after.bytes()) {
+                Ok(())
+            } else {
+                lock.replace(before.as_ref().map(|bytes| bytes.as_slice()), after.bytes()).map(|_| ())
+            };
+            match done {
+                Ok(()) => {
+                    let now = lock.read()?.unwrap_or_default();
+                    return match self.pair_in(&File::parse(self.kind, now))? {
+                        Some(found) if found.matches(pair) => Ok(()),
+                        _ => Err(PlaceError::ReadBack { place: self.place.to_string() }),
+                    };
+                }
+                Err(FileError::Overtaken { path, theirs }) => {
+                    overtaken = Some(theirs.0);
+                    last = FileError::Changed { path };
+                }
+                Err(error @ (FileError::Changed { .. } | FileError::ReadBack { .. })) => last = error,
+                Err(error) => return Err(error.into()),
+            }
+            drop(lock);
+            // Uneven pauses, so that we do not keep step with a program that writes in a loop.
+            std::thread::sleep(Duration::from_millis(u64::from(attempt % 7) * 3 + 1));
+        }
+        Err(last.into())
+    }
+
+    /// The file with the new pair, where it may be written.
+    fn edited(&self, base: &[u8], pair: &KeyPair, expected: &[AccessKeyId]) -> Result<File, PlaceError> {
+        let file = File::parse(self.kind, base);
+        let found = self.pair_in(&file)?;
+        refuse_unexpected(&self.place, found.as_ref().map(|found| &found.id), &pair.id, expected)?;
+        self.edit(&file, pair.id.as_str(), pair.secret.expose())
+    }
+
+    fn edit(&self, file: &File, id: &str, secret: &str) -> Result<File, PlaceError> {
+        file.set(&self.profile, &[(ID, id), (SECRET, secret)])
+            .map_err(|error| PlaceError::Edit { place: self.place.to_string(), source: Box::new(error) })
+    }
+
+    fn refuse_token(&self, file: &File) -> Result<(), PlaceError> {
+        for token in TOKENS {
+            if self.value(file, token)?.is_some_and(|value| !value.is_empty()) {
+                return Err(PlaceError::Temporary { place: self.place.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn id_in(&self, file: &File) -> Result<Option<AccessKeyId>, PlaceError> {
+        match self.value(file, ID)? {
+            None | Some("") => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| unreadable(&self.place, "its access key id is malformed")),
+        }
+    }
+
+    fn pair_in(&self, file: &File) -> Result<Option<KeyPair>, PlaceError> {
+        self.refuse_token(file)?;
+        let (id, secret) = (self.id_in(file)?, self.value(file, SECRET)?.filter(|secret| !secret.is_empty()));
+        match (id, secret) {
+            (None, None) => Ok(None),
+            (Some(id), Some(secret)) => {
+                let secret = SecretAccessKey::parse(secret.to_owned())
+                    .map_err(|error| unreadable(&self.place, &error.to_string()))?;
+                Ok(Some(KeyPair { id, secret }))
+            }
+            (Some(_), None) => Err(unreadable(&self.place, "the secret access key is missing")),
+            (None, Some(_)) => Err(unreadable(&self.place, "the access key id is missing")),
+        }
+    }
+
+    fn value<'a>(&self, file: &'a File, key: &str) -> Result<Option<&'a str>, PlaceError> {
+        file.value(&self.profile, key).map_err(|disagreement| unreadable(&self.place, &disagreement.to_string()))
+    }
+}
+
+fn unreadable(place: &Place, reason: &str) -> PlaceError {
+    PlaceError::Unreadable { place: place.to_string(), reason: reason.to_owned() }
+}
