@@ -385,7 +385,7 @@ impl Caller {
             .timeout_config(self.aws.timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(self.retries())
-            .retry_partition(aws_sdk_iam::config::retry::RetryPartition::new(self.retry_partition()));
+            .retry_partition(self.aws.retry_partition(self.credentials.key()));
         match endpoint {
             Some(url) => builder.endpoint_url(url.as_str()),
             None => builder.use_fips(self.aws.options().use_fips),
@@ -406,7 +406,7 @@ impl Caller {
             .timeout_config(self.aws.timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(self.retries())
-            .retry_partition(aws_sdk_sts::config::retry::RetryPartition::new(self.retry_partition()));
+            .retry_partition(self.aws.retry_partition(self.credentials.key()));
         match endpoint {
             Some(url) => builder.endpoint_url(url.as_str()),
             None => builder.use_fips(self.aws.options().use_fips),
@@ -414,12 +414,10 @@ impl Caller {
     }
 
     fn retries(&self) -> RetryConfig {
-        RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(self.aws.options().initial_backoff)
-    }
-
-    /// Retry budget and rate are one key's own: a throttled account must not slow the others down.
-    fn retry_partition(&self) -> String {
-        format!("akia-{}", self.credentials.key())
+        let options = self.aws.options();
+        // The SDK's limiter waits for time to pass on the clock that signs; one that stands still would hold it for ever.
+        let config = if options.time.is_some() { RetryConfig::standard() } else { RetryConfig::adaptive() };
+        config.with_max_attempts(ATTEMPTS).with_initial_backoff(options.initial_backoff)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The way to AWS that all callers of one run share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::UNIX_EPOCH;
 
-use akia_core::ids::{Partition, Region};
+use akia_core::ids::{AccessKeyId, Partition, Region};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -28,6 +30,7 @@ pub struct Aws(Arc<Inner>);
 struct Inner {
     options: AwsOptions,
     wire: Arc<Wire>,
+    retry_partitions: Mutex<BTreeMap<AccessKeyId, RetryPartition>>,
 }
 
 impl Aws {
@@ -45,7 +48,7 @@ impl Aws {
             skew_seconds: Mutex::new(BTreeMap::new()),
             connectors: [const { OnceLock::new() }; 4],
         };
-        Self(Arc::new(Inner { options, wire: Arc::new(wire) }))
+        Self(Arc::new(Inner { options, wire: Arc::new(wire), retry_partitions: Mutex::default() }))
     }
 
     /// An identity that can make calls to `target` (a region, a partition, or a profile's settings).
@@ -134,6 +137,20 @@ impl Aws {
 
     pub(crate) fn time(&self) -> SharedTimeSource {
         self.0.wire.time.clone()
+    }
+
+    /// Retry budget and rate are one key's own: a throttled account must not slow the others down. They are kept here,
+    /// since the SDK's named partitions are the whole process's.
+    pub(crate) fn retry_partition(&self, key: &AccessKeyId) -> RetryPartition {
+        let mut partitions = self.0.retry_partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let now = self.time().now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            RetryPartition::custom(format!("akia-{key}"))
+                .token_bucket(TokenBucket::default())
+                .client_rate_limiter(ClientRateLimiter::new(now.as_secs_f64()))
+                .build()
+        };
+        partitions.entry(key.clone()).or_insert_with(make).clone()
     }
 
     pub(crate) fn timeouts(&self) -> TimeoutConfig {

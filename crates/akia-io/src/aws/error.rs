@@ -259,6 +259,9 @@ where
             match fault {
                 Some(WireFault::NeverSent { reason }) => AwsError::Unreachable { call, reason: reason.clone() },
                 Some(WireFault::NoAnswer { reason }) => AwsError::Unanswered { call, reason: reason.clone() },
+                Some(WireFault::CutOff) => {
+                    AwsError::Malformed { call, reason: "it is cut off, or answers something else".to_owned() }
+                }
                 Some(WireFault::TooLarge { limit_bytes }) => {
                     AwsError::Malformed { call, reason: format!("it is larger than {limit_bytes} bytes") }
                 }

@@ -49,6 +49,7 @@ pub struct Calls {
 pub(crate) enum WireFault {
     NeverSent { reason: String },
     NoAnswer { reason: String },
+    CutOff,
     TooLarge { limit_bytes: usize },
 }
 
@@ -57,6 +58,7 @@ impl fmt::Display for WireFault {
         match self {
             Self::NeverSent { reason } => write!(formatter, "never sent: {reason}"),
             Self::NoAnswer { reason } => write!(formatter, "no complete answer: {reason}"),
+            Self::CutOff => write!(formatter, "the answer is cut off, or answers something else"),
             Self::TooLarge { limit_bytes } => write!(formatter, "the answer is larger than {limit_bytes} bytes"),
         }
     }
@@ -94,11 +96,10 @@ impl Wire {
         self.skew_seconds.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 
-    fn count(&self, request: &HttpRequest) {
-        let operation = operation_of(request);
+    fn count(&self, operation: &str) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.total += 1;
-        *calls.by_operation.entry(operation).or_default() += 1;
+        *calls.by_operation.entry(operation.to_owned()).or_default() += 1;
     }
 
     fn note_clock(&self, host: &str, response: &HttpResponse) {
@@ -200,7 +201,8 @@ impl HttpConnector for WireConnector {
                 }))));
             }
         }
-        wire.count(&request);
+        let operation = operation_of(&request);
+        wire.count(&operation);
         let (https, host) = scheme_and_host(request.uri());
         let connector = match &self.replacement {
             Some(connector) => Ok(connector.clone()),
@@ -209,7 +211,11 @@ impl HttpConnector for WireConnector {
         HttpConnectorFuture::new(async move {
             let response = connector?.call(request).await.map_err(fault)?;
             wire.note_clock(&host, &response);
-            read_whole(response).await
+            let response = read_whole(response).await?;
+            if is_cut_off(&operation, &response) {
+                return Err(ConnectorError::io(Box::new(WireFault::CutOff)));
+            }
+            Ok(response)
         })
     }
 }
@@ -232,6 +238,19 @@ async fn read_whole(mut response: HttpResponse) -> Result<HttpResponse, Connecto
     }
     *response.body_mut() = SdkBody::from(whole);
     Ok(response)
+}
+
+/// Whether a positive answer of the query protocol lacks its end. The SDK's parser takes what there is, and half a
+/// secret for a whole one.
+fn is_cut_off(operation: &str, response: &HttpResponse) -> bool {
+    let body = response.body().bytes().unwrap_or_default().trim_ascii();
+    let is_query = operation.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !body.starts_with(b"{");
+    if !is_query || body.is_empty() || !response.status().is_success() {
+        return false;
+    }
+    let end = format!("</{operation}Response>");
+    let empty = format!("<{operation}Response");
+    !(body.ends_with(end.as_bytes()) || (body.ends_with(b"/>") && body.starts_with(empty.as_bytes())))
 }
 
 /// Sorts the connector's error. When in doubt, the request counts as sent.
@@ -331,6 +350,26 @@ mod tests {
             .insert("x-amz-target", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents");
         assert_eq!(operation_of(&request), "LookupEvents");
         assert_eq!(scheme_and_host("http://127.0.0.1:5000/a?b"), (false, "127.0.0.1:5000".to_owned()));
+    }
+
+    #[test]
+    fn half_an_answer_is_told_from_a_whole_one() {
+        let cut_off = |operation: &str, status: u16, body: &str| {
+            let status = status.try_into().unwrap();
+            is_cut_off(operation, &HttpResponse::new(status, SdkBody::from(body)))
+        };
+        let whole = "<?xml version=\"1.0\"?>\n<GetUserResponse xmlns=\"x\"><GetUserResult/></GetUserResponse>\n";
+        assert!(!cut_off("GetUser", 200, whole));
+        assert!(!cut_off("GetUser", 200, "<GetUserResponse xmlns='x' />"));
+        for length in 1..whole.len() - 1 {
+            assert!(cut_off("GetUser", 200, &whole[..length]), "{length}");
+        }
+        assert!(cut_off("GetUser", 200, "<ListUsersResponse></ListUsersResponse>"));
+        assert!(cut_off("GetUser", 200, "<html/>"));
+        assert!(!cut_off("GetUser", 404, "<html/>"), "the code says enough");
+        assert!(!cut_off("GetUser", 200, ""), "the missing fields say enough");
+        assert!(!cut_off("LookupEvents", 200, "{\"Events\": []"), "the parser of json says enough");
+        assert!(!cut_off("GET portal.sso.eu-west-1.amazonaws.com", 200, "x"));
     }
 
     #[test]
