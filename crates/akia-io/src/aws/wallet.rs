@@ -29,6 +29,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_types::retry::RetryConfig;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::caller::{AssumeRole, Caller, MfaToken};
 use super::client::Aws;
@@ -481,7 +483,9 @@ async fn process(profile: &Profile, command: &Command) -> Result<Credentials, Cr
         reason: reason.to_owned(),
     };
     let provider = aws_config::credential_process::CredentialProcessProvider::new(command.as_str().to_owned());
-    match tokio::time::timeout(PROCESS_LIMIT, provider.provide_credentials()).await {
+    // The SDK writes the command line, which may hold a secret, to its trace log.
+    let credentials = provider.provide_credentials().with_subscriber(NoSubscriber::new());
+    match tokio::time::timeout(PROCESS_LIMIT, credentials).await {
         Ok(Ok(credentials)) => from_sdk(&credentials).map_err(|reason| failed(&reason)),
         // The error repeats what the command printed, so only what kind of failure it is may pass.
         Ok(Err(error)) => {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
 mod fake;
+mod logs;
 mod sandbox;
 mod wallet;
 mod wire;
