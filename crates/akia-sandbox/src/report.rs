@@ -31,7 +31,7 @@ pub(crate) struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Started,
-    InProgress,
+    Underway,
     Complete,
 }
 
@@ -51,7 +51,7 @@ impl Report {
                 account.report = Some(Self { ready_at: now + takes, csv: None });
                 Progress::Started
             }
-            Some(report) if now < report.ready_at => Progress::InProgress,
+            Some(report) if now < report.ready_at => Progress::Underway,
             Some(report) => {
                 if report.csv.is_none() {
                     let csv = rows(account, shuffled, now, spread, mint);

@@ -54,7 +54,7 @@ pub(crate) struct Delayed {
     action: &'static Action,
     parameters: Parameters,
     caller: Caller,
-    log_index: usize,
+    request_id: String,
 }
 
 /// Who makes a call, and with what.
@@ -138,7 +138,8 @@ impl Delayed {
         let mut context = Context::new(state, &self.caller, &self.parameters, self.until);
         let result = (self.action.run)(&mut context);
         let (resources, response) = (context.resources, context.response);
-        if let Some(call) = state.log.get_mut(self.log_index) {
+        let logged = state.log.iter_mut().rev().find(|call| call.request_id == self.request_id);
+        if let Some(call) = logged {
             call.at = self.until;
             call.resources = resources;
             call.response = response;
@@ -178,6 +179,9 @@ impl Wire {
     }
 }
 
+/// What an action leaves for the log: what it touched, and its answer without secrets.
+type Effects = (Vec<(String, String)>, Option<Value>);
+
 /// One request on its way through.
 struct Exchange<'a> {
     request: &'a Request,
@@ -210,9 +214,9 @@ impl Exchange<'_> {
         if let Some(FaultKind::DelayedCommit(duration)) = fault {
             let until = self.now + duration;
             self.log(state, Some(&caller), Outcome::Delayed { until }, None);
-            let log_index = state.log.len() - 1;
+            let request_id = self.request_id.clone();
             let parameters = self.wire.parameters.clone();
-            state.delayed.push(Delayed { until, action, parameters, caller, log_index });
+            state.delayed.push(Delayed { until, action, parameters, caller, request_id });
             return Reply::Nothing;
         }
         let mut context = Context::new(state, &caller, &self.wire.parameters, self.now);
@@ -324,13 +328,7 @@ impl Exchange<'_> {
         Reply::Message { status, headers, body: body.into() }
     }
 
-    fn log(
-        &self,
-        state: &mut State,
-        caller: Option<&Caller>,
-        outcome: Outcome,
-        effects: Option<(Vec<(String, String)>, Option<Value>)>,
-    ) {
+    fn log(&self, state: &mut State, caller: Option<&Caller>, outcome: Outcome, effects: Option<Effects>) {
         let account = caller.and_then(|caller| state.accounts.get(&caller.account));
         let principal_arn = caller.zip(account).map(|(caller, account)| caller.arn(account));
         let identity = caller.zip(account).map_or(Value::Null, |(caller, account)| trail_identity(caller, account));

@@ -29,7 +29,7 @@ pub(super) fn generate_credential_report(context: &mut Context<'_>) -> Result<An
             elements.push(text("Description", "No report exists. Starting a new report generation task"));
             "STARTED"
         }
-        Progress::InProgress => "INPROGRESS",
+        Progress::Underway => "INPROGRESS",
         Progress::Complete => "COMPLETE",
     };
     elements.insert(0, text("State", word));

@@ -61,6 +61,10 @@ pub(super) fn delete_user(context: &mut Context<'_>) -> Result<Answer, Failure> 
         return Err(Failure::new(409, "DeleteConflict", format!("Cannot delete entity, must {what} first.")));
     }
     account.users.remove(&name);
+    // Another user of the same name inherits nothing.
+    let was = (context.caller.account.clone(), Identity::User(name.clone()));
+    context.state.sessions.retain(|_, session| (&session.account, &session.identity) != (&was.0, &was.1));
+    context.state.ghosts.retain(|_, (account, user, _)| (&*account, user.as_ref()) != (&was.0, Some(&name)));
     nothing()
 }
 
