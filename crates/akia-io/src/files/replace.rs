@@ -274,3 +274,29 @@ fn sweep_one(path: &Path) -> io::Result<()> {
     }
     fs::remove_file(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The AWS CLI's way: open with truncation, then one write, through a handle from before the rename.
+    #[test]
+    fn a_write_into_the_replaced_file_is_waited_for_and_handed_over() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let old = File::open(&path).unwrap();
+        let mut theirs = OpenOptions::new().write(true).open(&path).unwrap();
+        assert!(late_write(&old, &path, b"old").unwrap().is_none());
+        theirs.set_len(0).unwrap();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            theirs.write_all(b"theirs").unwrap();
+        });
+        assert_eq!(late_write(&old, &path, b"old").unwrap().unwrap().0.as_slice(), b"theirs");
+        writer.join().unwrap();
+        // A program that emptied the file and died has written nothing that could be kept.
+        fs::write(&path, "").unwrap();
+        assert!(late_write(&old, &path, b"old").unwrap().is_none());
+    }
+}
