@@ -167,7 +167,17 @@ fn native_store() -> keyring_core::Result<Arc<CredentialStore>> {
         let store: Arc<CredentialStore> = zbus_secret_service_keyring_store::Store::new()?;
         Ok(store)
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "macos")]
+    {
+        let store: Arc<CredentialStore> = apple_native_keyring_store::keychain::Store::new()?;
+        Ok(store)
+    }
+    #[cfg(windows)]
+    {
+        let store: Arc<CredentialStore> = windows_native_keyring_store::Store::new()?;
+        Ok(store)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
     Err(KeyringError::NotSupportedByStore("this build of akia knows no keychain for this system".into()))
 }
 
