@@ -1,4 +1,5 @@
 //! The editor: what it changes, what it leaves alone, and what it refuses.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use akia_core::ProfileName;
 use akia_core::profile::{EditError, Fault, File, FileKind, Reader, SeenBy, secret_of};
@@ -262,6 +263,8 @@ fn values_that_a_file_cannot_hold_are_refused_without_being_repeated() {
     for key in ["", "a b", "a:b", "Region", "a=b", "[x", "#x", "ü"] {
         assert!(matches!(file.set(&name("a"), &[(key, "v")]), Err(EditError::Key { .. })), "{key}");
     }
+    let twice = file.set(&name("a"), &[("region", "a"), ("region", "b")]).unwrap_err().to_string();
+    assert_eq!(twice, "the new value of region is given twice");
     let more = credentials("[a]\nx = 1\n  2\n");
     assert!(matches!(more.set(&name("a"), &[("x", "3")]), Err(EditError::MultiLine { line: 2, .. })));
 }

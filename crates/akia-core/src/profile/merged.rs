@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::FileKind;
-use super::file::{Difference, Disagreement, File, Problem, SeenBy};
+use super::disagreement::{Difference, Disagreement, Problem, SeenBy};
+use super::file::File;
 use super::readers::{Entry, Reading, SeenAs, block_lines};
 use crate::ids::{AccessKeyId, ProfileName, Region};
 use crate::secret::SecretAccessKey;
@@ -401,7 +402,7 @@ impl<'a> Files<'a> {
         let credentials = self.credentials.map(|file| View::of(file, &name));
         let config = self.config.map(|file| View::of(file, &name));
         let views = Views { credentials: credentials.as_ref(), config: config.as_ref() };
-        let text = |key: &str| views.value(key).filter(|value| !value.is_empty()).map(str::to_owned);
+        let text = |key: &str| views.text(key);
         let line = |view: Option<&View<'_>>| view.and_then(|view| view.line(&name));
         let trouble = self.trouble(&views, &name);
         let keys = views.held_keys();
@@ -426,7 +427,7 @@ impl<'a> Files<'a> {
     /// The settings of a section other than a profile, as the AWS CLI sees them; it must be in the config file.
     fn section(&self, wanted: &SeenAs) -> Option<(&'a str, &'a [Entry])> {
         let file = self.config?;
-        let section = file.cli().sections.iter().rev().find(|section| section.seen_as == *wanted)?;
+        let section = file.cli().named(wanted)?;
         Some((file.text(), &section.entries))
     }
 
@@ -444,7 +445,7 @@ impl<'a> Files<'a> {
     }
 
     fn kind(&self, views: &Views<'_, 'a>) -> ProfileKind {
-        let text = |key: &str| views.value(key).filter(|value| !value.is_empty()).map(str::to_owned);
+        let text = |key: &str| views.text(key);
         match views.cli_provider() {
             Provider::Role => ProfileKind::Role {
                 role_arn: text("role_arn").unwrap_or_default(),
@@ -489,7 +490,7 @@ impl<'a> Files<'a> {
     }
 
     fn sso(&self, views: &Views<'_, 'a>) -> ProfileKind {
-        let text = |key: &str| views.value(key).filter(|value| !value.is_empty()).map(str::to_owned);
+        let text = |key: &str| views.text(key);
         let session = text("sso_session");
         let in_session = |key: &str| {
             let (text, entries) = self.section(&SeenAs::SsoSession(session.clone()?))?;
@@ -573,6 +574,11 @@ impl<'v, 'a> Views<'v, 'a> {
         self.iter().find_map(|view| view.value(key))
     }
 
+    /// The merged value of a setting that is one line of text.
+    fn text(&self, key: &str) -> Option<String> {
+        self.value(key).filter(|value| !value.is_empty() && !value.contains('\n')).map(str::to_owned)
+    }
+
     fn seen_by(&self) -> SeenBy {
         match (self.any(|view| view.sdk.is_some()), self.any(|view| view.cli.is_some())) {
             (true, false) => SeenBy::SdkOnly,
@@ -590,6 +596,9 @@ impl<'v, 'a> Views<'v, 'a> {
             for (key, entry) in &keys.own {
                 if entry.more.is_none() && !HIDDEN.contains(&key.as_ref()) {
                     merged.insert(key.clone().into_owned(), entry.value(keys.text).to_owned());
+                } else {
+                    // A block hides the other file's value too.
+                    merged.remove(key.as_ref());
                 }
             }
         }

@@ -6,6 +6,8 @@
 //! Two readers judge what a file means: the AWS SDK for Rust and the AWS CLI. Where they contradict each other about a
 //! profile, akia says so and leaves that profile alone. `docs/profiles.md` lists every case.
 
+mod disagreement;
+mod edit;
 mod file;
 mod line;
 mod merged;
@@ -15,9 +17,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use file::{
-    Difference, Disagreement, EditError, File, Problem, Reader, SecretOfError, Section, Seen, SeenBy, secret_of,
-};
+pub use disagreement::{Difference, Disagreement, Problem, Reader, Seen, SeenBy};
+pub use edit::EditError;
+pub use file::{File, SecretOfError, Section, secret_of};
 pub use merged::{Command, HeldKey, KeyHalf, Profile, ProfileKind, Profiles, RoleSource, Settings, SharedKey, Trouble};
 pub use readers::{Fault, SeenAs};
 

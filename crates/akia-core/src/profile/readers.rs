@@ -106,7 +106,6 @@ impl Span {
 }
 
 /// One `key = value` in a section.
-#[derive(Debug)]
 pub(super) struct Entry {
     /// The key as it is spelled.
     pub(super) key: Span,
@@ -121,7 +120,6 @@ pub(super) struct Entry {
 }
 
 /// The continuation of a value.
-#[derive(Debug)]
 pub(super) struct More {
     /// The whole value, joined as the reader joins it. Starts with a line feed if it is a nested block.
     joined: Zeroizing<String>,
@@ -150,7 +148,6 @@ impl Entry {
 }
 
 /// A section as one reader sees it.
-#[derive(Debug)]
 pub(super) struct SectionRead {
     /// What stands between the brackets.
     pub(super) header: Span,
@@ -162,15 +159,45 @@ pub(super) struct SectionRead {
     pub(super) seen_as: SeenAs,
     /// Its keys, in file order, those that the reader passes over left out.
     pub(super) entries: Vec<Entry>,
+    /// Byte offset behind the last line of the last key, passed over or not; behind the header if there is none.
+    pub(super) end: usize,
+}
+
+impl SectionRead {
+    fn push(&mut self, key: &str, value: &str, text: &str, line: &Line<'_>) {
+        self.end = line.end;
+        self.entries.push(Entry {
+            key: Span::of(key, text),
+            value: Span::of(value, text),
+            whole: Span::new(line.start, line.end),
+            line: u32::try_from(line.number).unwrap_or(u32::MAX),
+            more: None,
+        });
+    }
+
+    /// Adds a continuation line to the last value, `breaks` line feeds before it.
+    fn extend(&mut self, part: &str, breaks: usize, text: &str, line: &Line<'_>) {
+        self.end = line.end;
+        let Some(entry) = self.entries.last_mut() else { return };
+        let value = entry.value;
+        let more = entry.more.get_or_insert_with(|| {
+            Box::new(More { joined: Zeroizing::new(value.text(text).to_owned()), lines: Vec::new() })
+        });
+        more.joined.extend(std::iter::repeat_n('\n', breaks));
+        more.joined.push_str(part);
+        more.lines.push(Span::new(line.start, line.end));
+    }
 }
 
 /// All that a reader sees in one file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Reading {
     /// Every header, in file order.
     pub(super) sections: Vec<SectionRead>,
     /// For each profile, the sections that make it up, later ones winning.
     profiles: HashMap<String, Vec<usize>>,
+    /// The sections of other kinds that profiles name, by what they are.
+    named: HashMap<SeenAs, usize>,
     /// Keys that every section inherits, in lower case, as indexes of section and entry.
     defaults: BTreeMap<String, (usize, usize)>,
     /// Those of them that are identifiers.
@@ -193,6 +220,21 @@ impl Reading {
     /// The keys that every profile inherits, as far as the other reader could see them in a profile too.
     pub(super) fn inherited(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.default_identifiers.iter().filter_map(|key| Some((key.as_str(), self.inherited_entry(key)?)))
+    }
+
+    /// Every key that profiles inherit, in lower case.
+    pub(super) fn inherited_keys(&self) -> impl Iterator<Item = &str> {
+        self.defaults.keys().map(String::as_str)
+    }
+
+    /// The names of all profiles.
+    pub(super) fn profile_names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+
+    /// The `sso-session` or `services` section of a name. Only the CLI's reading knows it.
+    pub(super) fn named(&self, wanted: &SeenAs) -> Option<&SectionRead> {
+        self.sections.get(*self.named.get(wanted)?)
     }
 
     /// What every profile inherits for a key. `key` is in lower case.
@@ -224,7 +266,8 @@ impl Reading {
 
     fn open(&mut self, header: Span, line: &Line<'_>, seen_as: SeenAs) {
         let whole = Span::new(line.start, line.end);
-        self.sections.push(SectionRead { header, whole, line: line.number, seen_as, entries: Vec::new() });
+        let entries = Vec::new();
+        self.sections.push(SectionRead { header, whole, line: line.number, seen_as, entries, end: line.end });
     }
 }
 
@@ -250,21 +293,19 @@ pub(super) fn read_as_sdk(text: &str, kind: FileKind) -> Reading {
                 }
                 None => {
                     reading.fault(line.number, Fault::HeaderNotClosed);
-                    SdkPlace::Lost
+                    SdkPlace::FaultySection
                 }
             };
         } else if line.text.starts_with(SDK_SPACE) {
             match place {
                 SdkPlace::Start => reading.fault(line.number, Fault::OutsideSection),
                 SdkPlace::Section => reading.fault(line.number, Fault::StrayContinuation),
-                SdkPlace::Lost => {}
-                SdkPlace::Key => {
-                    let entry = reading.sections.last_mut().and_then(|section| section.entries.last_mut());
-                    let in_block = entry.as_ref().is_some_and(|entry| entry.value.range().is_empty());
-                    if let Some(entry) = entry {
-                        extend(entry, text, 1, line.text.trim_matches(SDK_SPACE), &line);
+                SdkPlace::FaultyKey | SdkPlace::FaultySection => {}
+                SdkPlace::Key { empty } => {
+                    if let Some(section) = reading.sections.last_mut() {
+                        section.extend(line.text.trim_matches(SDK_SPACE), 1, text, &line);
                     }
-                    if in_block && sdk_property(line.text).is_err() {
+                    if empty && sdk_property(line.text).is_err() {
                         reading.fault(line.number, Fault::NotNested);
                     }
                 }
@@ -272,21 +313,19 @@ pub(super) fn read_as_sdk(text: &str, kind: FileKind) -> Reading {
         } else if matches!(place, SdkPlace::Start) {
             reading.fault(line.number, Fault::OutsideSection);
         } else {
-            match (sdk_property(line.text), reading.sections.last_mut()) {
-                (Ok((key, value)), Some(section)) if !matches!(place, SdkPlace::Lost) => {
-                    section.entries.push(Entry {
-                        key: Span::of(key, text),
-                        value: Span::of(value, text),
-                        whole: Span::new(line.start, line.end),
-                        line: u32::try_from(line.number).unwrap_or(u32::MAX),
-                        more: None,
-                    });
-                    place = SdkPlace::Key;
+            let in_section = !matches!(place, SdkPlace::FaultySection);
+            match sdk_property(line.text) {
+                Ok((key, value)) => {
+                    if let Some(section) = reading.sections.last_mut().filter(|_| in_section) {
+                        section.push(key, value, text, &line);
+                        place = SdkPlace::Key { empty: value.is_empty() };
+                    }
                 }
-                (Ok(_), _) => {}
-                (Err(fault), _) => {
+                Err(fault) => {
                     reading.fault(line.number, fault);
-                    place = SdkPlace::Lost;
+                    if in_section {
+                        place = SdkPlace::FaultyKey;
+                    }
                 }
             }
         }
@@ -305,10 +344,12 @@ enum SdkPlace {
     Start,
     /// Behind a header.
     Section,
-    /// Behind a key, which indented lines continue.
-    Key,
-    /// Behind a fault: the lines that depend on it are not faults of their own.
-    Lost,
+    /// Behind a key, which indented lines continue: as a nested block if it has no value.
+    Key { empty: bool },
+    /// Behind a faulty key: the lines that continue it are no faults of their own.
+    FaultyKey,
+    /// Behind a faulty header: its keys belong nowhere.
+    FaultySection,
 }
 
 /// White space and comment off.
@@ -384,8 +425,8 @@ pub(super) fn read_as_cli(text: &str, kind: FileKind) -> Reading {
         }
         let own_indent = line.text.chars().take_while(|&character| is_python_space(character)).count();
         if in_option && own_indent > indent {
-            if let Some(entry) = reading.sections.last_mut().and_then(|section| section.entries.last_mut()) {
-                extend(entry, text, blank_lines + 1, content, &line);
+            if let Some(section) = reading.sections.last_mut() {
+                section.extend(content, blank_lines + 1, text, &line);
             }
             blank_lines = 0;
             continue;
@@ -416,13 +457,7 @@ pub(super) fn read_as_cli(text: &str, kind: FileKind) -> Reading {
         let value = content[delimiter + 1..].trim_start_matches(is_python_space);
         let seen = if section.seen_as == SeenAs::Defaults { &mut default_key_lines } else { &mut key_lines };
         let first = seen.insert(lower_case(key), line.number);
-        section.entries.push(Entry {
-            key: Span::of(key, text),
-            value: Span::of(value, text),
-            whole: Span::new(line.start, line.end),
-            line: u32::try_from(line.number).unwrap_or(u32::MAX),
-            more: None,
-        });
+        section.push(key, value, text, &line);
         in_option = !key.is_empty();
         if key.is_empty() {
             reading.fault(line.number, Fault::NoKey);
@@ -439,7 +474,8 @@ pub(super) fn read_as_cli(text: &str, kind: FileKind) -> Reading {
                 let keys = section.entries.iter().enumerate();
                 reading.defaults.extend(keys.map(|(entry, found)| (found.name(text).into_owned(), (index, entry))));
             }
-            SeenAs::SsoSession(_) | SeenAs::Services(_) | SeenAs::Other => {}
+            SeenAs::SsoSession(_) | SeenAs::Services(_) => drop(reading.named.insert(section.seen_as.clone(), index)),
+            SeenAs::Other => {}
         }
     }
     reading.default_identifiers = reading.defaults.keys().filter(|key| is_identifier(key)).cloned().collect();
@@ -492,17 +528,6 @@ pub(super) fn block_lines(block: &str) -> impl Iterator<Item = &str> {
     let is_break =
         |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
     block.split(is_break).map(|line| line.trim_matches(is_python_space)).filter(|line| !line.is_empty())
-}
-
-/// Adds a continuation line to a value, `breaks` line feeds before it.
-fn extend(entry: &mut Entry, text: &str, breaks: usize, part: &str, line: &Line<'_>) {
-    let value = entry.value;
-    let more = entry.more.get_or_insert_with(|| {
-        Box::new(More { joined: Zeroizing::new(value.text(text).to_owned()), lines: Vec::new() })
-    });
-    more.joined.extend(std::iter::repeat_n('\n', breaks));
-    more.joined.push_str(part);
-    more.lines.push(Span::new(line.start, line.end));
 }
 
 /// Lower case, without a copy where there is nothing to do.
