@@ -18,7 +18,7 @@ use crate::policy::{Document, Use};
 use crate::propagation::Propagation;
 use crate::server::Server;
 use crate::service::Service;
-use crate::state::{Device, Group, KeyUse, Login, Role, State, check_name, check_path};
+use crate::state::{Device, Group, KeyUse, Login, ManagedPolicy, Role, State, check_name, check_path};
 use crate::totp;
 
 /// A part of AWS with its own accounts, endpoints and ARNs.
@@ -476,6 +476,24 @@ impl Account {
         let document = Document::parse(policy, Use::Identity)?;
         self.service.state().account_mut(&self.id)?.group_mut(group)?.inline.insert(name.to_owned(), document);
         Ok(())
+    }
+
+    /// A managed policy of the account's own. Returns its ARN, for [`User::attach_policy`].
+    ///
+    /// # Errors
+    /// The name is not valid or the policy is malformed.
+    pub fn add_policy(&self, name: &str, policy: &str) -> Result<String, SetupError> {
+        check_name("policyName", name)?;
+        let document = Document::parse(policy, Use::Identity)?;
+        let created_at = self.service.clock.now();
+        let mut state = self.service.state();
+        let id = state.mint.unique_id("ANPA");
+        let account = state.account_mut(&self.id)?;
+        let arn = account.arn(&format!("policy/{name}"));
+        let (name, path) = (name.to_owned(), "/".to_owned());
+        let made = ManagedPolicy { arn: arn.clone(), name, path, id, created_at, document };
+        account.policies.insert(arn.clone(), made);
+        Ok(arn)
     }
 
     /// A role with its trust policy, an inline policy, and the longest session that it allows. Returns its ARN.

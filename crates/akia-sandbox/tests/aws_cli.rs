@@ -104,17 +104,13 @@ async fn the_cli_rotates_a_key() {
     cli.json(&new, &["iam", "delete-access-key", "--access-key-id", &key.id]).await;
     let gone = cli.error(&new, &["iam", "delete-access-key", "--access-key-id", &key.id]).await;
     assert!(gone.contains("(NoSuchEntity)") && gone.contains("cannot be found"), "{gone}");
-    let trail = cli
-        .json(
-            &new,
-            &[
-                "cloudtrail",
-                "lookup-events",
-                "--lookup-attributes",
-                "AttributeKey=EventName,AttributeValue=CreateAccessKey",
-            ],
-        )
-        .await;
+    let lookup = async |region| {
+        let attribute = "AttributeKey=EventName,AttributeValue=CreateAccessKey";
+        cli.json(&new, &["cloudtrail", "lookup-events", "--region", region, "--lookup-attributes", attribute]).await
+    };
+    let elsewhere = lookup("eu-west-1").await;
+    assert_eq!(elsewhere["Events"], Value::Array(Vec::new()), "IAM leaves its trail in one region");
+    let trail = lookup("us-east-1").await;
     let events = trail["Events"].as_array().unwrap();
     assert_eq!(events.len(), 2, "the one that was made and the one that was refused: {trail}");
     let record: Value = serde_json::from_str(events[1]["CloudTrailEvent"].as_str().unwrap()).unwrap();

@@ -38,14 +38,19 @@ pub(super) fn lookup_events(context: &mut Context<'_>) -> Result<Answer, Failure
     }
     let delay = context.state.options.propagation.cloudtrail;
     let account = &context.caller.account;
+    // Each region has its own trail; what IAM does, it does in its partition's one region.
+    // <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events>
+    let global = context.account()?.partition.iam_region();
+    let region = &context.caller.region;
     let mut found = context.state.log.iter().rev().filter(|call| {
         call.account.as_ref() == Some(account)
+            && event_region(call, global) == region
             && call.is_in_trail(context.now, delay)
             && start.is_none_or(|start| call.at >= start)
             && end.is_none_or(|end| call.at <= end)
             && attribute.as_ref().is_none_or(|(key, value)| has_attribute(call, key, value))
     });
-    let events: Vec<Value> = found.by_ref().skip(skipped).take(page_size).map(event).collect();
+    let events: Vec<Value> = found.by_ref().skip(skipped).take(page_size).map(|call| event(call, global)).collect();
     let mut answer = json!({ "Events": events });
     if found.next().is_some() {
         answer["NextToken"] = json!(mint::marker(&(skipped + page_size).to_string()));
@@ -67,7 +72,10 @@ fn read_attribute(attribute: &Value) -> Result<(String, String), Failure> {
 
 /// Seconds since 1970, as the JSON protocol writes times.
 fn moment(asked: &Value, name: &str) -> Result<Option<Timestamp>, Failure> {
-    let Some(seconds) = asked.get(name).and_then(Value::as_f64) else { return Ok(None) };
+    let Some(given) = asked.get(name).filter(|given| !given.is_null()) else { return Ok(None) };
+    let seconds = given
+        .as_f64()
+        .ok_or_else(|| Failure::new(400, "SerializationException", format!("{name} is not a number of seconds.")))?;
     #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds; out of range is refused below")]
     let moment = Timestamp::from_millisecond((seconds * 1000.0) as i64);
     moment.map(Some).map_err(|_| Failure::new(400, "InvalidTimeRangeException", format!("{name} is out of range.")))
@@ -93,11 +101,15 @@ fn user_name(call: &Call) -> &str {
     call.user_name.as_deref().unwrap_or_else(|| arn.rsplit(['/', ':']).next().unwrap_or(arn))
 }
 
+fn event_region<'a>(call: &'a Call, global: &'a str) -> &'a str {
+    if call.service == "iam" { global } else { &call.region }
+}
+
 fn event_source(call: &Call) -> String {
     format!("{}.amazonaws.com", call.service)
 }
 
-fn event(call: &Call) -> Value {
+fn event(call: &Call, global: &str) -> Value {
     let parameters: serde_json::Map<String, Value> =
         call.parameters.iter().map(|(name, value)| (lower_first(name), json!(value))).collect();
     let mut record = json!({
@@ -106,7 +118,7 @@ fn event(call: &Call) -> Value {
         "eventTime": iso8601(call.at),
         "eventSource": event_source(call),
         "eventName": call.action,
-        "awsRegion": call.region,
+        "awsRegion": event_region(call, global),
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
         "requestParameters": if parameters.is_empty() { Value::Null } else { Value::Object(parameters) },
