@@ -358,6 +358,11 @@ impl Sandbox {
         Server::start(Arc::clone(&self.service), address).await
     }
 
+    #[cfg(test)]
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// Answers the SDK in this process, without a port.
     #[must_use]
     pub fn connector(&self) -> Connector {

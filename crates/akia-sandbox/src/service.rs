@@ -443,3 +443,81 @@ fn trail_identity(caller: &Caller, account: &Account) -> Value {
     }
     identity
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Sandbox};
+
+    fn request(body: &'static [u8], headers: &[(&str, &str)]) -> Request {
+        Request {
+            method: "POST".to_owned(),
+            path_and_query: "/".to_owned(),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: body.into(),
+            source_ip: "127.0.0.1".to_owned(),
+        }
+    }
+
+    /// Whatever arrives, an answer with a reason goes back.
+    #[tokio::test]
+    async fn malformed_requests_are_refused_by_name() {
+        let start = "2026-01-01T00:00:00Z".parse().unwrap();
+        let sandbox = Sandbox::builder().seed(1).clock(Clock::Manual(start)).build();
+        let alice = sandbox.add_user("alice", "/").unwrap();
+        let key = alice.add_access_key(start).unwrap();
+        let signed = |date: &str, scope: &str, headers: &str| {
+            format!("AWS4-HMAC-SHA256 Credential={}/{date}/{scope}, SignedHeaders={headers}, Signature=00", key.id)
+        };
+        let whole = signed("20260101", "us-east-1/iam/aws4_request", "host;x-amz-date");
+        let (stamp, host) = ("20260101T000000Z", ("host", "127.0.0.1:1"));
+        let cases: Vec<(&str, &str, &'static [u8], &str)> = vec![
+            ("", stamp, b"Action=GetUser", "IncompleteSignature"),
+            ("Basic eDp5", stamp, b"Action=GetUser", "IncompleteSignature"),
+            ("AWS4-HMAC-SHA256", stamp, b"Action=GetUser", "IncompleteSignature"),
+            ("AWS4-HMAC-SHA256 Credential=a/b", stamp, b"Action=GetUser", "IncompleteSignature"),
+            (&whole, "yesterday", b"Action=GetUser", "IncompleteSignature"),
+            (&whole, "\u{e4}\u{e4}", b"Action=GetUser", "IncompleteSignature"),
+            (&whole, stamp, b"", "InvalidAction"),
+            (&whole, stamp, b"Action=%ff%fe", "InvalidAction"),
+            (&whole, stamp, b"\xff\x00&&==", "InvalidAction"),
+            (&whole, stamp, b"Action=LookupEvents", "InvalidAction"),
+            (&whole, stamp, b"Action=GetCallerIdentity", "SignatureDoesNotMatch"),
+            (&whole, stamp, b"Action=GetUser", "SignatureDoesNotMatch"),
+            (&whole, "20260101T000600Z", b"Action=GetUser", "SignatureDoesNotMatch"),
+        ];
+        let other_day = signed("20251231", "us-east-1/iam/aws4_request", "host;x-amz-date");
+        let no_host = signed("20260101", "us-east-1/iam/aws4_request", "x-amz-date");
+        let more = [(other_day.as_str(), "does not match YYYYMMDD"), (no_host.as_str(), "'Host' must be")];
+        let answer = async |request| match sandbox.service().answer(request).await {
+            Reply::Message { status, body, .. } => (status, String::from_utf8(body.to_vec()).unwrap()),
+            Reply::Nothing => panic!("no answer"),
+        };
+        for (authorization, date, body, code) in cases {
+            let headers = [host, ("authorization", authorization), ("x-amz-date", date)];
+            let (status, answer) = answer(request(body, &headers)).await;
+            assert!(answer.contains(&format!("<Code>{code}</Code>")), "{authorization} {date} {body:?}: {answer}");
+            assert!((400..500).contains(&status), "{status}");
+        }
+        for (authorization, words) in more {
+            let headers = [host, ("authorization", authorization), ("x-amz-date", stamp)];
+            let (_, answer) = answer(request(b"Action=GetUser", &headers)).await;
+            assert!(answer.contains(words), "{answer}");
+        }
+        let (status, answer) = answer(request(b"Action=GetUser", &[])).await;
+        assert!(status == 403 && answer.contains("MissingAuthenticationToken"), "{answer}");
+    }
+
+    /// Services that speak JSON have their own names for the same refusals.
+    #[tokio::test]
+    async fn json_refusals_are_json() {
+        let sandbox = Sandbox::builder().seed(1).build();
+        let target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+        let reply = sandbox.service().answer(request(b"{}", &[("x-amz-target", target)])).await;
+        let Reply::Message { status, headers, body } = reply else { panic!("no answer") };
+        assert_eq!(status, 400);
+        assert!(headers.contains(&("content-type", "application/x-amz-json-1.1".to_owned())));
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["__type"], "MissingAuthenticationTokenException");
+    }
+}

@@ -100,7 +100,7 @@ impl Claim {
             let message = format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', from '{text}'.",
                 self.date,
-                &text[..8]
+                text.get(..8).unwrap_or(text)
             );
             return Err(Failure::signature(message));
         }

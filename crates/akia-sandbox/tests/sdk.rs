@@ -121,6 +121,38 @@ async fn last_use_is_recorded_by_the_minute() {
 }
 
 #[tokio::test]
+async fn last_use_shows_late_when_told() {
+    let sandbox = Sandbox::builder()
+        .seed(1)
+        .clock(Clock::Manual(START.parse().unwrap()))
+        .propagation(Propagation { last_used: Duration::from_secs(900), ..Propagation::instant() })
+        .build();
+    let key = administrator(&sandbox);
+    let client = iam(&sandbox, signed_by(&key));
+    let last = async || {
+        let answer = client.get_access_key_last_used().access_key_id(&key.id).send().await.unwrap();
+        answer.access_key_last_used.unwrap().last_used_date.map(|date| date.to_string())
+    };
+    assert_eq!(last().await, None);
+    sandbox.advance(Duration::from_secs(600));
+    assert_eq!(last().await, None);
+    sandbox.advance(Duration::from_secs(600));
+    assert_eq!(last().await.as_deref(), Some("2026-03-01T12:00:00Z"), "the first use, not yet the second");
+}
+
+#[tokio::test]
+async fn a_foreign_key_s_last_use_is_denied_even_to_administrators() {
+    let sandbox = sandbox();
+    let client = iam(&sandbox, signed_by(&administrator(&sandbox)));
+    let other = sandbox.add_account(AccountSpec::new("444455556666")).unwrap().add_user("zoe", "/").unwrap();
+    let foreign = other.add_access_key(sandbox.now()).unwrap();
+    let denied = client.get_access_key_last_used().access_key_id(&foreign.id).send().await.unwrap_err();
+    let denied = denied.into_service_error();
+    assert_eq!(denied.code(), Some("AccessDenied"));
+    assert!(denied.message().unwrap().contains(&format!("on resource: access key {}", foreign.id)));
+}
+
+#[tokio::test]
 async fn refusals_have_the_words_of_aws() {
     let sandbox = sandbox();
     let key = alice(&sandbox);
