@@ -131,6 +131,12 @@ pub enum Event {
         /// What was seen of the failure.
         error: String,
     },
+    /// Right before the displaced key was to be deactivated, a place did not hold the new key any more: a program that
+    /// had read the file before the delivery wrote it after.
+    PlaceOverwritten {
+        /// Index of the place in the plan.
+        place: usize,
+    },
     /// From here on nothing is signed with the displaced key.
     Promoted,
     /// What AWS said of the displaced key's last use.

@@ -321,10 +321,20 @@ impl Walk {
             Effect::Promote { .. } => Event::Promoted,
             Effect::Observe => Event::Observed { last_used: self.last_used() },
             Effect::DeactivateDisplaced { proven, delivered } => {
-                assert!(self.places.iter().all(|key| key == delivered.key() && key == proven.key()));
                 let displaced = self.displaced();
-                self.keys.insert(displaced, KeyStatus::Inactive);
-                Event::DisplacedDeactivated
+                // A program that had read the file before the delivery writes it after. Once the displaced key is
+                // inactive, that would be an outsider's lock-out, which a later round mends.
+                if self.choose(11) == 10 && self.keys[&displaced] == KeyStatus::Active {
+                    self.places[0] = displaced.clone();
+                }
+                assert_eq!(proven.key(), delivered.key());
+                match self.places.iter().position(|key| key != delivered.key()) {
+                    Some(place) => Event::PlaceOverwritten { place },
+                    None => {
+                        self.keys.insert(displaced, KeyStatus::Inactive);
+                        Event::DisplacedDeactivated
+                    }
+                }
             }
             Effect::DeleteDisplaced { permit } => match self.keys.get(permit.key()) {
                 Some(KeyStatus::Active) => Event::DisplacedFoundActive,
@@ -455,6 +465,7 @@ fn plan(retirement: Retirement, now: Timestamp) -> Plan {
     let displaced: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
     Plan {
         id: RotationId::from_bits(7),
+        run: RotationId::from_bits(7),
         planned_at: now,
         identity: Identity {
             arn: "arn:aws:iam::123456789012:user/alice".parse().unwrap(),

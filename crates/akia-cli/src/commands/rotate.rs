@@ -109,7 +109,6 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
     };
     let draw = bench.draw()?;
     let prepared = bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await;
-    warn_of_environment_key(context)?;
     print_plan(context, &prepared);
     if args.consent.dry_run {
         print_plan_as_data(context, &prepared)?;
@@ -141,8 +140,21 @@ fn selection(context: &Context, args: &RotateArgs) -> Result<Selection, CommandE
     Ok(match context.selection(args.all_profiles)? {
         Asked::All => Selection::All,
         Asked::Named(names) => Selection::Profiles(names),
-        Asked::One(choice) => Selection::Profiles(vec![choice.name().clone()]),
+        Asked::One(choice) => {
+            refuse_environment_key(context, choice.name())?;
+            Selection::Profiles(vec![choice.name().clone()])
+        }
     })
+}
+
+/// A key of the environment beats every profile that nobody named, in all AWS tools: which one is meant?
+fn refuse_environment_key(context: &Context, profile: &ProfileName) -> Result<(), CommandError> {
+    let Some(key) = context.environment_key()? else { return Ok(()) };
+    let what = format!("AWS_ACCESS_KEY_ID is set ({key}) and beats profile \"{profile}\"; which key is meant?");
+    Err(CommandError::usage(what)
+        .now("nothing was changed")
+        .next(format!("akia rotate -p {} (the key of the profile)", akia_core::cheatsheet::quote(profile.as_str())))
+        .next("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY (akia cannot rotate a key of the environment)"))
 }
 
 /// Writes all plans down, retires what has to go first, and keeps the locks.
@@ -174,16 +186,6 @@ async fn begin(
     (rotations, failed, locks)
 }
 
-/// Keys of the environment beat the default profile in every AWS tool, and are not what is rotated.
-fn warn_of_environment_key(context: &Context) -> Result<(), CommandError> {
-    if let Some(key) = context.environment_key()? {
-        context.say(&format!(
-            "note: AWS_ACCESS_KEY_ID is set ({key}); it beats the profiles in other tools, and is not rotated here"
-        ));
-    }
-    Ok(())
-}
-
 fn print_plan(context: &Context, prepared: &Prepared) {
     let now = context.started_at;
     for skipped in &prepared.skipped {
@@ -208,11 +210,11 @@ fn print_plan(context: &Context, prepared: &Prepared) {
 fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
     let plan = &one.plan;
     let mut lines = vec![format!(
-        "rotate  {} ({})  key {}, {} old, {}",
+        "rotate  {} ({})  key {}, created {}, {}",
         plan.identity.user_name(),
         plan.identity.account(),
         plan.displaced,
-        age::between(plan.displaced_created_at, now),
+        ago(plan.displaced_created_at, now),
         last_used_words(&one.last_used, now),
     )];
     if let Some(earlier) = &one.retire_first {
@@ -241,10 +243,17 @@ fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
     lines
 }
 
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    match age::between(at, now).as_str() {
+        "now" => "just now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 fn last_used_words(last_used: &LastUsed, now: Timestamp) -> String {
     match last_used {
         LastUsed::Never => "never used".to_owned(),
-        LastUsed::At { at, service, .. } => format!("last used {} ago ({service})", age::between(*at, now)),
+        LastUsed::At { at, service, .. } => format!("last used {} ({service})", ago(*at, now)),
         LastUsed::Unknown { .. } => "last use unknown".to_owned(),
     }
 }
@@ -332,5 +341,5 @@ fn question(prepared: &Prepared) -> String {
 
 fn quoted_list(names: &[ProfileName]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    format!("profile {}", names.join(", "))
+    format!("profile{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
 }

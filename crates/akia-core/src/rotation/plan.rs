@@ -13,6 +13,8 @@ use crate::rotation::place::Place;
 pub struct Plan {
     /// Name of the rotation.
     pub id: RotationId,
+    /// The run that planned it, shared by all rotations that were asked for together: the id of the first of them.
+    pub run: RotationId,
     /// When the plan was made.
     pub planned_at: Timestamp,
     /// Whose key it is. Every change is refused on another identity.

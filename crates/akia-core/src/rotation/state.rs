@@ -695,6 +695,10 @@ impl Rotation {
                 };
                 Stage::Deactivated { new, proven, delivered, at, grace, begun: false }
             }
+            (Stage::Quiet { new, proven, .. }, Event::PlaceOverwritten { place }) => {
+                *self.places.get_mut(*place)? = PlaceState::Writing;
+                Stage::Delivering { new, proven }
+            }
             (Stage::Deactivated { new, proven, delivered, at: since, .. }, Event::GraceWaived) => {
                 Stage::Deactivated { new, proven, delivered, at: since, grace: SignedDuration::ZERO, begun: false }
             }

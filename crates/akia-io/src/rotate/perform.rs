@@ -245,8 +245,16 @@ impl Driver {
         Ok(Event::Observed { last_used })
     }
 
+    /// Looks at every place once more right before the act: a program that read a file before our delivery may have
+    /// written the displaced key back after it.
     async fn deactivate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
         let plan = rotation.plan();
+        for (index, place) in plan.places.iter().enumerate() {
+            let held = self.places.read(place).await?;
+            if held.map(|pair| pair.id).as_ref() != rotation.new_key() {
+                return Ok(Event::PlaceOverwritten { place: index });
+            }
+        }
         let caller = self.signer(rotation).await?;
         let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Inactive).await?;
         Ok(match change {

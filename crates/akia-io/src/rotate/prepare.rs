@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
-use super::refusal::{OtherKey, Refusal};
+use super::refusal::{LeftBy, OtherKey, Refusal};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
 use crate::state::{Lock, LockError, StateFolder};
@@ -193,6 +193,11 @@ impl Driver {
                         .extend(profiles.into_iter().map(|profile| Skipped { profile, reason: reason.clone() }));
                 }
                 Err(refusal) => prepared.refused.push(Refused { profiles, refusal }),
+            }
+        }
+        if let Some(run) = prepared.rotations.first().map(|first| first.plan.id.clone()) {
+            for rotation in &mut prepared.rotations {
+                rotation.plan.run = run.clone();
             }
         }
         prepared
@@ -387,6 +392,7 @@ impl Driver {
         };
         let (id, nonce) = draw.next();
         let plan = Plan {
+            run: RotationId::from_bits(id),
             id: RotationId::from_bits(id),
             planned_at: now,
             displaced: group.key.clone(),
@@ -470,19 +476,23 @@ impl Driver {
             Ok((last_used, _)) => last_used,
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
-        let displaced_by = match self.displaced_by(&other.id).await? {
+        let left_by = match self.left_by(&other.id).await? {
             Some(rotation) if rotation.is_out_of_grace(self.clock.now()) => {
                 return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
             }
-            rotation => rotation.map(|rotation| rotation.plan().id.clone()),
+            rotation => rotation,
         };
-        let described = OtherKey { id: other.id.clone(), status: other.status, last_used, displaced_by };
+        let left_by = left_by.map(|rotation| LeftBy {
+            rotation: rotation.plan().id.clone(),
+            was_undone: rotation.plan().displaced != other.id,
+        });
+        let described = OtherKey { id: other.id.clone(), status: other.status, last_used, left_by };
         if !options.make_room.contains(&other.id) {
             return Err(Refusal::TwoKeys { user, key: group.key.clone(), other: Box::new(described) });
         }
         let refuse = |reason: &str| Refusal::CannotMakeRoom { key: other.id.clone(), reason: reason.to_owned() };
-        if let Some(rotation) = &described.displaced_by {
-            return Err(refuse(&format!("rotation {rotation} of this machine displaced it; retire it there")));
+        if let Some(LeftBy { rotation, .. }) = &described.left_by {
+            return Err(refuse(&format!("rotation {rotation} of this machine keeps it for an undo; retire it there")));
         }
         if !described.is_idle() {
             return Err(refuse("it is active and has been used; deactivate it first, and see who complains"));
@@ -491,7 +501,7 @@ impl Driver {
     }
 
     /// The rotation of this machine that the key is left over from.
-    async fn displaced_by(&self, key: &AccessKeyId) -> Result<Option<Rotation>, Refusal> {
+    async fn left_by(&self, key: &AccessKeyId) -> Result<Option<Rotation>, Refusal> {
         for summary in self.store.rotations().await.map_err(Refusal::Store)? {
             if let Ok(rotation) = self.load(&summary.rotation).await
                 && !rotation.is_over()

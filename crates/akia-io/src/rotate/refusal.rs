@@ -197,8 +197,17 @@ pub struct OtherKey {
     pub status: KeyStatus,
     /// What AWS knows of its use.
     pub last_used: LastUsed,
-    /// The earlier rotation that displaced it, if it is in this machine's journal.
-    pub displaced_by: Option<RotationId>,
+    /// The earlier rotation of this machine's journal that it is left over from.
+    pub left_by: Option<LeftBy>,
+}
+
+/// A rotation that keeps a key for its grace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftBy {
+    /// The rotation.
+    pub rotation: RotationId,
+    /// Whether it was taken back, so that the key is the one it had made.
+    pub was_undone: bool,
 }
 
 impl OtherKey {
@@ -211,12 +220,17 @@ impl OtherKey {
     fn describe(&self) -> String {
         let use_ = match &self.last_used {
             LastUsed::Never => "never used".to_owned(),
-            LastUsed::At { at, service, region } => format!("last used {at} ({service}, {region})"),
+            LastUsed::At { at, service, region } => format!("last used {} ({service}, {region})", minute(*at)),
             LastUsed::Unknown { .. } => "last use unknown".to_owned(),
         };
         let status = self.status.as_str().to_lowercase();
-        match &self.displaced_by {
-            Some(rotation) => format!("{} ({status}, {use_}, displaced by rotation {rotation})", self.id),
+        match &self.left_by {
+            Some(LeftBy { rotation, was_undone: false }) => {
+                format!("{} ({status}, {use_}), which rotation {rotation} displaced", self.id)
+            }
+            Some(LeftBy { rotation, was_undone: true }) => {
+                format!("{} ({status}, {use_}), left by rotation {rotation}, which was taken back", self.id)
+            }
             None => format!("{} ({status}, {use_})", self.id),
         }
     }
@@ -256,8 +270,11 @@ impl Refusal {
                 format!("akia setup {} --from-profile {} --replace", quote_name(other_profile), quote_name(profile)),
                 "then deactivate the key that nobody uses any more, and rotate again".to_owned(),
             ],
-            Self::TwoKeys { other, .. } => match (&other.displaced_by, other.is_idle()) {
-                (Some(rotation), _) => vec![format!("akia retire {rotation} --now"), format!("akia undo {rotation}")],
+            Self::TwoKeys { other, .. } => match (&other.left_by, other.is_idle()) {
+                (Some(LeftBy { rotation, was_undone: false }), _) => {
+                    vec![format!("akia retire {rotation} --now"), format!("akia undo {rotation}")]
+                }
+                (Some(LeftBy { rotation, was_undone: true }), _) => vec![format!("akia retire {rotation} --now")],
                 (None, true) => vec![format!("add --delete-key {} to the command", other.id)],
                 (None, false) => vec![
                     format!("akia key last-used {}", other.id),
@@ -282,4 +299,10 @@ impl Refusal {
 /// The name as a shell takes it.
 fn quote_name(name: &ProfileName) -> std::borrow::Cow<'_, str> {
     akia_core::cheatsheet::quote(name.as_str())
+}
+
+/// A time to the minute, as AWS knows it.
+fn minute(at: jiff::Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
 }
