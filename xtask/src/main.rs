@@ -6,6 +6,7 @@
 mod command;
 mod docs;
 mod folders;
+mod packages;
 mod test;
 mod tools;
 mod venv;

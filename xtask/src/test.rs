@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{tools, venv};
+use crate::{packages, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
         what: "emulators and the AWS CLI for the tests",
         run: || venv::ensure().map(|_| Outcome::Passed),
     },
+    Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
@@ -92,18 +93,29 @@ fn clippy() -> Result<Outcome, String> {
     passes(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
 }
 
+fn secret_service() -> Result<Outcome, String> {
+    if cfg!(target_os = "linux") {
+        packages::ensure().map(|()| Outcome::Passed)
+    } else {
+        Ok(Outcome::NotChecked("the Secret Service is a Linux matter"))
+    }
+}
+
 fn tests() -> Result<Outcome, String> {
     let venv = venv::ensure()?;
+    let run = |mut tests: Command| {
+        if cfg!(target_os = "linux") {
+            tests.env(packages::VARIABLE, "1");
+        }
+        passes(tests.env(venv::VARIABLE, &venv))
+    };
     if !tools::has_nextest() {
         println!("    cargo-nextest is not on this machine: using cargo test, which has no time limit per test");
-        let mut all = cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]);
-        return passes(all.env(venv::VARIABLE, venv));
+        return run(cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]));
     }
     // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
-    let mut unit = cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]);
-    let unit = passes(unit.env(venv::VARIABLE, &venv));
-    let mut end_to_end = cargo(&["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"]);
-    let end_to_end = passes(end_to_end.env(venv::VARIABLE, &venv));
+    let unit = run(cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]));
+    let end_to_end = run(cargo(&["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"]));
     unit.and(end_to_end)
 }
 

@@ -10,6 +10,7 @@ mod support;
 /// One test for each function and backend, named `backend::function`, so that a failure names the backend.
 macro_rules! on_every_backend {
     ($($name:ident),+ $(,)?) => {
+        on_every_backend!(@one sandbox Sandbox $($name)+);
         on_every_backend!(@one moto Moto $($name)+);
         on_every_backend!(@one ministack MiniStack $($name)+);
     };

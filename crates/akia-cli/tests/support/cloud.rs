@@ -3,9 +3,13 @@
 use super::backend::Backend;
 use super::lab::ask;
 use super::ran::Ran;
+use akia_sandbox::{RoleSpec, Sandbox, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// An access key, long-term or temporary.
 #[derive(Clone, PartialEq)]
@@ -34,6 +38,8 @@ pub(crate) struct Cloud {
     pub(crate) endpoint: String,
     pub(crate) account: String,
     pub(crate) admin: Key,
+    /// The sandbox behind it, and its server; `None` for the others.
+    local: Option<(Sandbox, Server)>,
 }
 
 /// An account id that no other test of this process uses.
@@ -65,6 +71,72 @@ impl Key {
 }
 
 impl Cloud {
+    /// The default account of a sandbox that a test has set up (with delays, faults, small pages). Its clock must be the
+    /// real one: `akia` and the AWS CLI sign with the machine's.
+    pub(crate) fn of(sandbox: Sandbox) -> Cloud {
+        // One runtime for the servers of all tests of this process.
+        static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+        let runtime = RUNTIME.get_or_init(|| Runtime::new().unwrap());
+        let admin = sandbox.add_user("lab-admin", "/").unwrap();
+        admin.attach_policy("AdministratorAccess").unwrap();
+        let key = admin.add_access_key(sandbox.now()).unwrap();
+        let server = runtime.block_on(sandbox.serve("127.0.0.1:0".parse().unwrap())).unwrap();
+        let admin = Key { id: key.id, secret: key.secret, token: None };
+        let account = sandbox.account().id().to_owned();
+        let cloud = Cloud::served(Backend::Sandbox, server.url(), account, admin);
+        Cloud { local: Some((sandbox, server)), ..cloud }
+    }
+
+    /// An account on a server that runs already.
+    pub(super) fn served(backend: Backend, endpoint: String, account: String, admin: Key) -> Cloud {
+        Cloud { backend, endpoint, account, admin, local: None }
+    }
+
+    /// The sandbox: its faults, its clock, its log. Panics for the other backends.
+    #[track_caller]
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.local.as_ref().expect("only the sandbox can do this").0
+    }
+
+    /// A role that this principal may assume, with an inline policy; gives its ARN.
+    pub(crate) fn role(&self, name: &str, principal: &str, policy: &Value) -> String {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": { "AWS": principal }, "Action": "sts:AssumeRole" }] })
+        .to_string();
+        let policy = policy.to_string();
+        if self.backend == Backend::Sandbox {
+            let hour = Duration::from_secs(3600);
+            let role = RoleSpec { name, path: "/", trust_policy: &trust, policy: Some(&policy), max_session: hour };
+            return self.sandbox().account().add_role(role).unwrap();
+        }
+        let made = self.call("iam", "create_role", json!({ "RoleName": name, "AssumeRolePolicyDocument": trust }));
+        let params = json!({ "RoleName": name, "PolicyName": "inline", "PolicyDocument": policy });
+        self.call("iam", "put_role_policy", params);
+        made["Role"]["Arn"].as_str().unwrap().to_owned()
+    }
+
+    /// A virtual MFA device for a user; gives its serial number.
+    pub(crate) fn mfa_device(&self, user: &str) -> String {
+        if self.backend == Backend::Sandbox {
+            return self.sandbox().account().user(user).unwrap().add_mfa_device().unwrap();
+        }
+        let device = self.call("iam", "create_virtual_mfa_device", json!({ "VirtualMFADeviceName": user }));
+        let serial = device["VirtualMFADevice"]["SerialNumber"].as_str().unwrap().to_owned();
+        let codes = json!({ "AuthenticationCode1": "123456", "AuthenticationCode2": "654321" });
+        let mut params = json!({ "UserName": user, "SerialNumber": serial });
+        params.as_object_mut().unwrap().extend(codes.as_object().unwrap().clone());
+        self.call("iam", "enable_mfa_device", params);
+        serial
+    }
+
+    /// What the device shows now. The others take any code.
+    pub(crate) fn mfa_code(&self, serial: &str) -> String {
+        match self.backend {
+            Backend::Sandbox => self.sandbox().mfa_code(serial).unwrap(),
+            Backend::Moto | Backend::MiniStack => "123456".to_owned(),
+        }
+    }
+
     /// A user who has one key and may manage her own keys.
     pub(crate) fn user(&self, name: &str) -> User {
         self.user_without_rights(name, "/");
