@@ -12,6 +12,7 @@ pub mod docs;
 pub mod drive;
 pub mod error;
 pub mod exit;
+pub mod holdings;
 pub mod logging;
 pub mod output;
 pub mod progress;

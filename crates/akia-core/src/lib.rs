@@ -6,6 +6,7 @@
 pub mod cheatsheet;
 pub mod console_csv;
 pub mod ids;
+pub mod inventory;
 pub mod journal;
 pub mod key;
 pub mod policy;

@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod clock;
 pub mod files;
+pub mod inventory;
 pub mod keychain;
 pub mod place;
 pub mod profiles;

@@ -93,6 +93,24 @@ impl AwsFiles {
         }
     }
 
+    /// The names of profiles that somebody may have meant by `name`, the likeliest first, at most three.
+    #[must_use]
+    pub fn similar(&self, name: &ProfileName) -> Vec<&ProfileName> {
+        let wanted = name.as_str().to_lowercase();
+        let mut near: Vec<(usize, &ProfileName)> = self
+            .profiles
+            .iter()
+            .map(|other| {
+                let other_name = other.name.as_str().to_lowercase();
+                let contains = wanted.len() > 2 && (other_name.contains(&wanted) || wanted.contains(&other_name));
+                (if contains { 1 } else { strsim::osa_distance(&other_name, &wanted) }, &other.name)
+            })
+            .filter(|(distance, _)| *distance <= 2)
+            .collect();
+        near.sort_by_key(|(distance, _)| *distance);
+        near.into_iter().map(|(_, name)| name).take(3).collect()
+    }
+
     /// Both files in words, for an error.
     #[must_use]
     pub fn searched(&self) -> String {

@@ -62,7 +62,7 @@ impl Verb {
             Self::Man(args) => man::run(context, &args),
             Self::GenerateDocs(args) => generate_docs::run(context, &args),
             Self::Setup(_) => unbuilt("setup"),
-            Self::Status(_) => unbuilt("status"),
+            Self::Status(args) => on_runtime(status::run(context, args)),
             Self::Rotate(args) => on_runtime(rotate::run(context, args)),
             Self::Resume(args) => on_runtime(resume::run(context, args)),
             Self::Undo(args) => on_runtime(undo::run(context, args)),

@@ -91,6 +91,16 @@ impl Aws {
         }
     }
 
+    /// Host of the STS endpoint of `target`.
+    pub(crate) fn sts_host(&self, target: &Target) -> String {
+        authority(&self.endpoint_url(Service::Sts, target))
+    }
+
+    /// Whether the STS endpoint of `target` has answered anything in this run.
+    pub(crate) fn has_answered(&self, target: &Target) -> bool {
+        self.0.wire.skew_seconds(&self.sts_host(target)).is_some()
+    }
+
     /// Sends one request that we have signed ourselves, or not at all, and returns whatever answer comes.
     pub(crate) async fn send(
         &self,
