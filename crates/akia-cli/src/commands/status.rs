@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::ProfileName;
-use akia_core::cheatsheet::quote;
+use akia_core::cheatsheet::{Connection, Operation, quote};
 use akia_core::inventory::{Answer, Due, FailureKind, Holding, Inventory, Weight};
 use akia_core::profile::Profile;
 use akia_core::rotation::Rotation;
@@ -20,7 +20,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::holdings;
 use crate::output::{Format, age};
-use crate::workbench;
+use crate::{aws_cli, workbench};
 
 /// Show every profile: kind, account, user, key, age, last use, and what is due
 ///
@@ -81,6 +81,9 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<Exit, Com
     report.fact("other_rotations", json!(other));
     context.print(&report)?;
 
+    if context.globals.show_aws_cli {
+        tell_aws_cli(context, &holdings);
+    }
     tell_problems(context, &files);
     tell_failures(context, &holdings);
     if args.offline && !holdings.is_empty() {
@@ -160,6 +163,26 @@ fn unreached(context: &Context, files: &AwsFiles, holdings: &[Holding<'_>]) -> V
     };
     let hosts = holdings.iter().filter(lost).map(|h| endpoint_of(&aws, files, &h.profile.name));
     hosts.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The commands that ask the same, each key once.
+fn tell_aws_cli(context: &Context, holdings: &[Holding<'_>]) {
+    let mut keys = BTreeSet::new();
+    let mut steps = Vec::new();
+    for holding in holdings {
+        let Some(key) = holding.key.filter(|key| keys.insert(*key)) else { continue };
+        let by = Connection {
+            profile: Some(holding.profile.name.clone()),
+            region: context.globals.region.clone(),
+            endpoint_url: context.globals.endpoint_url.as_ref().map(|url| url.url().to_string()),
+        };
+        steps.push(aws_cli::step(&Operation::CallerIdentity, &by));
+        if !key.is_temporary() {
+            steps.push(aws_cli::step(&Operation::ListAccessKeys { user: None }, &by));
+            steps.push(aws_cli::step(&Operation::AccessKeyLastUsed { key: key.clone() }, &by));
+        }
+    }
+    aws_cli::print(context, &steps);
 }
 
 /// Lines that a reader refuses, each once.

@@ -121,6 +121,10 @@ fn a_key_is_asked_about_once_however_many_profiles_hold_it() {
     let mut calls: Vec<String> = cloud.sandbox().log().into_iter().map(|call| call.action).collect();
     calls.sort();
     assert_eq!(calls, ["GetAccessKeyLastUsed", "GetCallerIdentity", "ListAccessKeys"]);
+    let shown = home.akia(&["status", "--show-aws-cli", "--offline"]).done().stderr;
+    for (command, times) in [("sts get-caller-identity", 1), ("iam list-access-keys", 1), ("--profile p0", 3)] {
+        assert_eq!(shown.matches(command).count(), times, "{command} in {shown}");
+    }
 }
 
 #[test]
