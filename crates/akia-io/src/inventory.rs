@@ -14,8 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join;
 
 use crate::aws::{
-    Aws, AwsError, AwsOptions, Call, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind, Target,
-    Wallet,
+    Aws, AwsError, AwsOptions, CallerIdentity, Credentials, CredentialsError, IdentityKind, Target, Wallet,
 };
 use crate::profiles::AwsFiles;
 
@@ -98,8 +97,9 @@ impl Inquiry<'_> {
         let target = self.files.target(&question.profile.name, None);
         let (credentials, mfa) = self.credentials(question, &target).await?;
         let is_session = question.secret.is_none();
-        let caller = self.aws.caller(credentials, target);
-        let identity = self.identity(&caller).await.map_err(|error| failure_of(&error, mfa))?;
+        let caller = self.aws.caller(credentials, &target);
+        let identity = async { caller.caller_identity().await.map_err(|error| failure_of(&error, mfa)) };
+        let identity = self.within_reach(&target, identity).await?;
         let owner = owner_of(&identity);
         if is_session {
             let last_used = LastUsed::Unknown { reason: "AWS keeps none for temporary credentials".to_owned() };
@@ -136,32 +136,32 @@ impl Inquiry<'_> {
         let key = Credentials::for_key(question.key.clone(), secret);
         match &profile.mfa_serial {
             Some(serial) if self.with_mfa => {
-                let session = self.wallet.session(self.aws, key, serial, target).await;
-                Ok((session.map_err(|error| without(&error))?, Mfa::Session))
+                let session =
+                    async { self.wallet.session(self.aws, key, serial, target).await.map_err(|error| without(&error)) };
+                Ok((self.within_reach(target, session).await?, Mfa::Session))
             }
             Some(_) => Ok((key, Mfa::Unused)),
             None => Ok((key, Mfa::NoDevice)),
         }
     }
 
-    /// Who signs: the first call, which finds out whether there is a network.
-    async fn identity(&self, caller: &Caller) -> Result<CallerIdentity, AwsError> {
-        let call = caller.caller_identity();
+    /// The first call to an endpoint, which finds out whether there is a network.
+    async fn within_reach<T>(
+        &self,
+        target: &Target,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         tokio::pin!(call);
         if let Ok(answer) = tokio::time::timeout(REACH_LIMIT, &mut call).await {
             return answer;
         }
         // An endpoint that answered somebody is slow or throttles; one that answered nobody is out of reach.
-        if self.aws.has_answered(caller.target()) {
+        if self.aws.has_answered(target) {
             return call.await;
         }
-        let call = Call {
-            operation: "sts:GetCallerIdentity".to_owned(),
-            endpoint: self.aws.sts_host(caller.target()),
-            key: Some(caller.key().clone()),
-        };
-        let reason = format!("no sign of life within {} s", REACH_LIMIT.as_secs());
-        Err(AwsError::Unreachable { call: Box::new(call), reason })
+        let host = self.aws.sts_host(target);
+        let reason = format!("{host}: no sign of life within {} s", REACH_LIMIT.as_secs());
+        Err(Failure { kind: FailureKind::Unreachable, reason })
     }
 }
 

@@ -176,6 +176,26 @@ fn without_network_the_files_are_told_within_seconds() {
 }
 
 #[test]
+fn the_journal_says_what_a_rotation_leaves_to_do() {
+    let (cloud, now) = slow_to_tell();
+    let ann = user(&cloud, "ann", now, 400);
+    let home = Home::new(&cloud).profile("default", &ann);
+    home.akia(&["rotate", "--yes", "--grace", "7d"]).done();
+    let rows = home.akia(&["status", "--output", "json"]).done().json();
+    let new = row(&rows, "default");
+    assert_eq!((codes(new), &new["other_keys"][0]["id"]), (vec!["in-grace".to_owned()], &json!(ann.id)));
+    assert_eq!(new["due"][0]["command"][1], "undo");
+    // Without AWS, too.
+    let offline = home.akia(&["status", "--offline", "--output", "json"]).done().json();
+    assert_eq!(codes(row(&offline, "default")), ["in-grace"]);
+    // Files that hold none of its keys do not hide a rotation.
+    let elsewhere = home.file(".aws/credentials", "").with("AWS_REGION", "eu-west-1");
+    let ran = elsewhere.akia(&["status", "--output", "json"]).done();
+    assert_eq!(ran.json()["other_rotations"][0]["code"], "in-grace");
+    assert!(ran.stderr.starts_with("note: rotation r-") && ran.stderr.contains(&ann.id), "{}", ran.stderr);
+}
+
+#[test]
 fn offline_asks_nobody() {
     let cloud = Backend::Sandbox.open();
     let ann = cloud.user("ann");
