@@ -394,4 +394,13 @@ mod tests {
         let expected = ["-", "-", "key-id", "-", "key-id", "-", "profile", "profile", "-", "-", "profile", "-", "-"];
         assert_eq!(sources, expected);
     }
+
+    #[test]
+    fn the_documentation_lists_every_code_in_order() {
+        let page = include_str!("../../../docs/status.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let found: Vec<&str> = rows.map(|(code, _)| code).collect();
+        let failures = FailureKind::ALL.map(FailureKind::code);
+        assert_eq!(found, [&akia_core::inventory::DUE_CODES[..], &failures].concat());
+    }
 }

@@ -108,6 +108,20 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Unreachable,
+        Self::KeyRefused,
+        Self::WrongSecret,
+        Self::Denied,
+        Self::MfaNeeded,
+        Self::MfaFailed,
+        Self::Expired,
+        Self::ClockOff,
+        Self::Unreadable,
+        Self::Other,
+    ];
+
     /// Its code for programs.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -278,6 +292,25 @@ pub enum Due {
         until: Timestamp,
     },
 }
+
+/// Every code of [`Due`], in the order of the documentation.
+pub const DUE_CODES: [&str; 15] = [
+    "root-key",
+    "file-problem",
+    "incomplete",
+    "bad-key",
+    "rotation-unfinished",
+    "rotation-undecided",
+    "grace-over",
+    "inactive",
+    "rotate",
+    "never-used",
+    "unused",
+    "second-key-inactive",
+    "two-keys",
+    "shared",
+    "in-grace",
+];
 
 /// How much a due thing matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -718,7 +751,10 @@ mod tests {
         let answers = answers.iter().map(|(profile, answer)| (name(profile), answer.clone())).collect();
         let max_age = SignedDuration::from_hours(90 * 24);
         let inventory = Inventory { profiles, answers: &answers, rotations, max_age, now: now() };
-        profiles.iter().map(|profile| inventory.holding(profile).due.iter().map(Due::code).collect()).collect()
+        let codes: Vec<Vec<&str>> =
+            profiles.iter().map(|profile| inventory.holding(profile).due.iter().map(Due::code).collect()).collect();
+        assert!(codes.iter().flatten().all(|code| DUE_CODES.contains(code)), "{codes:?}");
+        codes
     }
 
     fn due_of_one(owner: Owner, keys: Vec<AccessKey>, last_used: LastUsed) -> Vec<&'static str> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use akia_core::ProfileName;
 use akia_core::cheatsheet::{Connection, Operation, quote};
 use akia_core::inventory::{Answer, Due, FailureKind, Holding, Inventory, Weight};
-use akia_core::profile::Profile;
+use akia_core::profile::{Profile, Trouble};
 use akia_core::rotation::Rotation;
 use akia_io::aws::Aws;
 use akia_io::inventory::{Inquiry, endpoint_of, impatient};
@@ -84,7 +84,7 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<Exit, Com
     if context.globals.show_aws_cli {
         tell_aws_cli(context, &holdings);
     }
-    tell_problems(context, &files);
+    tell_problems(context, &files, &holdings);
     tell_failures(context, &holdings);
     if args.offline && !holdings.is_empty() {
         context.say("offline: AWS was not asked; account ids are decoded from the key ids, ages are unknown");
@@ -185,10 +185,15 @@ fn tell_aws_cli(context: &Context, holdings: &[Holding<'_>]) {
     aws_cli::print(context, &steps);
 }
 
-/// Lines that a reader refuses, each once.
-fn tell_problems(context: &Context, files: &AwsFiles) {
+/// Lines that a reader refuses, and what the readers do not agree on, each once.
+fn tell_problems(context: &Context, files: &AwsFiles, holdings: &[Holding<'_>]) {
     for problem in files.profiles().problems() {
         context.say(&format!("problem: {}: {problem}", files.path(problem.file).display()));
+    }
+    for holding in holdings {
+        if let Some(Trouble::Disagreement(disagreement)) = &holding.profile.trouble {
+            context.say(&format!("problem: {}: {disagreement}", files.path(disagreement.file).display()));
+        }
     }
 }
 

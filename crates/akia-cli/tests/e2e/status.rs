@@ -226,8 +226,12 @@ fn bad_input_is_named_and_nothing_is_made() {
     assert!(ran.stdout.contains("config line 1"), "{}", ran.stdout);
     assert!(ran.stderr.contains("problem: ") && ran.stderr.contains("the section header does not end with ']'"));
     assert!(!home.path("state").exists());
+    let twice = home.file(".aws/config", "[profile work]\nregion = eu-west-1\n[profile work]\nregion = eu-west-2\n");
+    let ran = twice.akia(&["status", "--offline"]).done();
+    assert!(ran.stdout.contains("config line 3") && ran.stderr.contains("(first on line 1)"), "{}", ran.stderr);
 
-    let home = Home::new(&cloud).profile("work", &ann.key).with("AWS_CONFIG_FILE", home.path(".aws").to_str().unwrap());
+    let home =
+        Home::new(&cloud).profile("work", &ann.key).with("AWS_CONFIG_FILE", twice.path(".aws").to_str().unwrap());
     let ran = home.akia(&["status"]).exited(1);
     assert!(ran.stderr.contains(".aws is not a regular file"), "{}", ran.stderr);
 }
