@@ -542,10 +542,11 @@ impl<'a> Inventory<'a> {
         let mut due: Vec<Due> = Vec::new();
         due.extend((holding.owner == Some(Owner::Root)).then_some(Due::RootKey));
         due.extend(profile.trouble.as_ref().map(file_problem));
-        match &profile.kind {
-            ProfileKind::IncompleteKey { missing, .. } => due.push(Due::Incomplete { missing: *missing }),
-            ProfileKind::BadKey { reason, .. } => due.push(Due::BadKey { reason: reason.clone() }),
-            _ => {}
+        if let ProfileKind::IncompleteKey { missing, .. } = &profile.kind {
+            due.push(Due::Incomplete { missing: *missing });
+        }
+        if let ProfileKind::BadKey { reason, .. } = &profile.kind {
+            due.push(Due::BadKey { reason: reason.clone() });
         }
         let rotations: Vec<Due> = self
             .rotations
@@ -556,10 +557,8 @@ impl<'a> Inventory<'a> {
         let under_way =
             rotations.iter().any(|due| matches!(due, Due::RotationUnfinished { .. } | Due::RotationUndecided { .. }));
         let in_journal = |key: &AccessKeyId| {
-            rotations.iter().any(|due| match due {
-                Due::GraceOver { key: known, .. } | Due::InGrace { key: known, .. } => known == key,
-                _ => false,
-            })
+            let of_key = |due: &Due| matches!(due, Due::GraceOver { key: known, .. } | Due::InGrace { key: known, .. } if known == key);
+            rotations.iter().any(of_key)
         };
         if let Some(listed) = &holding.listed {
             due.extend(self.due_of_key(listed, holding, under_way));
