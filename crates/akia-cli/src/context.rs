@@ -13,7 +13,6 @@ use jiff::Timestamp;
 
 use crate::args::Globals;
 use crate::args::globals::ColorWhen;
-use crate::args::values::EndpointUrl;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{self, Canvas, Format, Report};
@@ -209,19 +208,6 @@ impl Context {
         let lookup = |name: &str| self.environment.raw(name).and_then(OsStr::to_str).map(str::to_owned);
         let mut options = AwsOptions::from_env(&lookup)
             .map_err(|error| CommandError::usage(format_args!("the environment variable {error}")))?;
-        let endpoints = &options.environment_endpoints;
-        for (variable, url) in [
-            ("AWS_ENDPOINT_URL", &endpoints.all),
-            ("AWS_ENDPOINT_URL_IAM", &endpoints.iam),
-            ("AWS_ENDPOINT_URL_STS", &endpoints.sts),
-            ("AWS_ENDPOINT_URL_CLOUDTRAIL", &endpoints.cloudtrail),
-        ] {
-            if let Some(url) = url.as_ref().filter(|_| !options.ignore_configured_endpoints) {
-                EndpointUrl::try_from(url.clone()).map_err(|error| {
-                    CommandError::usage(format_args!("the environment variable {variable}: {error}"))
-                })?;
-            }
-        }
         options.region = self.globals.region.clone().or(options.region);
         options.endpoint_url = self.globals.endpoint_url.as_ref().map(|endpoint| endpoint.url().clone());
         Ok(options)

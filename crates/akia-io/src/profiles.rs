@@ -6,7 +6,7 @@ use akia_core::profile::{Command, File, FileKind, Profile, ProfileKind, Profiles
 use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, Region, SecretAccessKey};
 
-use crate::aws::{Target, parse_endpoint};
+use crate::aws::{EndpointError, Target, parse_endpoint};
 use crate::files::{AwsPaths, FileError, read_limited};
 
 /// Largest credentials or config file that is read, in bytes.
@@ -82,15 +82,15 @@ impl AwsFiles {
         Some(Place::Profile { path, file: kind, profile: name.clone() })
     }
 
-    /// Where the calls of a profile go: a region given by the user beats the profile's.
-    #[must_use]
-    pub fn target(&self, name: &ProfileName, region: Option<&Region>) -> Target {
-        let profile = self.profiles.find(name);
-        let endpoint_url = profile.and_then(|profile| profile.endpoint_url.as_deref());
-        Target {
-            region: region.cloned().or_else(|| profile.and_then(|profile| profile.region.clone())),
-            endpoint_url: endpoint_url.and_then(|url| parse_endpoint(url).ok()),
-        }
+    /// Where the calls of a profile go: a region given by the user beats the profile's. A profile's endpoint that akia
+    /// would not talk to is an error, never passed over: the calls would go somewhere else.
+    pub fn target(&self, name: &ProfileName, region: Option<&Region>) -> Result<Target, BadEndpoint> {
+        let Some(profile) = self.profiles.find(name) else {
+            return Ok(Target { region: region.cloned(), endpoint_url: None });
+        };
+        let endpoint_url = profile.endpoint_of("iam").map(parse_endpoint).transpose();
+        let endpoint_url = endpoint_url.map_err(|error| BadEndpoint { profile: name.clone(), error })?;
+        Ok(Target { region: region.cloned().or_else(|| profile.region.clone()), endpoint_url })
     }
 
     /// The names of profiles that somebody may have meant by `name`, the likeliest first, at most three.
@@ -116,6 +116,16 @@ impl AwsFiles {
     pub fn searched(&self) -> String {
         format!("{} or {}", self.paths.credentials.display(), self.paths.config.display())
     }
+}
+
+/// The `endpoint_url` of a profile is none that akia would talk to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the endpoint_url of profile \"{profile}\": {error}")]
+pub struct BadEndpoint {
+    /// The profile.
+    pub profile: ProfileName,
+    /// What is wrong with it.
+    pub error: EndpointError,
 }
 
 /// Where the long-term key that a profile stands on is.

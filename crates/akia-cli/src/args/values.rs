@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use akia_io::aws::{EndpointError, parse_endpoint};
 use url::Url;
 
 use crate::output::escape::visible;
@@ -10,26 +11,6 @@ use crate::output::escape::visible;
 /// Where requests go instead of AWS: https anywhere, http to this machine only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointUrl(Url);
-
-/// Why a text is not an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// It does not parse.
-    #[error("it is not a URL; write for example http://127.0.0.1:4566")]
-    NotUrl,
-    /// Neither http nor https.
-    #[error("it must start with http:// or https://")]
-    Scheme,
-    /// Credentials in the URL.
-    #[error("a user name or password must not stand in it")]
-    UserInfo,
-    /// A query or fragment.
-    #[error("it must end with the host, port or path, without ? and #")]
-    Query,
-    /// Plain http over a network.
-    #[error("plain http is taken for this machine only (localhost, 127.0.0.1, [::1]); use https://")]
-    PlainHttp,
-}
 
 impl EndpointUrl {
     /// The URL.
@@ -42,31 +23,7 @@ impl EndpointUrl {
 impl FromStr for EndpointUrl {
     type Err = EndpointError;
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        Url::parse(text).map_err(|_| EndpointError::NotUrl)?.try_into()
-    }
-}
-
-impl TryFrom<Url> for EndpointUrl {
-    type Error = EndpointError;
-    fn try_from(url: Url) -> Result<Self, EndpointError> {
-        let secure = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(EndpointError::Scheme),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(EndpointError::UserInfo);
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::Query);
-        }
-        let local = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => return Err(EndpointError::NotUrl),
-        };
-        if secure || local { Ok(Self(url)) } else { Err(EndpointError::PlainHttp) }
+        parse_endpoint(text).map(Self)
     }
 }
 
@@ -137,25 +94,6 @@ fn secrets_in(word: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_are_https_or_this_machine() {
-        for text in ["http://127.0.0.1:4566", "http://localhost:5000/", "http://[::1]:1", "https://iam.example.com/x"] {
-            assert!(text.parse::<EndpointUrl>().is_ok(), "{text}");
-        }
-        for (text, error) in [
-            ("localhost:4566", EndpointError::Scheme),
-            ("ftp://localhost", EndpointError::Scheme),
-            ("", EndpointError::NotUrl),
-            ("https://", EndpointError::NotUrl),
-            ("https://user:pass@host", EndpointError::UserInfo),
-            ("https://host/?x=1", EndpointError::Query),
-            ("http://iam.example.com", EndpointError::PlainHttp),
-            ("http://127.0.0.1.example.com", EndpointError::PlainHttp),
-        ] {
-            assert_eq!(text.parse::<EndpointUrl>(), Err(error), "{text}");
-        }
-    }
 
     #[test]
     fn an_mfa_code_is_six_digits_and_hidden() {

@@ -21,6 +21,8 @@ pub use credentials::Credentials;
 pub use error::{AwsError, Call};
 pub use http::Calls;
 pub use identity::{CallerIdentity, IdentityKind};
-pub use options::{AwsOptions, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint};
+pub use options::{
+    AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
+};
 pub use probe::Right;
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

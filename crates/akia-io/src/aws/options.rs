@@ -106,12 +106,12 @@ impl Default for AwsOptions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// Not a URL that a request can go to. The value is not repeated: it may hold a password.
-    #[error("{variable} is not an http:// or https:// url: {reason}")]
+    #[error("{variable}: {error}")]
     Endpoint {
         /// The variable.
         variable: &'static str,
         /// What is wrong with it.
-        reason: String,
+        error: EndpointError,
     },
     /// Not a region.
     #[error("{variable}: {reason}")]
@@ -131,7 +131,7 @@ impl AwsOptions {
         let flag = |name: &str| text(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
         let endpoint = |variable: &'static str| {
             let parse = |value: String| {
-                parse_endpoint(value.trim()).map_err(|reason| OptionsError::Endpoint { variable, reason })
+                parse_endpoint(value.trim()).map_err(|error| OptionsError::Endpoint { variable, error })
             };
             text(variable).map(parse).transpose()
         };
@@ -220,19 +220,48 @@ impl From<Partition> for Target {
     }
 }
 
-/// An endpoint out of a flag, a variable or a profile. The error never repeats the text.
-pub fn parse_endpoint(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("its scheme is neither http nor https".to_owned());
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("it names no host".to_owned());
-    }
+/// Why a text is not an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It does not parse.
+    #[error("it is not a URL; write for example http://127.0.0.1:4566")]
+    NotUrl,
+    /// Neither http nor https.
+    #[error("it must start with http:// or https://")]
+    Scheme,
+    /// Credentials in the URL.
+    #[error("a user name or password must not stand in it")]
+    UserInfo,
+    /// A query or fragment.
+    #[error("it must end with the host, port or path, without ? and #")]
+    Query,
+    /// Plain http over a network.
+    #[error("plain http is taken for this machine only (localhost, 127.0.0.1, [::1]); use https://")]
+    PlainHttp,
+}
+
+/// An endpoint out of a flag, a variable or a profile: https anywhere, plain http to this machine only. The error never
+/// repeats the text.
+pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
+    let url = Url::parse(text).map_err(|_| EndpointError::NotUrl)?;
+    let secure = match url.scheme() {
+        "https" => true,
+        "http" => false,
+        _ => return Err(EndpointError::Scheme),
+    };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name or password".to_owned());
+        return Err(EndpointError::UserInfo);
     }
-    Ok(url)
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(EndpointError::Query);
+    }
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err(EndpointError::NotUrl),
+    };
+    if secure || local { Ok(url) } else { Err(EndpointError::PlainHttp) }
 }
 
 #[cfg(test)]
@@ -284,5 +313,24 @@ mod tests {
             Some("AWS_ENDPOINT_URL is not an http:// or https:// url: it holds a user name or password")
         );
         assert!(error(&[("AWS_REGION", "eu west 1")]).is_some_and(|text| text.starts_with("AWS_REGION: ")));
+    }
+
+    #[test]
+    fn endpoints_are_https_or_this_machine() {
+        for text in ["http://127.0.0.1:4566", "http://localhost:5000/", "http://[::1]:1", "https://iam.example.com/x"] {
+            assert!(parse_endpoint(text).is_ok(), "{text}");
+        }
+        for (text, error) in [
+            ("localhost:4566", EndpointError::Scheme),
+            ("ftp://localhost", EndpointError::Scheme),
+            ("", EndpointError::NotUrl),
+            ("https://", EndpointError::NotUrl),
+            ("https://user:pass@host", EndpointError::UserInfo),
+            ("https://host/?x=1", EndpointError::Query),
+            ("http://iam.example.com", EndpointError::PlainHttp),
+            ("http://127.0.0.1.example.com", EndpointError::PlainHttp),
+        ] {
+            assert_eq!(parse_endpoint(text), Err(error), "{text}");
+        }
     }
 }

@@ -438,7 +438,7 @@ pub fn environment_credentials(lookup: &dyn Fn(&str) -> Option<String>) -> Resul
 /// Where the calls of a profile go.
 fn target_of(profile: &Profile) -> Result<Target, CredentialsError> {
     let endpoint = profile.endpoint_of("sts").map(parse_endpoint).transpose();
-    let endpoint_url = endpoint.map_err(|reason| unusable(profile, &format!("endpoint_url: {reason}")))?;
+    let endpoint_url = endpoint.map_err(|error| unusable(profile, &format!("endpoint_url: {error}")))?;
     Ok(Target { region: profile.region.clone(), endpoint_url })
 }
 

@@ -317,7 +317,7 @@ impl Driver {
         options: &Options,
         holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
     ) -> Result<BTreeMap<AccessKeyId, BTreeSet<ProfileName>>, Refusal> {
-        let target = files.target(signer, options.region.as_ref());
+        let target = files.target(signer, options.region.as_ref()).map_err(Refusal::Endpoint)?;
         let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
         let keys = caller
             .access_keys(Some(user))
@@ -345,7 +345,7 @@ impl Driver {
         let profile = group.profiles[0].clone();
         let (caller, signer) = match selection {
             Selection::User { signer, .. } => {
-                let target = files.target(signer, options.region.as_ref());
+                let target = files.target(signer, options.region.as_ref()).map_err(Refusal::Endpoint)?;
                 let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
                 (caller, Signer::Admin { profile: signer.clone() })
             }
@@ -646,7 +646,7 @@ fn group_of(
     }
     #[expect(clippy::expect_used, reason = "a group is made of the keys that were just put into it")]
     let secret = secret.expect("a group holds at least one key");
-    let target = files.target(&first, options.region.as_ref());
+    let target = files.target(&first, options.region.as_ref()).map_err(Refusal::Endpoint)?;
     let (key, profiles) = (id.clone(), profiles.to_vec());
     Ok(Group { key, secret, places, profiles, along: Vec::new(), mfa_serial, target })
 }

@@ -57,6 +57,9 @@ pub enum Refusal {
         /// The other.
         second: ProfileName,
     },
+    /// The profile sends its calls somewhere that akia would not talk to.
+    #[error(transparent)]
+    Endpoint(crate::profiles::BadEndpoint),
     /// It is the key of an account's root user.
     #[error("key {key} belongs to the root user of account {account}; akia does not rotate root keys")]
     Root {
@@ -253,7 +256,7 @@ impl Refusal {
             Self::NoSuchProfile { similar: None, .. } => vec!["akia status".to_owned()],
             Self::NotAKey { instead: Some(instead), .. } => vec![format!("akia rotate --profile {}", quote_name(instead))],
             Self::NotAKey { profile, .. } => vec![format!("akia status --profile {}", quote_name(profile))],
-            Self::UnsafeFile { .. } | Self::NoSecret { .. } => vec!["mend the file in an editor, then: akia status".into()],
+            Self::UnsafeFile { .. } | Self::NoSecret { .. } | Self::Endpoint(_) => vec!["mend the file in an editor, then: akia status".into()],
             Self::TwoSecrets { first, .. } => vec![format!("akia status --profile {}", quote_name(first))],
             Self::Root { .. } => vec![
                 "delete the root key in the console (Security credentials of the root user), and use an IAM user or role"
