@@ -94,7 +94,10 @@ impl Inquiry<'_> {
     }
 
     async fn about(&self, question: &Question<'_>) -> Answer {
-        let target = self.files.target(&question.profile.name, None);
+        let target = self
+            .files
+            .target(&question.profile.name, None)
+            .map_err(|error| Failure { kind: FailureKind::Other, reason: error.to_string() })?;
         let (credentials, mfa) = self.credentials(question, &target).await?;
         let is_session = question.secret.is_none();
         let caller = self.aws.caller(credentials, &target);
@@ -168,7 +171,7 @@ impl Inquiry<'_> {
 /// Where `profile` sends its questions, for the message that nothing came back.
 #[must_use]
 pub fn endpoint_of(aws: &Aws, files: &AwsFiles, profile: &ProfileName) -> String {
-    aws.sts_host(&files.target(profile, None))
+    aws.sts_host(&files.target(profile, None).unwrap_or_default())
 }
 
 /// Whether two profiles that hold the same key id hold the same key. Of temporary credentials each has its own.

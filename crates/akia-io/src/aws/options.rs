@@ -129,7 +129,12 @@ impl AwsOptions {
     pub fn from_env(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
         let text = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         let flag = |name: &str| text(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        let ignored = flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         let endpoint = |variable: &'static str| {
+            // What is not used is not judged.
+            if ignored {
+                return Ok(None);
+            }
             let parse = |value: String| {
                 parse_endpoint(value.trim()).map_err(|error| OptionsError::Endpoint { variable, error })
             };
@@ -154,7 +159,7 @@ impl AwsOptions {
                 sts: endpoint("AWS_ENDPOINT_URL_STS")?,
                 cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
             },
-            ignore_configured_endpoints: flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+            ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
                 Some(region) => Some(region),
                 None => region("AWS_DEFAULT_REGION")?,
@@ -276,8 +281,8 @@ mod tests {
 
     #[test]
     fn endpoints_have_the_precedence_of_the_aws_cli() {
-        let profile = Target { region: None, endpoint_url: Url::parse("http://profile").ok() };
-        let all = [("AWS_ENDPOINT_URL_IAM", "http://iam"), ("AWS_ENDPOINT_URL", "http://all")];
+        let profile = Target { region: None, endpoint_url: Url::parse("https://profile").ok() };
+        let all = [("AWS_ENDPOINT_URL_IAM", "https://iam"), ("AWS_ENDPOINT_URL", "https://all")];
         let host = |options: &AwsOptions, service| {
             options.endpoint(service, &profile).and_then(|url| url.host_str().map(str::to_owned))
         };
@@ -285,7 +290,7 @@ mod tests {
         assert_eq!(host(&options, Service::Iam).as_deref(), Some("iam"));
         assert_eq!(host(&options, Service::Sts).as_deref(), Some("all"));
         assert_eq!(host(&from(&[]).unwrap(), Service::Sts).as_deref(), Some("profile"));
-        options.endpoint_url = Url::parse("http://flag").ok();
+        options.endpoint_url = Url::parse("https://flag").ok();
         assert_eq!(host(&options, Service::Iam).as_deref(), Some("flag"));
         let ignored = from(&[all[0], all[1], ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]).unwrap();
         assert_eq!(host(&ignored, Service::Iam), None);
@@ -306,11 +311,11 @@ mod tests {
         let url = "AWS_ENDPOINT_URL";
         assert_eq!(
             error(&[(url, "localhost:5000")]).as_deref(),
-            Some("AWS_ENDPOINT_URL is not an http:// or https:// url: its scheme is neither http nor https")
+            Some("AWS_ENDPOINT_URL: it must start with http:// or https://")
         );
         assert_eq!(
             error(&[(url, "https://ann:hunter2@example.com")]).as_deref(),
-            Some("AWS_ENDPOINT_URL is not an http:// or https:// url: it holds a user name or password")
+            Some("AWS_ENDPOINT_URL: a user name or password must not stand in it")
         );
         assert!(error(&[("AWS_REGION", "eu west 1")]).is_some_and(|text| text.starts_with("AWS_REGION: ")));
     }
