@@ -356,6 +356,10 @@ impl Driver {
                 (caller, Signer::Own { profile, mfa_serial: group.mfa_serial.clone() })
             }
         };
+        // Before the keys are read, so that no other akia changes them under the plan; and an unfinished rotation is
+        // named as what it is, not as two keys.
+        let lock = lock_user(state, &identity).map_err(|error| Refusal::Busy { user: user.to_string(), error })?;
+        self.check_unfinished(&identity).await?;
         let keys = caller
             .access_keys(Some(&user))
             .await
@@ -375,8 +379,6 @@ impl Driver {
             }
         }
         let room = self.room(holders, &group, &identity, &keys, &caller, options).await?;
-        let lock = lock_user(state, &identity).map_err(|error| Refusal::Busy { user: user.to_string(), error })?;
-        self.check_unfinished(&identity).await?;
         self.check_rights(&caller, &identity, options).await?;
         let mut warnings = Vec::new();
         for place in &group.places {
