@@ -196,8 +196,16 @@ impl Driver {
     }
 
     async fn make_room(&self, rotation: &Rotation, key: &AccessKeyId) -> Result<Event, SignerError> {
+        let plan = rotation.plan();
         let caller = self.signer(rotation).await?;
-        caller.delete_access_key(rotation.plan().identity.user_name(), key).await?;
+        // Read again right before the act: a person may have thought about the plan for an hour.
+        let keys = caller.access_keys(Some(plan.identity.user_name())).await?;
+        if let Some(listed) = keys.iter().find(|listed| listed.id == *key) {
+            if listed.status == KeyStatus::Active && caller.access_key_last_used(key).await?.0 != LastUsed::Never {
+                return Err(SignerError::InUse { key: key.clone() });
+            }
+            delete_key(&caller, plan, key).await?;
+        }
         Ok(Event::RoomMade)
     }
 
@@ -259,7 +267,10 @@ impl Driver {
         let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Inactive).await?;
         Ok(match change {
             KeyChange::Done => Event::DisplacedDeactivated,
-            KeyChange::Gone => Event::DisplacedGone,
+            KeyChange::Gone => {
+                confirm_gone(&caller, plan, &plan.displaced).await?;
+                Event::DisplacedGone
+            }
         })
     }
 
@@ -272,7 +283,7 @@ impl Driver {
             None => Event::DisplacedGone,
             Some(KeyStatus::Active) => Event::DisplacedFoundActive,
             Some(KeyStatus::Inactive) => {
-                caller.delete_access_key(user, key).await?;
+                delete_key(&caller, rotation.plan(), key).await?;
                 Event::DisplacedDeleted
             }
         })
@@ -284,7 +295,10 @@ impl Driver {
         let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Active).await?;
         Ok(match change {
             KeyChange::Done => Event::DisplacedActivated,
-            KeyChange::Gone => Event::DisplacedGone,
+            KeyChange::Gone => {
+                confirm_gone(&caller, plan, &plan.displaced).await?;
+                Event::DisplacedGone
+            }
         })
     }
 
@@ -294,13 +308,16 @@ impl Driver {
         let user = rotation.plan().identity.user_name();
         Ok(match caller.update_access_key(user, new, KeyStatus::Inactive).await? {
             KeyChange::Done => Event::NewDeactivated,
-            KeyChange::Gone => Event::NewDeleted,
+            KeyChange::Gone => {
+                confirm_gone(&caller, rotation.plan(), new).await?;
+                Event::NewDeleted
+            }
         })
     }
 
     async fn delete(&self, rotation: &Rotation, key: &AccessKeyId, done: Event) -> Result<Event, SignerError> {
         let caller = self.signer(rotation).await?;
-        caller.delete_access_key(rotation.plan().identity.user_name(), key).await?;
+        delete_key(&caller, rotation.plan(), key).await?;
         Ok(done)
     }
 
@@ -321,6 +338,24 @@ impl Driver {
     ) -> Result<Stage, SealError> {
         Ok(Stage { key: key.clone(), sealed: self.sealer.seal(secret, id, key)? })
     }
+}
+
+/// Deletes a key; one that is gone already is checked to be.
+async fn delete_key(caller: &Caller, plan: &Plan, key: &AccessKeyId) -> Result<(), SignerError> {
+    match caller.delete_access_key(plan.identity.user_name(), key).await? {
+        KeyChange::Done => Ok(()),
+        KeyChange::Gone => confirm_gone(caller, plan, key).await,
+    }
+}
+
+/// `NoSuchEntity` may mean the user, renamed meanwhile, or a part of AWS that lags: only a list without the key counts.
+async fn confirm_gone(caller: &Caller, plan: &Plan, key: &AccessKeyId) -> Result<(), SignerError> {
+    let user = plan.identity.user_name();
+    let keys = caller.access_keys(Some(user)).await?;
+    if keys.iter().any(|listed| listed.id == *key) {
+        return Err(SignerError::StillListed { key: key.clone(), user: user.to_string() });
+    }
+    Ok(())
 }
 
 /// Keys that were not there when the plan was made.

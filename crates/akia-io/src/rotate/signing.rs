@@ -37,6 +37,20 @@ pub enum SignerError {
         /// What failed.
         reason: String,
     },
+    /// AWS says that there is no such key, and lists it.
+    #[error("AWS says that user {user} has no key {key}, and lists it all the same")]
+    StillListed {
+        /// The key.
+        key: AccessKeyId,
+        /// The user.
+        user: String,
+    },
+    /// A key that was to be deleted to make room has come into use.
+    #[error("key {key} is active and has been used since the plan was made; it is not deleted")]
+    InUse {
+        /// The key.
+        key: AccessKeyId,
+    },
     /// The signer answers as somebody else than the plan says.
     #[error(
         "user {name} has the unique id {found} now, but the plan was made for {planned}: it was deleted and made anew"
