@@ -1,0 +1,973 @@
+//! The driver against the sandbox, in one process, with a clock that a test turns: every fault at every call, a crash
+//! before and after every record, undo from every stage. What the real binary would need minutes for (the quarantine
+//! of a lost create, the grace of an old key) passes at once here.
+//!
+//! After every story the same lines must hold: each place holds a key that authenticates, no key is left that nobody
+//! was told of, and no create request follows one whose outcome is unknown before its quarantine is over.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use akia_core::journal::{Attribution, Event, Intent, Record};
+use akia_core::profile::FileKind;
+use akia_core::rotation::{AbortReason, Decision, Pace, Place, Rest, Retirement, Rotation};
+use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey};
+use akia_io::aws::{Aws, AwsOptions, Credentials, MfaPrompt, NoCode, Target, Wallet};
+use akia_io::clock::Clock;
+use akia_io::files::AwsPaths;
+use akia_io::keychain::NoKeychain;
+use akia_io::place::Places;
+use akia_io::profiles::AwsFiles;
+use akia_io::rotate::{Draw, DriveError, Driver, Options, Refusal, Selection, Signers, Stop, Watch};
+use akia_io::seal::{Sealed, Sealer};
+use akia_io::state::{Lock, LockError, StateFolder};
+use akia_io::store::sqlite::SqliteStore;
+use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary};
+use akia_sandbox::{Call, Clock as SandboxClock, Fault, FaultKind, KeyPair, LastUsed, Propagation, Sandbox};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+const START: &str = "2026-03-01T12:00:30Z";
+const QUARANTINE: SignedDuration = SignedDuration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Runs after which a rotation without faults must have come to rest.
+const RUNS: usize = 8;
+
+const CALLS: [&str; 6] = [
+    "GetCallerIdentity",
+    "ListAccessKeys",
+    "CreateAccessKey",
+    "UpdateAccessKey",
+    "DeleteAccessKey",
+    "GetAccessKeyLastUsed",
+];
+
+fn fault_kinds() -> Vec<FaultKind> {
+    vec![
+        FaultKind::LostAnswerBeforeCommit,
+        FaultKind::LostAnswerAfterCommit,
+        FaultKind::DelayedCommit(Duration::from_secs(30)),
+        // Later than the quarantine waits.
+        FaultKind::DelayedCommit(Duration::from_secs(75)),
+        FaultKind::TruncatedAnswer,
+        FaultKind::Throttle,
+        FaultKind::ServerError { status: 500, committed: false },
+        FaultKind::ServerError { status: 503, committed: true },
+        FaultKind::Slow(Duration::from_secs(20)),
+        FaultKind::InvalidClientTokenId,
+        FaultKind::AccessDenied,
+        FaultKind::Refuse { status: 409, code: "LimitExceeded".into(), message: "Cannot exceed quota".into() },
+        FaultKind::Refuse { status: 404, code: "NoSuchEntity".into(), message: "The user cannot be found".into() },
+        FaultKind::Garbage(b"<html><body>Welcome to this hotel</body></html>".to_vec()),
+        FaultKind::Garbage(Vec::new()),
+    ]
+}
+
+#[tokio::test]
+async fn a_rotation_delivers_everywhere_and_ends_in_grace_and_the_next_run_deletes_the_old_key() {
+    let world = World::new();
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("happy", &rotation).await;
+    let new = rotation.new_key().unwrap().to_string();
+    assert_eq!(world.keys(), [(new.clone(), true), (world.old.id.clone(), false)].into());
+    assert_eq!(world.held().await, [new.clone(), new.clone()]);
+    assert_eq!(world.creates().len(), 1);
+
+    world.sandbox.advance(8 * DAY);
+    let (rotation, rest) = world.settle(None).await;
+    assert_eq!(rest, Rest::Retired);
+    assert!(rotation.is_over());
+    assert_eq!(world.keys(), [(new, true)].into());
+    assert!(world.staged_keys(&rotation).await.is_empty(), "the staged secrets are wiped");
+}
+
+#[tokio::test]
+async fn retirement_at_once_deletes_the_old_key_and_keeping_leaves_it_active() {
+    let world = World::new();
+    let (_, rest) = world.rotate_with(&Options { retirement: Retirement::Delete, ..options() }).await.rested();
+    assert_eq!(rest, Rest::Retired);
+    assert_eq!(world.keys().len(), 1);
+
+    let world = World::new();
+    let (rotation, rest) = world.rotate_with(&Options { retirement: Retirement::Keep, ..options() }).await.rested();
+    assert_eq!(rest, Rest::Kept);
+    assert_eq!(world.keys().iter().filter(|(_, active)| *active).count(), 2);
+    world.check("kept", &rotation).await;
+}
+
+#[tokio::test]
+async fn a_rotation_outlasts_the_delays_of_aws() {
+    for seed in 0..12 {
+        let world = World::built(Sandbox::builder().seed(seed).propagation(Propagation::realistic()));
+        let (rotation, rest) = world.rotate().await.rested();
+        assert!(matches!(rest, Rest::InGrace { .. }), "seed {seed}: {rest:?}");
+        world.sandbox.advance(Duration::from_secs(60));
+        world.check(&format!("seed {seed}"), &rotation).await;
+    }
+}
+
+/// Every fault of the sandbox, at every call that a rotation makes.
+#[tokio::test]
+async fn no_fault_at_any_call_loses_a_key() {
+    let clean = World::new();
+    clean.rotate().await.rested();
+    let made = |action: &str| clean.sandbox.log().iter().filter(|call| call.action == action).count();
+    let mut stories = 0;
+    for action in CALLS {
+        for kind in fault_kinds() {
+            for nth in 1..=made(action).max(1) {
+                let world = World::new();
+                let fault = Fault::on(action, kind.clone()).nth(nth.try_into().unwrap());
+                world.sandbox.inject(fault);
+                world.survives(&format!("{kind:?} at {action} {nth}")).await;
+                stories += 1;
+            }
+        }
+    }
+    assert!(stories > 150, "{stories} stories");
+}
+
+/// The same, with a service that stays broken until somebody runs `akia resume`.
+#[tokio::test]
+async fn a_service_that_stays_broken_is_waited_for_and_resumed() {
+    for action in CALLS {
+        for kind in fault_kinds() {
+            for nth in [1, 3] {
+                let world = World::new();
+                world.sandbox.inject(Fault::on(action, kind.clone()).nth(nth).always());
+                world.survives(&format!("{kind:?} at every {action} from {nth} on")).await;
+            }
+        }
+    }
+}
+
+/// A kill before and after each record of the journal; then another process takes the rotation up.
+#[tokio::test]
+async fn a_kill_around_any_record_is_recovered_from() {
+    for retirement in [Retirement::Deactivate, Retirement::Delete] {
+        let options = Options { retirement, ..options() };
+        let records = World::new().count_records(&options).await;
+        for at in 1..=records {
+            for after in [false, true] {
+                let world = World::new();
+                let story = format!("{retirement:?}, killed {} record {at}", if after { "after" } else { "before" });
+                world.rotate_and_crash(&options, at, after).await;
+                world.recovers(&story).await;
+            }
+        }
+    }
+}
+
+/// A kill at any point at which the program waits for anything: files, the network, the journal.
+#[tokio::test]
+async fn a_kill_at_any_wait_is_recovered_from() {
+    for polls in 1..=150 {
+        let world = World::new();
+        let finished = {
+            let options = options();
+            let mut run = pin!(world.rotate_with(&options));
+            let mut left = polls;
+            std::future::poll_fn(|context| {
+                if left == 0 {
+                    return Poll::Ready(None);
+                }
+                left -= 1;
+                run.as_mut().poll(context).map(Some)
+            })
+            .await
+        };
+        if let Some(outcome) = finished {
+            outcome.rested();
+            return;
+        }
+        // Work on another thread goes on for a moment where a kill would have ended it.
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        world.recovers(&format!("killed at wait {polls}")).await;
+    }
+}
+
+#[tokio::test]
+async fn undo_leads_back_from_every_stage() {
+    for retirement in [Retirement::Deactivate, Retirement::Keep] {
+        let options = Options { retirement, ..options() };
+        let records = World::new().count_records(&options).await;
+        for at in 1..=records {
+            let world = World::new();
+            let story = format!("{retirement:?}, undone after record {at}");
+            world.rotate_and_crash(&options, at, true).await;
+            let driver = world.driver().await;
+            let mut rotation = world.latest(&driver).await.unwrap();
+            if rotation.clone().apply(&Record { at: world.now(), event: Event::UndoRequested }).is_err() {
+                // Whether a key was made is not known: that is found out first.
+                drop(driver);
+                rotation = world.settle(None).await.0;
+            }
+            let driver = world.driver().await;
+            if rotation.is_over() {
+                continue;
+            }
+            driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+            let rest = driver.run(&mut rotation, &never(), &Silent).await.unwrap();
+            assert!(
+                matches!(rest, Rest::Undone { .. } | Rest::UndoneAndClean | Rest::Aborted { why: AbortReason::Undone }),
+                "{story}: {rest:?}"
+            );
+            world.check(&story, &rotation).await;
+            assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()], "{story}");
+            world.sandbox.advance(8 * DAY);
+            let (rotation, _) = world.settle(None).await;
+            assert_eq!(world.keys(), [(world.old.id.clone(), true)].into(), "{story}: only the old key is left");
+            assert!(rotation.is_over(), "{story}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_during_undo_is_recovered_from() {
+    for at in 1..=14 {
+        for after in [false, true] {
+            let world = World::new();
+            let (mut rotation, _) = world.rotate().await.rested();
+            let fuse = Fuse::new(world.store().await, at, after);
+            let driver = world.driver_on(Arc::clone(&fuse) as SharedStore);
+            let blown = {
+                let undo = async {
+                    driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+                    driver.run(&mut rotation, &never(), &Silent).await.unwrap()
+                };
+                tokio::select! { _ = undo => false, () = fuse.blown.notified() => true }
+            };
+            let driver = world.driver().await;
+            let mut rotation = world.latest(&driver).await.unwrap();
+            if blown && !rotation.is_being_undone() && matches!(rotation.rest(world.now()), Rest::InGrace { .. }) {
+                driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+            }
+            let (rotation, rest) = world.settle(None).await;
+            let story = format!("undo killed {} record {at}", if after { "after" } else { "before" });
+            assert!(matches!(rest, Rest::Undone { .. }), "{story}: {rest:?}");
+            world.check(&story, &rotation).await;
+            assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()], "{story}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_create_that_made_a_key_is_attributed_by_cloudtrail_and_the_key_deleted() {
+    let world = World::new();
+    world.allow_cloudtrail();
+    world.sandbox.inject(Fault::on("CreateAccessKey", FaultKind::LostAnswerAfterCommit));
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("attributed", &rotation).await;
+    assert_eq!(world.creates().len(), 2);
+    assert_eq!(world.keys().len(), 2, "the old key and the new one; the orphan is gone");
+}
+
+#[tokio::test]
+async fn without_cloudtrail_a_person_decides_whose_key_a_lost_create_left() {
+    for delete in [true, false] {
+        let world = World::new();
+        world.sandbox.inject(Fault::on("CreateAccessKey", FaultKind::LostAnswerAfterCommit));
+        let (rotation, rest) = world.rotate().await.rested();
+        let Rest::Undecided { decision: Decision::Orphans { keys } } = &rest else { panic!("{rest:?}") };
+        let orphan = world.keys().into_iter().map(|(id, _)| id).find(|id| *id != world.old.id).unwrap();
+        assert_eq!(keys.iter().map(ToString::to_string).collect::<Vec<_>>(), std::slice::from_ref(&orphan));
+        assert_eq!(world.creates().len(), 1, "nothing is created while that is open");
+        world.check("orphan reported", &rotation).await;
+
+        let event = if delete {
+            Event::OrphanAttributed { key: orphan.parse().unwrap(), evidence: Attribution::Person }
+        } else {
+            Event::OrphanDisowned
+        };
+        let (rotation, rest) = world.settle(Some(event)).await;
+        if delete {
+            assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+            assert!(world.keys().iter().all(|(id, _)| *id != orphan));
+        } else {
+            assert_eq!(rest, Rest::Aborted { why: AbortReason::NoRoom });
+            assert!(world.keys().contains(&(orphan, true)), "somebody else's key is left alone");
+            assert!(rotation.is_over());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_create_that_made_nothing_is_tried_again_after_the_quarantine() {
+    let world = World::new();
+    world.sandbox.inject(Fault::on("CreateAccessKey", FaultKind::LostAnswerBeforeCommit));
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("lost before commit", &rotation).await;
+    let creates = world.creates();
+    assert_eq!(creates.len(), 2);
+    assert!(creates[1].at.duration_since(creates[0].at) >= QUARANTINE);
+}
+
+#[tokio::test]
+async fn a_key_that_appears_after_the_quarantine_is_taken_for_ours_or_reported_and_never_doubled() {
+    let world = World::new();
+    let late = FaultKind::DelayedCommit(Duration::from_secs(61));
+    world.sandbox.inject(Fault::on("CreateAccessKey", late));
+    let (rotation, rest) = world.rotate().await.rested();
+    world.check("late commit", &rotation).await;
+    assert!(matches!(rest, Rest::Undecided { decision: Decision::Orphans { .. } } | Rest::InGrace { .. }), "{rest:?}");
+}
+
+#[tokio::test]
+async fn an_old_key_in_use_after_promotion_is_not_deactivated_until_a_person_says_so() {
+    let world = World::new();
+    let watch = WhenPromoted { sandbox: world.sandbox.clone(), key: world.old.id.clone() };
+    let (rotation, rest) = world.rotate_watched(&options(), &watch).await.rested();
+    let Rest::Undecided { decision: Decision::StillUsed { last_used } } = &rest else { panic!("{rest:?}") };
+    assert!(matches!(last_used, akia_core::LastUsed::At { service, .. } if service == "s3"));
+    assert!(world.keys().contains(&(world.old.id.clone(), true)), "the old key stays active");
+    world.check("still used", &rotation).await;
+    let (_, rest) = world.settle(Some(Event::EvidenceWaived)).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    assert!(world.keys().contains(&(world.old.id.clone(), false)));
+}
+
+#[tokio::test]
+async fn an_old_key_whose_use_cannot_be_read_is_not_deactivated() {
+    let world = World::new();
+    world.sandbox.inject(Fault::on("GetAccessKeyLastUsed", FaultKind::AccessDenied).always());
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(
+        matches!(
+            &rest,
+            Rest::Undecided { decision: Decision::StillUsed { last_used: akia_core::LastUsed::Unknown { .. } } }
+        ),
+        "{rest:?}"
+    );
+    assert!(world.keys().contains(&(world.old.id.clone(), true)));
+    world.check("unknown use", &rotation).await;
+}
+
+#[tokio::test]
+async fn a_rival_machine_makes_us_delete_our_key_and_stop() {
+    let world = World::built(Sandbox::builder().seed(7).racy_quota(Duration::from_secs(3600)));
+    let watch = WhenCreated { sandbox: world.sandbox.clone() };
+    let (rotation, rest) = world.rotate_watched(&options(), &watch).await.rested();
+    assert!(matches!(rest, Rest::Aborted { why: AbortReason::Rival { .. } }), "{rest:?}");
+    assert!(rotation.is_over());
+    assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()]);
+    assert_eq!(world.keys().len(), 2, "the old key and the rival's");
+}
+
+#[tokio::test]
+async fn a_place_that_somebody_else_rewrote_is_left_alone_and_said_so() {
+    let world = World::new();
+    let path = world.path("config");
+    let watch = Rewrite { path: path.clone() };
+    let (rotation, rest) = world.rotate_watched(&options(), &watch).await.rested();
+    let Rest::Interrupted { error } = &rest else { panic!("{rest:?}") };
+    assert!(error.contains("AKIAIOSFODNN7EXAMPLE"), "{error}");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("AKIAIOSFODNN7EXAMPLE"), "their key is still there");
+    assert!(world.keys().contains(&(world.old.id.clone(), true)), "the old key stays active");
+    assert!(rotation.new_key().is_some(), "the new key is known to the journal");
+}
+
+#[tokio::test]
+async fn somebody_who_activates_the_old_key_in_its_grace_keeps_it() {
+    let world = World::new();
+    world.rotate().await.rested();
+    world.sandbox.account().user("ann").unwrap().set_key_active(&world.old.id, true).unwrap();
+    world.sandbox.advance(8 * DAY);
+    let (_, rest) = world.settle(None).await;
+    assert_eq!(rest, Rest::Undecided { decision: Decision::Reactivated });
+    assert!(world.keys().contains(&(world.old.id.clone(), true)));
+}
+
+#[tokio::test]
+async fn an_unfinished_rotation_is_named_before_anything_else_stands_in_the_way() {
+    let world = World::new();
+    let options = options();
+    let records = world.count_records(&options).await;
+    for at in 2..records {
+        let world = World::new();
+        world.rotate_and_crash(&options, at, true).await;
+        let driver = world.driver().await;
+        let unfinished = world.latest(&driver).await.unwrap();
+        if matches!(unfinished.rest(world.now()), Rest::InGrace { .. }) {
+            continue;
+        }
+        let refusal = match world.rotate().await {
+            Done::Refused(refusal) => refusal,
+            Done::Rested(rotation, rest) => panic!("record {at}: {rest:?} of {:?}", rotation.plan().id),
+            Done::Stopped(error) => panic!("record {at}: {error}"),
+        };
+        let Refusal::Unfinished { rotation, .. } = &refusal else { panic!("record {at}: {refusal}") };
+        assert_eq!(*rotation, unfinished.plan().id);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_came_into_use_is_not_deleted_to_make_room() {
+    let world = World::new();
+    let ann = world.sandbox.account().user("ann").unwrap();
+    let spare = ann.add_access_key(world.now() - 100 * DAY).unwrap();
+    let options = Options { make_room: vec![spare.id.parse().unwrap()], ..options() };
+    let used = LastUsed { at: world.now(), service: "s3".into(), region: "eu-west-1".into() };
+    let watch = WhenPlanned { sandbox: world.sandbox.clone(), key: spare.id.clone(), used };
+    let outcome = world.rotate_watched(&options, &watch).await;
+    assert!(world.keys().contains(&(spare.id.clone(), true)), "a key in use is not deleted: {}", outcome.words());
+}
+
+// ---- The world.
+
+/// A sandbox, a user with an old key in a profile of each file, and a state folder.
+struct World {
+    sandbox: Sandbox,
+    folder: tempfile::TempDir,
+    old: KeyPair,
+}
+
+/// How a run ended.
+enum Done {
+    Refused(Refusal),
+    Rested(Box<Rotation>, Rest),
+    Stopped(DriveError),
+}
+
+impl Done {
+    fn rested(self) -> (Rotation, Rest) {
+        match self {
+            Self::Rested(rotation, rest) => (*rotation, rest),
+            Self::Refused(refusal) => panic!("refused: {refusal}"),
+            Self::Stopped(error) => panic!("stopped: {error}"),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Rested(_, rest) => format!("{rest:?}"),
+            Self::Refused(refusal) => format!("refused: {refusal}"),
+            Self::Stopped(error) => format!("stopped: {error}"),
+        }
+    }
+}
+
+fn options() -> Options {
+    Options {
+        retirement: Retirement::Deactivate,
+        grace: SignedDuration::from_hours(7 * 24),
+        older_than: None,
+        make_room: Vec::new(),
+        region: None,
+        without_evidence: false,
+        pace: Pace::default(),
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self::built(Sandbox::builder().seed(7))
+    }
+
+    fn built(builder: akia_sandbox::Builder) -> Self {
+        let sandbox = builder.clock(SandboxClock::Manual(START.parse().unwrap())).build();
+        let ann = sandbox.add_user("ann", "/").unwrap();
+        let actions = ["Create", "Delete", "List", "Update"].map(|verb| match verb {
+            "List" => "\"iam:ListAccessKeys\"".to_owned(),
+            verb => format!("\"iam:{verb}AccessKey\""),
+        });
+        let actions = format!("{},\"iam:GetAccessKeyLastUsed\"", actions.join(","));
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":[{actions}],
+            "Resource":"arn:aws:iam::*:user/${{aws:username}}"}}}}"#
+        );
+        ann.put_policy("own-keys", &policy).unwrap();
+        let old = ann.add_access_key(sandbox.now() - 400 * DAY).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let pair = format!("aws_access_key_id = {}\naws_secret_access_key = {}\n", old.id, old.secret);
+        std::fs::write(folder.path().join("credentials"), format!("# mine\n[a]\n{pair}")).unwrap();
+        std::fs::write(folder.path().join("config"), format!("[profile b]\n{pair}region = eu-west-1\n")).unwrap();
+        Self { sandbox, folder, old }
+    }
+
+    fn allow_cloudtrail(&self) {
+        let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"cloudtrail:LookupEvents","Resource":"*"}}"#;
+        self.sandbox.account().user("ann").unwrap().put_policy("trail", policy).unwrap();
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.sandbox.now()
+    }
+
+    fn state(&self) -> StateFolder {
+        StateFolder::open(&self.path("state")).unwrap()
+    }
+
+    fn files(&self) -> AwsFiles {
+        AwsFiles::load(AwsPaths { credentials: self.path("credentials"), config: self.path("config") }).unwrap()
+    }
+
+    async fn store(&self) -> SharedStore {
+        Arc::new(SqliteStore::open(&self.state()).await.unwrap())
+    }
+
+    /// Everything anew from what is on the disk: another process.
+    async fn driver(&self) -> Driver {
+        self.driver_on(self.store().await)
+    }
+
+    fn driver_on(&self, store: SharedStore) -> Driver {
+        let state = self.state();
+        let (credentials, config) = self.files().both();
+        Driver {
+            aws: self.aws(),
+            store,
+            sealer: Arc::new(Sealer::open(&state, || Err(no_keychain())).unwrap()),
+            places: Arc::new(Places::new(state, || Err(no_keychain()))),
+            clock: Arc::new(Turned(self.sandbox.clone())),
+            signers: Arc::new(Signers::new(Wallet::new(credentials, config, Box::new(NoDevice)))),
+        }
+    }
+
+    fn aws(&self) -> Aws {
+        Aws::new(AwsOptions {
+            http: Some(SharedHttpClient::new(self.sandbox.connector())),
+            time: Some(self.sandbox.time_source()),
+            initial_backoff: Duration::from_millis(1),
+            ..AwsOptions::default()
+        })
+    }
+
+    async fn rotate(&self) -> Done {
+        self.rotate_with(&options()).await
+    }
+
+    async fn rotate_with(&self, options: &Options) -> Done {
+        self.rotate_watched(options, &Silent).await
+    }
+
+    async fn rotate_watched(&self, options: &Options, watch: &dyn Watch) -> Done {
+        self.rotate_on(self.store().await, options, watch).await
+    }
+
+    /// What `akia rotate -p a` does.
+    async fn rotate_on(&self, store: SharedStore, options: &Options, watch: &dyn Watch) -> Done {
+        let driver = self.driver_on(store);
+        let selection = Selection::Profiles(vec!["a".parse::<ProfileName>().unwrap()]);
+        let draw = Draw::seeded(11);
+        let prepared = driver.prepare(&self.files(), &self.state(), &selection, options, &draw).await;
+        if let Some(refused) = prepared.refused.into_iter().next() {
+            return Done::Refused(refused.refusal);
+        }
+        let one = prepared.rotations.into_iter().next().unwrap();
+        let mut rotation = match driver.begin(one.plan, &one.displaced_secret, watch).await {
+            Ok(rotation) => rotation,
+            Err(error) => return Done::Stopped(error),
+        };
+        match driver.run(&mut rotation, &never(), watch).await {
+            Ok(rest) => Done::Rested(Box::new(rotation), rest),
+            Err(error) => Done::Stopped(error),
+        }
+    }
+
+    async fn count_records(&self, options: &Options) -> i64 {
+        let (rotation, _) = self.rotate_with(options).await.rested();
+        i64::try_from(self.records(&rotation.plan().id).await.len()).unwrap()
+    }
+
+    /// The same, and the process dies around a record.
+    async fn rotate_and_crash(&self, options: &Options, at: i64, after: bool) {
+        let fuse = Fuse::new(self.store().await, at, after);
+        let store = Arc::clone(&fuse) as SharedStore;
+        tokio::select! {
+            outcome = self.rotate_on(store, options, &Silent) => panic!("no crash: {}", outcome.words()),
+            () = fuse.blown.notified() => {}
+        }
+    }
+
+    /// The latest rotation as the journal says.
+    async fn latest(&self, driver: &Driver) -> Option<Rotation> {
+        let id = driver.store.rotations().await.unwrap().pop()?.rotation;
+        Some(driver.load(&id).await.unwrap())
+    }
+
+    /// What `akia resume` does until the rotation rests, with a person's decision where one is given.
+    async fn settle(&self, mut decision: Option<Event>) -> (Rotation, Rest) {
+        let mut rested = None;
+        for _ in 0..RUNS {
+            let driver = self.driver().await;
+            let mut rotation = self.latest(&driver).await.unwrap_or_else(|| panic!("no rotation in the journal"));
+            driver.record(&mut rotation, Event::Resumed, None, &Silent).await.unwrap();
+            if let Some(event) = decision.take() {
+                driver.record(&mut rotation, event, None, &Silent).await.unwrap();
+            }
+            let rest = driver.run(&mut rotation, &never(), &Silent).await.unwrap_or_else(|error| panic!("{error}"));
+            let again = matches!(rest, Rest::Busy | Rest::Interrupted { .. });
+            rested = Some((rotation, rest));
+            if !again {
+                break;
+            }
+        }
+        rested.unwrap()
+    }
+
+    /// A run with faults, then one without: done, given up, or a person asked; and nothing lost at any time.
+    async fn survives(&self, story: &str) {
+        let first = self.rotate().await;
+        self.sandbox.clear_faults();
+        // What was delayed happens now at the latest.
+        self.sandbox.advance(Duration::from_secs(120));
+        match first {
+            Done::Refused(_) => {
+                assert_eq!(self.held().await, [self.old.id.clone(), self.old.id.clone()], "{story}");
+                assert_eq!(
+                    self.keys(),
+                    [(self.old.id.clone(), true)].into(),
+                    "{story}: refused, so nothing was changed"
+                );
+            }
+            Done::Stopped(error) => panic!("{story}: {error}"),
+            Done::Rested(rotation, rest) => {
+                if !matches!(rest, Rest::Busy | Rest::Interrupted { .. }) {
+                    self.check(story, &rotation).await;
+                }
+                self.recovers(story).await;
+            }
+        }
+    }
+
+    /// Another process takes up what it finds, answers what it is asked, and ends with everything in order.
+    async fn recovers(&self, story: &str) {
+        let driver = self.driver().await;
+        let Some(rotation) = self.latest(&driver).await else {
+            assert_eq!(self.keys(), [(self.old.id.clone(), true)].into(), "{story}: nothing planned, nothing done");
+            return;
+        };
+        let rest = rotation.rest(self.now());
+        let (mut rotation, mut rest) = if rotation.is_over() {
+            (rotation, rest)
+        } else {
+            drop(driver);
+            self.settle(None).await
+        };
+        for _ in 0..4 {
+            self.check(story, &rotation).await;
+            let event = match &rest {
+                Rest::Undecided { decision: Decision::Orphans { keys } } => {
+                    let key = keys.iter().next().unwrap().clone();
+                    Event::OrphanAttributed { key, evidence: Attribution::Person }
+                }
+                Rest::Undecided { decision: Decision::StillUsed { .. } } => Event::EvidenceWaived,
+                _ => break,
+            };
+            (rotation, rest) = self.settle(Some(event)).await;
+        }
+        self.check(story, &rotation).await;
+        match &rest {
+            Rest::InGrace { .. } => {
+                let new = rotation.new_key().unwrap().to_string();
+                assert_eq!(self.held().await, [new.clone(), new.clone()], "{story}");
+                assert_eq!(self.keys(), [(new, true), (self.old.id.clone(), false)].into(), "{story}");
+            }
+            Rest::Retired => assert_eq!(self.keys().len(), 1, "{story}"),
+            Rest::Aborted { .. } => {
+                assert_eq!(self.held().await, [self.old.id.clone(), self.old.id.clone()], "{story}");
+                assert_eq!(
+                    self.keys(),
+                    [(self.old.id.clone(), true)].into(),
+                    "{story}: given up, so nothing is left over"
+                );
+                assert!(rotation.is_over(), "{story}");
+            }
+            other => panic!("{story}: rests as {other:?}"),
+        }
+    }
+
+    /// The lines that hold after every story.
+    async fn check(&self, story: &str, rotation: &Rotation) {
+        let keys = self.keys();
+        // Every place holds a key that is active, with its own secret.
+        for (place, pair) in self.pairs().await {
+            assert!(keys.contains(&(pair.0.to_string(), true)), "{story}: {place} holds {}, of {keys:?}", pair.0);
+            let caller = self.aws().caller(Credentials::for_key(pair.0, pair.1), Target::default());
+            let answer = caller.caller_identity().await;
+            assert!(answer.is_ok(), "{story}: {place}: {}", answer.err().unwrap());
+        }
+        // No key exists that the journal does not tell of.
+        let mut known: BTreeSet<String> = self.held().await.into_iter().collect();
+        known.insert(self.old.id.clone());
+        known.extend(rotation.new_key().map(ToString::to_string));
+        match rotation.rest(self.now()) {
+            Rest::Undecided { decision: Decision::Orphans { keys } } => {
+                known.extend(keys.iter().map(ToString::to_string))
+            }
+            Rest::Aborted { why: AbortReason::Rival { keys } } => known.extend(keys.iter().map(ToString::to_string)),
+            _ => {}
+        }
+        for (key, _) in &keys {
+            assert!(known.contains(key), "{story}: key {key} is an orphan that nobody was told of");
+        }
+        // No create without an intent that is durable, and none while another is open.
+        let records = self.records(&rotation.plan().id).await;
+        let mut open = false;
+        let mut intended_at = None;
+        for record in &records {
+            match &record.event {
+                Event::Intended { intent: Intent::Create } => {
+                    assert!(!open, "{story}: a second create before the first is resolved");
+                    open = true;
+                    intended_at = Some(record.at);
+                }
+                Event::OrphanAbsent => {
+                    let waited = record.at.duration_since(intended_at.unwrap());
+                    assert!(waited >= QUARANTINE, "{story}: called absent after {waited:#}");
+                    open = false;
+                }
+                Event::KeyCreated { .. }
+                | Event::CreateRefused { .. }
+                | Event::OrphanDeleted
+                | Event::OrphanDisowned => open = false,
+                _ => {}
+            }
+        }
+        let intents =
+            records.iter().filter(|record| record.event == Event::Intended { intent: Intent::Create }).count();
+        assert!(self.creates().len() <= intents, "{story}: {} creates of {intents} intents", self.creates().len());
+    }
+
+    async fn records(&self, id: &RotationId) -> Vec<Record> {
+        let records = self.store().await.records(id).await.unwrap();
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+
+    async fn staged_keys(&self, rotation: &Rotation) -> Vec<String> {
+        let store = self.store().await;
+        let mut staged = Vec::new();
+        for (key, _) in self.keys() {
+            let key: AccessKeyId = key.parse().unwrap();
+            if store.staged(&rotation.plan().id, &key).await.unwrap().is_some() {
+                staged.push(key.to_string());
+            }
+        }
+        staged
+    }
+
+    /// The user's keys at the sandbox, and whether each is active.
+    fn keys(&self) -> BTreeSet<(String, bool)> {
+        let keys = self.sandbox.keys().into_iter().filter(|key| key.user.as_deref() == Some("ann"));
+        keys.map(|key| (key.id, key.active)).collect()
+    }
+
+    /// The create requests that were sent, in order.
+    fn creates(&self) -> Vec<Call> {
+        self.sandbox.log().into_iter().filter(|call| call.action == "CreateAccessKey").collect()
+    }
+
+    /// What stands in the files.
+    async fn pairs(&self) -> Vec<(Place, (AccessKeyId, SecretAccessKey))> {
+        let places = Places::new(self.state(), || Err(no_keychain()));
+        let mut pairs = Vec::new();
+        for (name, file, path) in [("a", FileKind::Credentials, "credentials"), ("b", FileKind::Config, "config")] {
+            let path = self.path(path).to_str().unwrap().to_owned();
+            let place = Place::Profile { path, file, profile: name.parse().unwrap() };
+            let pair = places.read(&place).await.unwrap().unwrap_or_else(|| panic!("{place} holds no key"));
+            pairs.push((place, (pair.id, pair.secret)));
+        }
+        pairs
+    }
+
+    async fn held(&self) -> Vec<String> {
+        self.pairs().await.into_iter().map(|(_, (id, _))| id.to_string()).collect()
+    }
+}
+
+fn no_keychain() -> NoKeychain {
+    NoKeychain { reason: "a test has none".into(), hint: "none".into() }
+}
+
+fn never() -> Stop {
+    let (switch, stop) = Stop::new();
+    std::mem::forget(switch);
+    stop
+}
+
+/// The sandbox's clock; to wait is to turn it.
+#[derive(Debug)]
+struct Turned(Sandbox);
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'_, ()> {
+        self.0.advance(wait);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+struct NoDevice;
+
+impl MfaPrompt for NoDevice {
+    fn code<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, NoCode>> {
+        Box::pin(async { Err(NoCode { reason: "a test has no device".into() }) })
+    }
+}
+
+/// Watches and does nothing.
+struct Silent;
+
+impl Watch for Silent {
+    fn recorded(&self, _: &Rotation, _: &Record) {}
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Somebody uses the old key after promotion.
+struct WhenPromoted {
+    sandbox: Sandbox,
+    key: String,
+}
+
+impl Watch for WhenPromoted {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if record.event == Event::Promoted {
+            self.sandbox.advance(Duration::from_secs(2));
+            let used = LastUsed { at: self.sandbox.now(), service: "s3".into(), region: "eu-west-1".into() };
+            self.sandbox.set_last_used(&self.key, Some(used)).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Somebody uses another key right after the plan was made.
+struct WhenPlanned {
+    sandbox: Sandbox,
+    key: String,
+    used: LastUsed,
+}
+
+impl Watch for WhenPlanned {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if matches!(record.event, Event::Planned { .. }) {
+            self.sandbox.set_last_used(&self.key, Some(self.used.clone())).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Another machine makes a key for the same user at the same moment.
+struct WhenCreated {
+    sandbox: Sandbox,
+}
+
+impl Watch for WhenCreated {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if matches!(record.event, Event::KeyCreated { .. }) {
+            self.sandbox.account().user("ann").unwrap().add_access_key(self.sandbox.now()).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Somebody puts another key into the config file meanwhile.
+struct Rewrite {
+    path: std::path::PathBuf,
+}
+
+impl Watch for Rewrite {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if matches!(record.event, Event::KeyCreated { .. }) {
+            let secret = ["wJalrXUtnFEMI/K7MDENG/", "bPxRfiCYEXAMPLEKEY"].concat();
+            let text = format!(
+                "[profile b]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {secret}\nregion = eu-west-1\n"
+            );
+            std::fs::write(&self.path, text).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// A journal whose process dies around the nth append.
+struct Fuse {
+    inner: SharedStore,
+    left: AtomicI64,
+    after: bool,
+    blown: Notify,
+}
+
+impl Fuse {
+    fn new(inner: SharedStore, at: i64, after: bool) -> Arc<Self> {
+        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new() })
+    }
+}
+
+impl Store for Fuse {
+    fn append_json<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        body: String,
+        stage: Option<Stage>,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+        Box::pin(async move {
+            let last = self.left.fetch_sub(1, Ordering::Relaxed) == 1;
+            if !last || self.after {
+                let appended = self.inner.append_json(rotation, body, stage).await;
+                if !last {
+                    return appended;
+                }
+            }
+            self.blown.notify_one();
+            std::future::pending().await
+        })
+    }
+
+    fn staged<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        key: &'a AccessKeyId,
+    ) -> BoxFuture<'a, Result<Option<Sealed>, StoreError>> {
+        self.inner.staged(rotation, key)
+    }
+
+    fn stage<'a>(&'a self, rotation: &'a RotationId, stage: Stage) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.stage(rotation, stage)
+    }
+
+    fn unstage<'a>(
+        &'a self,
+        rotation: &'a RotationId,
+        key: Option<&'a AccessKeyId>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.inner.unstage(rotation, key)
+    }
+
+    fn rotations(&self) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>> {
+        self.inner.rotations()
+    }
+
+    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.inner.entries(rotation)
+    }
+
+    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
+        self.inner.verify(expect)
+    }
+
+    fn lock(&self, name: &str) -> Result<Lock, LockError> {
+        self.inner.lock(name)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
