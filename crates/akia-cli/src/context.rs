@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use akia_core::ProfileName;
 use akia_io::aws::AwsOptions;
@@ -43,6 +44,14 @@ impl Environment {
     #[must_use]
     pub fn secret(name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+
+    /// The program that runs now, to run it again.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn executable() -> std::io::Result<PathBuf> {
+        std::env::current_exe()
     }
 
     /// The value of a variable that is set, empty or not.

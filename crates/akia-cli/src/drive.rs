@@ -140,7 +140,7 @@ impl Watch for Teller {
 }
 
 /// Waits for Ctrl-C or a request to end. `false` where signals cannot be had.
-async fn interrupted() -> bool {
+pub(crate) async fn interrupted() -> bool {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -15,6 +15,7 @@ pub mod exit;
 pub mod holdings;
 pub mod logging;
 pub mod output;
+pub mod practice;
 pub mod progress;
 pub mod prompt;
 pub mod rotations;

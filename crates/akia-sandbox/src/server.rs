@@ -20,6 +20,9 @@ use crate::service::{Reply, Request, Service};
 /// The longest body that is read. IAM's longest parameter is a policy of some kilobytes.
 const LONGEST_BODY: usize = 1 << 20;
 
+/// Behind it stands the name of the user whose device's code is wanted.
+const MFA_CODE_PATH: &str = "/_sandbox/mfa-code/";
+
 /// A sandbox that listens. It stops at [`Server::shutdown`], or when this value and the runtime are gone.
 #[derive(Debug)]
 pub struct Server {
@@ -88,6 +91,9 @@ async fn handle(
     peer: SocketAddr,
 ) -> Result<http::Response<Full<Bytes>>, NoAnswer> {
     let (parts, body) = request.into_parts();
+    if let Some(user) = parts.uri.path().strip_prefix(MFA_CODE_PATH).filter(|_| parts.method == http::Method::GET) {
+        return Ok(mfa_code(&service, user));
+    }
     let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
         let mut refusal = http::Response::new(Full::from("the body is too long or broke off\n"));
         *refusal.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
@@ -111,6 +117,18 @@ async fn handle(
                 response = response.header(name, value);
             }
             response.body(Full::new(body)).map_err(|_| NoAnswer)
+        }
+    }
+}
+
+/// The authenticator of a person who practises: not AWS's, and without a signature.
+fn mfa_code(service: &Service, user: &str) -> http::Response<Full<Bytes>> {
+    match service.mfa_code(|device| device.user.as_deref() == Some(user)) {
+        Some(code) => http::Response::new(Full::from(format!("{code}\n"))),
+        None => {
+            let mut missing = http::Response::new(Full::from("no user of this name has an MFA device\n"));
+            *missing.status_mut() = http::StatusCode::NOT_FOUND;
+            missing
         }
     }
 }

@@ -72,8 +72,8 @@ impl Verb {
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
             Self::Credentials(_) => unbuilt("credentials"),
-            Self::Demo(_) => unbuilt("demo"),
-            Self::Sandbox(_) => unbuilt("sandbox"),
+            Self::Demo(args) => on_runtime(demo::run(context, args)),
+            Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
         }
     }
 }

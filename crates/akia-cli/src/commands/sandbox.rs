@@ -1,16 +1,33 @@
 //! `akia sandbox`: a small AWS on this machine, to practise on.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use akia_core::cheatsheet::quote;
+use akia_sandbox::Propagation;
+use anstyle::{AnsiColor, Style};
 use clap::Args;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::context::Context;
+use crate::drive;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::Format;
+use crate::practice::{MFA_USER, Scene, World};
 
 /// Run a small AWS on this machine, with made-up AWS files to practise on
 ///
-/// Starts IAM and STS on a free port of this machine, writes a made-up ~/.aws into a folder of its own, and prints the
-/// lines that point akia and the AWS CLI at them. Your own files and your own AWS are not touched. Ends with Ctrl-C.
+/// Starts IAM, STS and CloudTrail's event history on a free port of this machine, writes a made-up ~/.aws into a folder
+/// of its own, and prints the lines that point akia and the AWS CLI at them. Your own files and your own AWS are not
+/// touched. Ends with Ctrl-C; the AWS is gone then, and so is a temporary folder.
+///
+/// With --output json, the first line of stdout is one JSON object with the same, as soon as calls are answered.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
     ("akia sandbox", "on a free port, in a temporary folder"),
+    ("akia sandbox --lag", "new keys take seconds to work, as on AWS"),
     ("akia sandbox --port 4566 --folder ./practice", "on this port, in a folder that stays"),
 ]))]
 pub struct SandboxArgs {
@@ -21,4 +38,173 @@ pub struct SandboxArgs {
     /// Folder for the made-up AWS files; it must be empty or absent [default: a temporary one]
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+
+    /// Let changes take as long to spread as on AWS: new keys fail for seconds, lists and last uses lag
+    #[arg(long)]
+    pub lag: bool,
+}
+
+/// Variables that would beat the made-up profiles.
+const IN_THE_WAY: [&str; 7] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// When the port is taken or the folder cannot be used.
+pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<Exit, CommandError> {
+    if context.format() == Format::Csv {
+        return Err(CommandError::usage("the sandbox has no CSV form").next("akia sandbox --output json"));
+    }
+    let folder = Folder::open(args.folder.as_deref())?;
+    let ran = play(context, &args, folder.path()).await;
+    folder.close(context);
+    ran
+}
+
+/// The sandbox from start to Ctrl-C, in a folder that somebody else removes.
+async fn play(context: &Context, args: &SandboxArgs, folder: &Path) -> Result<Exit, CommandError> {
+    let propagation = if args.lag { Propagation::realistic() } else { Propagation::instant() };
+    let world = World::start(Scene::Practice, propagation, args.port.unwrap_or(0), folder).await?;
+    let text = match context.format() {
+        Format::Json => ready(&world),
+        Format::Table | Format::Csv => welcome(context, &world),
+    };
+    context.print_text(&text)?;
+    if !drive::interrupted().await {
+        // Without signals there is only one end: that of the process.
+        std::future::pending::<()>().await;
+    }
+    let calls = world.calls();
+    world.stop().await;
+    context.say(&format!("the sandbox has ended after {calls} calls"));
+    Ok(Exit::Done)
+}
+
+/// The folder of the made-up files.
+enum Folder {
+    /// Ours: goes with the sandbox.
+    Temporary(TempDir),
+    /// The user's: stays.
+    Given(PathBuf),
+}
+
+impl Folder {
+    fn open(given: Option<&Path>) -> Result<Self, CommandError> {
+        let Some(path) = given else {
+            let folder = tempfile::Builder::new().prefix("akia-sandbox-").tempdir();
+            return folder.map(Self::Temporary).map_err(|error| {
+                CommandError::failed(format_args!("no temporary folder could be made: {error}"))
+                    .next("akia sandbox --folder FOLDER")
+            });
+        };
+        let failed = |error: std::io::Error| {
+            CommandError::failed(format_args!("the folder {} cannot be used: {error}", path.display()))
+        };
+        if !path.exists() {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(path).map_err(failed)?;
+        } else if fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(CommandError::failed(format_args!("the folder {} is not empty", path.display()))
+                .next("akia sandbox --folder ANOTHER"));
+        }
+        // Programs that run elsewhere must find the files too.
+        fs::canonicalize(path).map(Self::Given).map_err(failed)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Given(path) => path,
+        }
+    }
+
+    fn close(self, context: &Context) {
+        match self {
+            Self::Given(path) => context.say(&format!("the folder stays: {}", path.display())),
+            Self::Temporary(folder) => {
+                let path = folder.path().to_owned();
+                if let Err(error) = folder.close() {
+                    context.say(&format!("the folder {} could not be removed: {error}", path.display()));
+                }
+            }
+        }
+    }
+}
+
+/// Where the code of the MFA device is read.
+fn mfa_code_url(world: &World) -> String {
+    format!("{}/_sandbox/mfa-code/{MFA_USER}", world.url())
+}
+
+/// One line that a program waits for.
+fn ready(world: &World) -> String {
+    let variables: Map<String, Value> = world
+        .variables()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::String(value.to_string_lossy().into_owned())))
+        .collect();
+    let line = json!({
+        "schema": "akia.sandbox/1",
+        "endpoint_url": world.url(),
+        "folder": world.folder().to_string_lossy(),
+        "environment": variables,
+        "mfa": { "profile": "mfa", "user": MFA_USER, "code_url": mfa_code_url(world) },
+    });
+    format!("{line}\n")
+}
+
+/// What a person needs to begin.
+fn welcome(context: &Context, world: &World) -> String {
+    let colors = context.terminal.stdout_colors;
+    let bold = if colors { Style::new().bold() } else { Style::new() };
+    let cyan = if colors { AnsiColor::Cyan.on_default() } else { Style::new() };
+    let mut text = format!(
+        "A made-up AWS answers at {}, with a made-up ~/.aws in {}.\n\n{bold}Paste this into another terminal{bold:#}\n",
+        world.url(),
+        world.folder().display()
+    );
+    for (name, value) in world.variables() {
+        text.push_str(&format!("  {cyan}export {name}={}{cyan:#}\n", quote(&value.to_string_lossy())));
+    }
+    text.push_str(&format!("  {cyan}unset {}{cyan:#}\n", IN_THE_WAY.join(" ")));
+    let code = format!("\"$(curl -s {})\"", mfa_code_url(world));
+    for (title, lines) in [
+        (
+            "Then try",
+            vec![
+                ("akia status".to_owned(), ""),
+                ("akia rotate -p backup".to_owned(), "asks first"),
+                ("akia undo".to_owned(), "the old key is back"),
+                ("akia rotate --all-profiles --older-than 90d --yes --mfa-code ".to_owned() + &code, ""),
+                ("akia history".to_owned(), "what was done, step by step"),
+                ("akia key list --profile admin --user ann".to_owned(), ""),
+            ],
+        ),
+        (
+            "The real AWS CLI works, too",
+            vec![
+                ("aws sts get-caller-identity".to_owned(), ""),
+                ("aws iam list-access-keys --user-name ann --profile admin".to_owned(), ""),
+                ("aws iam list-users --profile deploy".to_owned(), "through a role"),
+            ],
+        ),
+    ] {
+        text.push_str(&format!("\n{bold}{title}{bold:#}\n"));
+        for (line, meaning) in lines {
+            let comment = if meaning.is_empty() { String::new() } else { format!("   # {meaning}") };
+            text.push_str(&format!("  {cyan}{line}{cyan:#}{comment}\n"));
+        }
+    }
+    text.push_str("\nCtrl-C ends it.\n");
+    text
 }
