@@ -54,6 +54,15 @@ impl Environment {
         std::env::current_exe()
     }
 
+    /// The path of this program, for lines that other programs run it by.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn program() -> Result<std::path::PathBuf, CommandError> {
+        std::env::current_exe()
+            .map_err(|error| CommandError::failed(format_args!("the path of this program is not known: {error}")))
+    }
+
     /// The value of a variable that is set, empty or not.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
@@ -206,6 +215,14 @@ impl Context {
             },
             Selection::All => self.unnamed_profile(),
         }
+    }
+
+    /// The profile that a command writes when `--profile` says who signs: that of the environment, else `default`.
+    ///
+    /// # Errors
+    /// An unusable `AWS_PROFILE`.
+    pub fn unflagged_profile(&self) -> Result<ProfileName, CommandError> {
+        self.unnamed_profile().map(|choice| choice.name().clone())
     }
 
     /// How to reach AWS: the flags over what the environment sets. The profile's own settings come in with

@@ -95,7 +95,7 @@ pub fn report(
 /// The code of a run whose parts ended with these codes.
 #[must_use]
 pub fn overall(codes: &[Exit]) -> Exit {
-    let done = codes.iter().any(|code| *code == Exit::Done);
+    let done = codes.contains(&Exit::Done);
     let worst = [Exit::Interrupted, Exit::Decision, Exit::Failed, Exit::Partly, Exit::Usage, Exit::Findings]
         .into_iter()
         .find(|code| codes.contains(code));

@@ -19,6 +19,8 @@ pub mod practice;
 pub mod progress;
 pub mod prompt;
 pub mod rotations;
+pub mod setup;
+pub mod signing;
 pub mod workbench;
 
 use std::ffi::OsString;

@@ -38,9 +38,7 @@ impl Workbench {
     /// Whatever cannot be opened, with what to do about it.
     pub async fn open(context: &Context) -> Result<Self, CommandError> {
         let files = context.aws_files()?;
-        let state = StateFolder::open(&state_path(context)?).map_err(|error| {
-            CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
-        })?;
+        let state = state_folder(context)?;
         let store = SqliteStore::open(&state).await.map_err(store_error)?;
         let keychain = keychain_opener(context);
         let sealer = {
@@ -70,6 +68,16 @@ impl Workbench {
     pub fn draw(&self) -> Result<Draw, CommandError> {
         Draw::seeded_by_system().map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))
     }
+}
+
+/// The state folder, made where there is none.
+///
+/// # Errors
+/// When it cannot be made, or others could write to it.
+pub fn state_folder(context: &Context) -> Result<StateFolder, CommandError> {
+    StateFolder::open(&state_path(context)?).map_err(|error| {
+        CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
+    })
 }
 
 /// The journal for reading. `None` where akia has not kept one yet; nothing is made.
@@ -167,7 +175,10 @@ impl MfaPrompt for Codes {
     }
 }
 
-/// The key of the environment, for profiles that name it as their source.
-fn environment_key() -> Result<Option<Credentials>, CommandError> {
+/// The key of the environment, which signs where no profile was named, and for profiles that name it as their source.
+///
+/// # Errors
+/// A variable that makes no sense.
+pub fn environment_key() -> Result<Option<Credentials>, CommandError> {
     environment_credentials(&Environment::secret).map_err(CommandError::usage)
 }

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod clock;
+pub mod edit;
 pub mod files;
 pub mod inventory;
 pub mod keychain;

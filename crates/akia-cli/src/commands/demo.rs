@@ -79,7 +79,12 @@ async fn show(context: &Context, folder: &Path) -> Result<Exit, CommandError> {
         folder.display(),
     ))?;
     stage.scene("Three users, five profiles with a key or without, one key far too old", &["status"]).await?;
-    stage.scene("New keys for all of them; as on AWS, a new key takes seconds to work", &["rotate", "--all-profiles", "--yes"]).await?;
+    stage
+        .scene(
+            "New keys for all of them; as on AWS, a new key takes seconds to work",
+            &["rotate", "--all-profiles", "--yes"],
+        )
+        .await?;
     stage.scene("The same profiles, new keys", &["status"]).await?;
 
     stage.title("What changed in the files: the values, and not one byte besides")?;
@@ -154,7 +159,16 @@ impl Stage<'_> {
             }
         }
         if let Some(color) = self.context.globals.color {
-            command.args(["--color", if color == ColorWhen::On { "on" } else if color == ColorWhen::Off { "off" } else { "auto" }]);
+            command.args([
+                "--color",
+                if color == ColorWhen::On {
+                    "on"
+                } else if color == ColorWhen::Off {
+                    "off"
+                } else {
+                    "auto"
+                },
+            ]);
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
         if self.context.format() != Format::Table {
@@ -191,7 +205,8 @@ fn judge_files(changed: &[(&str, Changes)]) -> Result<(), CommandError> {
 /// Each key that was there must be inactive, and each user must have one new key that is active.
 fn judge_keys(before: &[KeyInfo], after: &[KeyInfo]) -> Result<(), CommandError> {
     for old in before {
-        let now: Vec<&KeyInfo> = after.iter().filter(|key| (&key.account, &key.user) == (&old.account, &old.user)).collect();
+        let now: Vec<&KeyInfo> =
+            after.iter().filter(|key| (&key.account, &key.user) == (&old.account, &old.user)).collect();
         let shut = now.iter().any(|key| key.id == old.id && !key.active);
         let active = now.iter().filter(|key| key.active && key.id != old.id).count();
         if !shut || active != 1 {

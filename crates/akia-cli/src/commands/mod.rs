@@ -61,7 +61,7 @@ impl Verb {
             Self::Completions(args) => completions::run(context, &args),
             Self::Man(args) => man::run(context, &args),
             Self::GenerateDocs(args) => generate_docs::run(context, &args),
-            Self::Setup(_) => unbuilt("setup"),
+            Self::Setup(args) => on_runtime(setup::run(context, args)),
             Self::Status(args) => on_runtime(status::run(context, args)),
             Self::Rotate(args) => on_runtime(rotate::run(context, args)),
             Self::Resume(args) => on_runtime(resume::run(context, args)),
@@ -71,7 +71,7 @@ impl Verb {
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
-            Self::Credentials(_) => unbuilt("credentials"),
+            Self::Credentials(args) => credentials::run(context, &args),
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
         }

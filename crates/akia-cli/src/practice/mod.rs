@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use akia_core::policy::{JobPolicy, PolicyOptions};
-use akia_sandbox::{Account, AccountSpec, KeyInfo, KeyPair, LastUsed, Propagation, RoleSpec, Sandbox, Server, SetupError};
+use akia_sandbox::{
+    Account, AccountSpec, KeyInfo, KeyPair, LastUsed, Propagation, RoleSpec, Sandbox, Server, SetupError,
+};
 
 use crate::error::CommandError;
 

@@ -12,7 +12,7 @@ mod shell;
 mod step;
 mod topic;
 
-pub use aws_cli::{Connection, Operation};
+pub use aws_cli::{Connection, Operation, Setting};
 pub use fill::Fill;
 pub use shell::quote;
 pub use step::{CliVersion, Output, Step};

@@ -19,6 +19,19 @@ pub fn account_of(profile: &ProfileName) -> String {
     format!("profile/{profile}")
 }
 
+/// The key that the keychain holds for a profile, if any. Needs no state folder, so that `akia credentials` starts at
+/// once and works where nothing can be written.
+pub fn pair_in(keychain: &Keychain, profile: &ProfileName) -> Result<Option<KeyPair>, PlaceError> {
+    let place = Place::Keychain { profile: profile.clone() };
+    keychain.read(&account_of(profile))?.map(|bytes| parse(&place, &bytes)).transpose()
+}
+
+/// A key in the JSON of `credential_process`, for a program that asked for it and for nobody else.
+#[must_use]
+pub fn process_output(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
+    print(pair)
+}
+
 pub(super) struct KeychainPlace;
 
 impl PlaceKind for KeychainPlace {

@@ -16,7 +16,7 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, SecretAccessKey};
 use futures_util::future::BoxFuture;
 
-pub use keychain::account_of;
+pub use keychain::{account_of, pair_in, process_output};
 
 use crate::files::FileError;
 use crate::keychain::{Keychain, KeychainError, NoKeychain};

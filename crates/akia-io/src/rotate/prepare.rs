@@ -274,6 +274,7 @@ impl Driver {
     }
 
     /// The key that a profile stands on.
+    #[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
     fn key_of(&self, files: &AwsFiles, name: &ProfileName, kept: &[KeptKey]) -> Result<AccessKeyId, Refusal> {
         let Some(profile) = files.profiles().find(name) else {
             let distance = |other: &ProfileName| {
@@ -330,6 +331,7 @@ impl Driver {
         if found.is_empty() { Err(Refusal::NoPlace { user: user.to_string() }) } else { Ok(found) }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what was asked for is kept apart from what was found")]
     async fn prepare_group(
         &self,
         files: &AwsFiles,
@@ -621,6 +623,7 @@ fn groups(
     groups
 }
 
+#[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
 fn group_of(
     files: &AwsFiles,
     options: &Options,

@@ -1,0 +1,201 @@
+//! Where the key of `akia setup` comes from, when it exists already.
+//!
+//! Invariant: no error repeats what was typed or read: people paste the secret into the wrong field.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use akia_core::console_csv::{self, CsvError};
+use akia_core::{AccessKeyId, ProfileName, UserName};
+use akia_io::files::{FileError, read_limited};
+use akia_io::place::KeyPair;
+use akia_io::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::{prompt, workbench};
+
+/// How often a mistyped id or secret is asked for again.
+const TRIES: usize = 3;
+/// A file younger than this holds a key that AWS may not know everywhere yet.
+const NEW_FILE: Duration = Duration::from_secs(300);
+
+/// Whether AWS may not know the key yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// It was made moments ago.
+    New,
+    /// Nothing says so.
+    Any,
+}
+
+/// A key out of the console's file.
+pub struct FromCsv {
+    /// The key.
+    pub pair: KeyPair,
+    /// Whose the file says it is.
+    pub user: Option<UserName>,
+    /// Whether it was downloaded just now.
+    pub age: Age,
+    /// The file itself, behind symlinks.
+    pub path: PathBuf,
+    /// How many other keys the file holds.
+    pub others: usize,
+    /// Whether a console password stands in it.
+    pub password: bool,
+}
+
+/// Asks for id and secret at the terminal.
+///
+/// # Errors
+/// Where there is no terminal, or nothing usable was typed.
+pub fn typed(context: &Context) -> Result<KeyPair, CommandError> {
+    if !context.terminal.can_ask() {
+        return Err(CommandError::decision("there is no terminal to type the key on")
+            .now("nothing was changed")
+            .next("akia setup PROFILE --from-csv FILE --yes (the file of the AWS console)")
+            .next("akia setup PROFILE --create --yes (a new key)"));
+    }
+    let id = again(context, || {
+        let typed = Zeroizing::new(prompt::ask(context, "AWS access key ID: ")?);
+        key_id(&typed)
+    })?;
+    let secret = again(context, || prompt::ask_secret("AWS secret access key (not shown): "))?;
+    Ok(KeyPair { id, secret })
+}
+
+fn again<T>(context: &Context, ask: impl Fn() -> Result<T, CommandError>) -> Result<T, CommandError> {
+    for _ in 1..TRIES {
+        match ask() {
+            Err(error) if error.exit == crate::exit::Exit::Failed => context.say(&format!("{}; once more", error.what)),
+            answer => return answer,
+        }
+    }
+    ask()
+}
+
+/// The id as typed. Temporary ids and the ids of other things are told apart.
+fn key_id(typed: &str) -> Result<AccessKeyId, CommandError> {
+    let no_id = || CommandError::failed("that is no access key id: it has 20 letters and digits and begins with AKIA");
+    let id: AccessKeyId = typed.parse().map_err(|_| no_id())?;
+    refuse_temporary(&id)?;
+    // Some secrets have the form of an id, but for their length.
+    if id.as_str().len() == 20 && id.as_str().starts_with("AKIA") { Ok(id) } else { Err(no_id()) }
+}
+
+/// Refuses the id of temporary credentials.
+fn refuse_temporary(id: &AccessKeyId) -> Result<(), CommandError> {
+    if !id.is_temporary() {
+        return Ok(());
+    }
+    Err(CommandError::failed("that is the id of temporary credentials (ASIA…): they expire and need a session token")
+        .next("use a long-term access key (AKIA…), or let the profile sign in by itself: a role, or SSO"))
+}
+
+/// Reads the file that the console offers for download.
+///
+/// # Errors
+/// When it cannot be read, or holds no key, or several and no `user` says which.
+pub fn csv(path: &Path, user: Option<&UserName>, now: SystemTime) -> Result<FromCsv, CommandError> {
+    let limit = console_csv::MAX_BYTES as u64;
+    let bytes = read_limited(path, limit).map_err(|error| match error {
+        FileError::TooLarge { .. } => CommandError::failed(format_args!(
+            "{}: longer than {limit} bytes, which is no file of the console",
+            path.display()
+        )),
+        error => CommandError::failed(&error).next(error.hint()),
+    })?;
+    let Some(bytes) = bytes.map(Zeroizing::new) else {
+        return Err(CommandError::failed(format_args!("{} does not exist", path.display())));
+    };
+    let fails = |error: CsvError| {
+        let told = CommandError::failed(format_args!("{}: {error}", path.display()));
+        match &error {
+            CsvError::SeveralKeys { .. } | CsvError::NoSuchUser { .. } => told.next("name the user: --csv-user NAME"),
+            CsvError::NoHeader { .. } | CsvError::Separator { .. } | CsvError::Utf16 => {
+                told.next("use the file as the console gave it, or type the key: akia setup PROFILE")
+            }
+            _ => told,
+        }
+    };
+    let keys = console_csv::parse(&bytes).map_err(fails)?;
+    let others = keys.len().saturating_sub(1);
+    let key = console_csv::choose(keys, user).map_err(fails)?;
+    if key.root {
+        return Err(super::proof::root(key.id.account().as_ref()));
+    }
+    let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let header = Zeroizing::new(String::from_utf8_lossy(first_line).to_ascii_lowercase());
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let young = modified.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age < NEW_FILE);
+    Ok(FromCsv {
+        pair: KeyPair { id: key.id, secret: key.secret },
+        user: key.user,
+        age: if young { Age::New } else { Age::Any },
+        path: std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        others,
+        password: header.contains("password"),
+    })
+}
+
+/// The key of another profile.
+///
+/// # Errors
+/// When it holds none.
+pub fn profile(context: &Context, files: &AwsFiles, name: &ProfileName) -> Result<KeyPair, CommandError> {
+    let Some(profile) = files.profiles().find(name) else {
+        return Err(CommandError::failed(format_args!("there is no profile \"{name}\" in {}", files.searched()))
+            .next("akia status (the profiles that there are)"));
+    };
+    match holder_of_key(files.profiles(), profile) {
+        KeyHolder::File { profile: holder, id } => {
+            let held = files.profiles().find(holder).and_then(|profile| profile.keys.first());
+            let kind = held.map(|key| key.file).ok_or_else(|| no_key(name, "holds no key"))?;
+            let secret = files.secret(holder, kind).map_err(|reason| {
+                CommandError::failed(format_args!("the key of profile \"{name}\" cannot be read: {reason}"))
+            })?;
+            Ok(KeyPair { id: id.clone(), secret })
+        }
+        KeyHolder::Keychain { profile: holder } => keychain_pair(context, holder)?
+            .ok_or_else(|| no_key(name, "points at the keychain, which holds no key for it")),
+        KeyHolder::None { instead: Some(instead) } => Err(no_key(name, &kind_clause(&profile.kind))
+            .next(format!("--from-profile {}", akia_core::cheatsheet::quote(instead.as_str())))),
+        KeyHolder::None { instead: None } => Err(no_key(name, &kind_clause(&profile.kind))),
+    }
+}
+
+/// What the keychain holds for a profile.
+///
+/// # Errors
+/// Where there is no keychain, or it refuses.
+pub fn keychain_pair(context: &Context, profile: &ProfileName) -> Result<Option<KeyPair>, CommandError> {
+    let keychain = workbench::keychain_opener(context)().map_err(|none| CommandError::failed(&none).next(none.hint))?;
+    akia_io::place::pair_in(&keychain, profile).map_err(|error| CommandError::failed(&error).next(error.hint()))
+}
+
+fn no_key(name: &ProfileName, why: &str) -> CommandError {
+    CommandError::failed(format_args!("profile \"{name}\" {why}: there is no access key to copy"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_never_repeated() {
+        for typed in [
+            "",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "AKIA",
+            "AKIAIOSFODNN7EXAMPLE AKIA",
+            "wJalrXUtnFEMIbK7MDENGcbPxRfiCYEXAMPLEKEY",
+        ] {
+            let error = key_id(typed).unwrap_err().to_string();
+            assert!(typed.is_empty() || !error.contains(&format!(" {typed}")), "{error}");
+            assert!(error.contains("that is no access key id"), "{error}");
+        }
+        assert!(key_id("ASIAIOSFODNN7EXAMPLE").unwrap_err().what.contains("temporary credentials"));
+        assert_eq!(key_id("AKIAIOSFODNN7EXAMPLE").unwrap().as_str(), "AKIAIOSFODNN7EXAMPLE");
+    }
+}

@@ -1,0 +1,152 @@
+//! Who signs the calls of a verb, whose keys they are about, and what AWS's refusals mean for the person.
+
+use akia_core::{AccessKeyId, AccountId, ProfileName, UserName};
+use akia_io::aws::{AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
+use akia_io::profiles::AwsFiles;
+
+use crate::context::{Context, ProfileChoice};
+use crate::error::CommandError;
+use crate::workbench;
+
+/// Whether a session with MFA is opened where the profile names a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mfa {
+    /// Only with `--mfa-code`: for what only reads, and mostly needs no MFA.
+    IfGiven,
+    /// Whenever a code can be had: for what changes keys.
+    IfPossible,
+}
+
+/// A caller, and the key that stands behind it.
+pub struct Signed {
+    /// Makes the calls.
+    pub caller: Caller,
+    /// The key that signs, or that opened the session which does.
+    pub key: AccessKeyId,
+    /// The profile that it comes from; `None` for the key of the environment.
+    pub profile: Option<ProfileName>,
+}
+
+/// The credentials that the AWS CLI would take: of `--profile`, else of the environment, else of the default profile.
+///
+/// # Errors
+/// When there are none, or they cannot be used.
+pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signed, CommandError> {
+    let aws = workbench::aws(context)?;
+    let choice = context.profile()?;
+    let target =
+        files.target(choice.name(), context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;
+    let from_environment = match &choice {
+        ProfileChoice::Flag(_) => None,
+        ProfileChoice::Environment(_) | ProfileChoice::Default(_) => workbench::environment_key()?,
+    };
+    if let Some(credentials) = from_environment {
+        let key = credentials.key().clone();
+        return Ok(Signed { caller: aws.caller(credentials, target), key, profile: None });
+    }
+    let name = choice.name().clone();
+    let wallet = workbench::wallet(context, files)?;
+    let refused = |error: CredentialsError| no_credentials(files, &error);
+    let base: Credentials = wallet.credentials(&aws, &name).await.map_err(refused)?;
+    let key = base.key().clone();
+    let serial = files.profiles().find(&name).and_then(|profile| profile.mfa_serial.as_deref());
+    let wanted = match mfa {
+        Mfa::IfGiven => context.globals.mfa_code.is_some(),
+        Mfa::IfPossible => context.globals.mfa_code.is_some() || context.terminal.can_ask(),
+    };
+    let credentials = match serial {
+        Some(serial) if wanted && !base.is_temporary() => {
+            wallet.session(&aws, base, serial, target.clone()).await.map_err(refused)?
+        }
+        Some(_) | None => base,
+    };
+    Ok(Signed { caller: aws.caller(credentials, target), key, profile: Some(name) })
+}
+
+/// Whose keys a command is about.
+pub struct Whose {
+    /// The user.
+    pub user: UserName,
+    /// The account.
+    pub account: AccountId,
+    /// Whether the user is the caller.
+    pub own: bool,
+    /// The caller.
+    pub caller: CallerIdentity,
+}
+
+impl Whose {
+    /// ` --user NAME`, where the user has to be named.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        if self.own { String::new() } else { format!(" --user {}", self.user) }
+    }
+}
+
+/// The user that was named, or the caller.
+///
+/// # Errors
+/// When the caller is no user and named none, or AWS does not tell.
+pub async fn whose(signed: &Signed, named: Option<&UserName>) -> Result<Whose, CommandError> {
+    let caller = signed.caller.caller_identity().await.map_err(|error| refused("whose key signs", &error))?;
+    let own = match caller.kind() {
+        IdentityKind::User(arn) => Some(arn.name),
+        IdentityKind::Root { .. }
+        | IdentityKind::AssumedRole { .. }
+        | IdentityKind::FederatedUser { .. }
+        | IdentityKind::Other => None,
+    };
+    let account = caller.account.clone();
+    match (named, own) {
+        (None, Some(user)) => Ok(Whose { user, account, own: true, caller }),
+        (Some(user), own) => {
+            // IAM's names ignore case.
+            let own = own.is_some_and(|own| own.as_str().eq_ignore_ascii_case(user.as_str()));
+            Ok(Whose { user: user.clone(), account, own, caller })
+        }
+        (None, None) => Err(CommandError::failed(format_args!("{} is no IAM user and has no keys here", caller.arn))
+            .next("name the user whose keys are meant: --user NAME")),
+    }
+}
+
+/// A refusal of AWS, or no answer, in reading: nothing was changed.
+#[must_use]
+pub fn refused(what: &str, error: &AwsError) -> CommandError {
+    let told = CommandError::failed(format_args!("{what}: {error}"));
+    match error {
+        AwsError::AccessDenied { .. } => told.next("akia policy check (which rights you have)"),
+        AwsError::InvalidClientTokenId { .. } => {
+            told.next("akia status (which keys work)").next("for a key of China or GovCloud, add --region")
+        }
+        AwsError::SignatureDoesNotMatch { .. } => told.next("akia setup PROFILE --replace (the secret is mistyped)"),
+        AwsError::ExpiredToken { .. } => told.next("sign in again, then run the same command"),
+        AwsError::ClockSkew { .. } => told.next("set this machine's clock, then run the same command"),
+        AwsError::Unreachable { .. } => told.next("check the network, HTTPS_PROXY and --endpoint-url"),
+        AwsError::NoSuchEntity { .. } => told.next("check the name and the account"),
+        AwsError::MfaRefused { .. } => told.next("give the present code with --mfa-code"),
+        AwsError::LimitExceeded { .. }
+        | AwsError::Throttled { .. }
+        | AwsError::Rejected { .. }
+        | AwsError::ServerFault { .. }
+        | AwsError::Unanswered { .. }
+        | AwsError::Malformed { .. } => told.next("run the same command again"),
+    }
+}
+
+fn no_credentials(files: &AwsFiles, error: &CredentialsError) -> CommandError {
+    match error {
+        CredentialsError::NoSuchProfile { profile } => {
+            let quoted = akia_core::cheatsheet::quote(profile.as_str());
+            CommandError::failed(format_args!("there is no profile \"{profile}\" in {}", files.searched()))
+                .next(format!("akia setup {quoted}"))
+                .next("akia status (the profiles that there are)")
+        }
+        CredentialsError::Aws { error, .. } => refused("no credentials", error),
+        CredentialsError::Unusable { .. }
+        | CredentialsError::Secret(_)
+        | CredentialsError::Disagreement(_)
+        | CredentialsError::RoleLoop { .. }
+        | CredentialsError::Mfa { .. }
+        | CredentialsError::Source { .. } => CommandError::failed(error).next("akia status"),
+    }
+}
