@@ -39,7 +39,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Make sure that <target>/venv holds the emulators and the AWS CLI that tests use, and print its path.
+    /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
 
