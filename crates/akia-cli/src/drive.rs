@@ -249,7 +249,14 @@ fn advice(one: &Ended) -> Vec<String> {
     let (id, mfa) = (&plan.id, mfa_flag(plan));
     match &one.outcome {
         Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => {
-            vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")]
+            let mut lines = vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")];
+            if matches!(one.outcome, Ok(Rest::Interrupted { .. })) {
+                lines.extend(one.rotation.open_places().into_iter().filter_map(|place| {
+                    let profile = akia_core::cheatsheet::quote(plan.places.get(place)?.profile().as_str());
+                    Some(format!("  or: akia resume {id} --leave {profile}{mfa} (if it has a key of its own now)"))
+                }));
+            }
+            lines
         }
         Ok(Rest::Undecided { decision }) => match decision {
             Decision::Orphans { keys } => keys

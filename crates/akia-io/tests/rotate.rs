@@ -378,6 +378,78 @@ async fn a_place_that_somebody_else_rewrote_is_left_alone_and_said_so() {
     assert!(rotation.new_key().is_some(), "the new key is known to the journal");
 }
 
+/// Place 1 of the plan is the profile in the config file, which `Rewrite` gives another key.
+const THEIRS: usize = 1;
+
+#[tokio::test]
+async fn a_rotation_goes_on_without_a_place_that_a_person_left() {
+    let world = World::new();
+    let path = world.path("config");
+    let (_, rest) = world.rotate_watched(&options(), &Rewrite { path: path.clone() }).await.rested();
+    assert!(matches!(rest, Rest::Interrupted { .. }), "{rest:?}");
+    let (rotation, rest) = world.settle(Some(Event::PlaceLeft { place: THEIRS })).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    let new = rotation.new_key().unwrap().to_string();
+    assert_eq!(world.held().await, [new.clone(), "AKIAIOSFODNN7EXAMPLE".to_owned()]);
+    assert_eq!(world.keys(), [(new.clone(), true), (world.old.id.clone(), false)].into());
+
+    // Their key is another user's, and stands first: it signs nothing of this rotation.
+    let text = std::fs::read_to_string(&path).unwrap().replace("[profile b]", "[a]");
+    std::fs::write(world.path("credentials"), text).unwrap();
+    world.sandbox.advance(8 * DAY);
+    let (_, rest) = world.settle(None).await;
+    assert_eq!(rest, Rest::Retired);
+    assert_eq!(world.keys(), [(new, true)].into());
+}
+
+#[tokio::test]
+async fn a_place_that_was_left_and_holds_the_old_key_again_gets_the_new_one_before_the_old_is_shut() {
+    let world = World::new();
+    let path = world.path("config");
+    let with_old = std::fs::read_to_string(&path).unwrap();
+    world.rotate_watched(&options(), &Rewrite { path: path.clone() }).await.rested();
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::PlaceLeft { place: THEIRS }, None, &Silent).await.unwrap();
+    std::fs::write(&path, with_old).unwrap();
+    let (rotation, rest) = world.settle(None).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("left and back", &rotation).await;
+    let new = rotation.new_key().unwrap().to_string();
+    assert_eq!(world.held().await, [new.clone(), new]);
+}
+
+#[tokio::test]
+async fn the_last_place_cannot_be_left_and_the_rotation_can_be_undone() {
+    let world = World::new();
+    world.rotate_watched(&options(), &Rewrite { path: world.path("config") }).await.rested();
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::PlaceLeft { place: THEIRS }, None, &Silent).await.unwrap();
+    let error = driver.record(&mut rotation, Event::PlaceLeft { place: 0 }, None, &Silent).await.unwrap_err();
+    assert!(matches!(error, DriveError::Illegal { .. }), "{error}");
+    let (_, rest) = world.settle(Some(Event::UndoRequested)).await;
+    assert!(matches!(rest, Rest::Undone { .. }), "{rest:?}");
+    assert_eq!(world.held().await, [world.old.id.clone(), "AKIAIOSFODNN7EXAMPLE".to_owned()]);
+    assert!(world.keys().contains(&(world.old.id.clone(), true)));
+}
+
+#[tokio::test]
+async fn an_undo_looks_at_every_place_again_before_the_new_key_is_shut() {
+    let world = World::new();
+    let (_, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    // A program that read the file before the undo writes it, with the new key in it, right after.
+    let stale = Stale { path: world.path("config"), text: std::fs::read_to_string(world.path("config")).unwrap() };
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+    let rest = driver.run(&mut rotation, &never(), &stale).await.unwrap();
+    assert!(matches!(rest, Rest::Undone { .. }), "{rest:?}");
+    world.check("stale writer", &rotation).await;
+    assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()]);
+}
+
 #[tokio::test]
 async fn somebody_who_activates_the_old_key_in_its_grace_keeps_it() {
     let world = World::new();
@@ -892,6 +964,23 @@ impl Watch for Rewrite {
                 "[profile b]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {secret}\nregion = eu-west-1\n"
             );
             std::fs::write(&self.path, text).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Once, when the place was restored, a program writes its older copy of the file over it.
+struct Stale {
+    path: std::path::PathBuf,
+    text: String,
+}
+
+impl Watch for Stale {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        let marker = self.path.with_extension("written");
+        if record.event == (Event::Restored { place: THEIRS }) && !marker.exists() {
+            std::fs::write(marker, "").unwrap();
+            std::fs::write(&self.path, &self.text).unwrap();
         }
     }
     fn waiting(&self, _: &Rotation, _: Timestamp) {}
