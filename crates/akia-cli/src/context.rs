@@ -40,6 +40,12 @@ impl Environment {
         Self(variables.filter(|(name, _)| !is_secret(name)).collect())
     }
 
+    /// Without the variables of the AWS tools.
+    #[must_use]
+    pub fn without_aws(self) -> Self {
+        Self(self.0.into_iter().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_")).collect())
+    }
+
     /// A variable that may hold a secret: read when it is needed to sign, and never kept.
     #[must_use]
     pub fn secret(name: &str) -> Option<String> {

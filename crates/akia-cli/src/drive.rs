@@ -1,17 +1,19 @@
 //! Carries rotations to rest, side by side: progress, Ctrl-C, and one report for all verbs that drive.
 
+use std::pin::Pin;
+
 use akia_core::LastUsed;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
 use akia_io::rotate::{DriveError, Driver, Stop, Watch};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Report, Row, Tone};
+use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 
 /// Rotations that are driven at the same time.
@@ -59,6 +61,9 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
     ended
 }
 
+/// Narrower terminals get a table without the old keys.
+const NARROW: u16 = 100;
+
 /// Prints what became of the rotations, and says with which code the process ends. `refused` is how many could not
 /// even begin, and with which codes.
 ///
@@ -81,6 +86,10 @@ pub fn report(
     let mut table = Report::new(command, "rotations", columns);
     for one in ended {
         table.push(row(one, now));
+    }
+    if context.format() == Format::Table && context.terminal.width.is_some_and(|width| width < NARROW) {
+        // The plan above has told the old keys.
+        table.drop_column("displaced_key");
     }
     context.print(&table)?;
     for one in ended {
@@ -160,6 +169,14 @@ pub(crate) async fn interrupted() -> bool {
     }
 }
 
+/// [`interrupted`], listening from now on: no signal is missed, and none ends the process by itself, before somebody
+/// waits for it. Where signals cannot be had it never ends.
+pub(crate) async fn ending() -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    let mut ending = Box::pin(interrupted().fuse());
+    let _ = futures_util::poll!(ending.as_mut());
+    ending
+}
+
 fn label(plan: &Plan) -> String {
     format!("{} ({})", plan.identity.user_name(), profiles_of(plan).join(", "))
 }
@@ -202,8 +219,8 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
         Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
         Rest::Retired => "done: the old key is deleted".to_owned(),
         Rest::Kept => "done: the old key stays active".to_owned(),
-        Rest::InGrace { until } => format!("done: the old key is inactive and may be deleted from {}", day(*until)),
-        Rest::Undone { until } => format!("undone: the new key is inactive and may be deleted from {}", day(*until)),
+        Rest::InGrace { until } => format!("done: old key inactive, deletable from {}", day(*until)),
+        Rest::Undone { until } => format!("undone: new key inactive, deletable from {}", day(*until)),
         Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
         Rest::Aborted { why } => format!("given up: {}; nothing was changed", abort_words(why)),
         Rest::Undecided { decision } => match decision {

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
 /// Runs one parsed command line and reports its error, if any, on stderr.
 fn run(invocation: Invocation) -> Exit {
     let terminal = Terminal::detect(invocation.globals.color);
-    let environment = Environment::read();
+    let environment = invocation.verb.environment(Environment::read());
     logging::start(invocation.globals.verbose, terminal.stderr_colors);
     let context = match Context::new(environment, terminal, invocation.globals) {
         Ok(context) => context,

@@ -24,7 +24,7 @@ pub mod undo;
 
 use clap::{Args, Subcommand};
 
-use crate::context::Context;
+use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -74,6 +74,30 @@ impl Verb {
             Self::Credentials(args) => credentials::run(context, &args),
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
+        }
+    }
+}
+
+impl Verb {
+    /// What of the environment the command may see. One that never talks to the real AWS must not fail over settings
+    /// that are meant for it.
+    #[must_use]
+    pub fn environment(&self, all: Environment) -> Environment {
+        match self {
+            Self::Demo(_) | Self::Sandbox(_) | Self::Completions(_) | Self::Man(_) | Self::GenerateDocs(_) => {
+                all.without_aws()
+            }
+            Self::Setup(_)
+            | Self::Status(_)
+            | Self::Rotate(_)
+            | Self::Resume(_)
+            | Self::Undo(_)
+            | Self::Retire(_)
+            | Self::Key(_)
+            | Self::History(_)
+            | Self::Policy(_)
+            | Self::Cheatsheet(_)
+            | Self::Credentials(_) => all,
         }
     }
 }

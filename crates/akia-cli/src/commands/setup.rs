@@ -32,11 +32,13 @@ use crate::{aws_cli, prompt, workbench};
 /// The key is checked with AWS before anything is written. Then the secret goes to the credentials file (or to the
 /// keychain of this machine) and the region and output format to the config file, both readable by you alone. A root
 /// key is refused, and so are temporary credentials. Without --from-csv, --from-profile and --create, akia asks for the
-/// key without showing the secret. --region is written to the profile; with --create, --profile names who signs.
+/// key without showing the secret; where standard input is no terminal, it reads two lines: id, secret. --region is
+/// written to the profile; with --create, --profile names who signs.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
     ("akia setup", "ask for the key of the default profile"),
     ("akia setup work --region eu-west-1", "ask for the key of profile `work`"),
+    ("pass aws/work | akia setup work --yes", "take id and secret, a line each, from another program"),
     ("akia setup work --from-csv alice_accessKeys.csv --delete-csv", "take it from the console's file"),
     ("akia setup work --create --profile admin --user alice", "create a key for alice, signed by `admin`"),
     ("akia setup build --from-profile work", "give `build` the key of `work`"),

@@ -102,7 +102,7 @@ pub fn refused(pair: &KeyPair, error: &AwsError, age: Age) -> CommandError {
             };
             CommandError::failed(format_args!("AWS does not accept the key {}{seconds}", pair.id))
                 .next("check the id: it may be mistyped, or the key inactive or deleted")
-                .next("for a key of China or GovCloud name a region there: --region cn-north-1, --region us-gov-west-1")
+                .next("for a key of China or GovCloud, add --region cn-north-1 or us-gov-west-1")
         }
         AwsError::SignatureDoesNotMatch { .. } => {
             CommandError::failed(format_args!("the secret access key does not belong to {}", pair.id))
