@@ -122,7 +122,12 @@ impl Terminal {
             stderr: stderr.is_terminal(),
             stdout_colors: colors(AutoStream::choice(&stdout)),
             stderr_colors: colors(AutoStream::choice(&stderr)),
-            width: if stdout.is_terminal() { comfy_table::Table::new().width() } else { None },
+            // A terminal that nobody has given a size says 0.
+            width: if stdout.is_terminal() {
+                comfy_table::Table::new().width().filter(|width| *width > 0)
+            } else {
+                None
+            },
         }
     }
 

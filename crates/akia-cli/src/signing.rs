@@ -113,24 +113,7 @@ pub async fn whose(signed: &Signed, named: Option<&UserName>) -> Result<Whose, C
 #[must_use]
 pub fn refused(what: &str, error: &AwsError) -> CommandError {
     let told = CommandError::failed(format_args!("{what}: {error}"));
-    match error {
-        AwsError::AccessDenied { .. } => told.next("akia policy check (which rights you have)"),
-        AwsError::InvalidClientTokenId { .. } => {
-            told.next("akia status (which keys work)").next("for a key of China or GovCloud, add --region")
-        }
-        AwsError::SignatureDoesNotMatch { .. } => told.next("akia setup PROFILE --replace (the secret is mistyped)"),
-        AwsError::ExpiredToken { .. } => told.next("sign in again, then run the same command"),
-        AwsError::ClockSkew { .. } => told.next("set this machine's clock, then run the same command"),
-        AwsError::Unreachable { .. } => told.next("check the network, HTTPS_PROXY and --endpoint-url"),
-        AwsError::NoSuchEntity { .. } => told.next("check the name and the account"),
-        AwsError::MfaRefused { .. } => told.next("give the present code with --mfa-code"),
-        AwsError::LimitExceeded { .. }
-        | AwsError::Throttled { .. }
-        | AwsError::Rejected { .. }
-        | AwsError::ServerFault { .. }
-        | AwsError::Unanswered { .. }
-        | AwsError::Malformed { .. } => told.next("run the same command again"),
-    }
+    error.hints().into_iter().fold(told, CommandError::next)
 }
 
 fn no_credentials(files: &AwsFiles, error: &CredentialsError) -> CommandError {

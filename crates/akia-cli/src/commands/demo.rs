@@ -21,7 +21,7 @@ use crate::drive;
 use crate::error::{self, CommandError};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
-use crate::practice::{Changes, Scene, World, read_both};
+use crate::practice::{self, Changes, Scene, World, read_both};
 
 /// See a rotation from start to end on a made-up AWS, in seconds
 ///
@@ -54,7 +54,7 @@ const PASSED_ON: [&str; 9] =
 pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<Exit, CommandError> {
     // Whoever ends it early must not leave the folder behind.
     let ending = drive::ending().await;
-    let folder = tempfile::Builder::new().prefix("akia-demo-").tempdir();
+    let folder = practice::temporary_folder("akia-demo-");
     let folder = folder.map_err(|error| {
         CommandError::failed(format_args!("no temporary folder could be made: {error}"))
             .next("set TMPDIR to a folder that can be written")

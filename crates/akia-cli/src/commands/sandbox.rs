@@ -15,7 +15,7 @@ use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::Format;
-use crate::practice::{MFA_USER, Scene, World};
+use crate::practice::{self, MFA_USER, Scene, World};
 
 /// Run a small AWS on this machine, with made-up AWS files to practise on
 ///
@@ -100,7 +100,7 @@ enum Folder {
 impl Folder {
     fn open(given: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = given else {
-            let folder = tempfile::Builder::new().prefix("akia-sandbox-").tempdir();
+            let folder = practice::temporary_folder("akia-sandbox-");
             return folder.map(Self::Temporary).map_err(|error| {
                 CommandError::failed(format_args!("no temporary folder could be made: {error}"))
                     .next("akia sandbox --folder FOLDER")
@@ -186,9 +186,9 @@ fn welcome(context: &Context, world: &World) -> String {
             "Then try",
             vec![
                 ("akia status".to_owned(), ""),
-                ("akia rotate -p backup".to_owned(), "asks first"),
-                ("akia undo".to_owned(), "the old key is back"),
                 ("akia rotate --all-profiles --older-than 90d --yes --mfa-code ".to_owned() + &code, ""),
+                ("akia rotate -p private".to_owned(), "asks first"),
+                ("akia undo".to_owned(), "asks, too; then the old key is back"),
                 ("akia history".to_owned(), "what was done, step by step"),
                 ("akia key list --profile admin --user ann".to_owned(), ""),
             ],

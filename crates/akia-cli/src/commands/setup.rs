@@ -109,9 +109,10 @@ pub(crate) async fn run(context: &Context, args: SetupArgs) -> Result<Exit, Comm
     };
     if let Some(csv) = csv.as_ref().filter(|csv| args.delete_csv && csv.others > 0) {
         return Err(CommandError::failed(format_args!(
-            "{} holds {} more: --delete-csv would lose them",
+            "{} holds {}: --delete-csv would lose {}",
             csv.path.display(),
-            if csv.others == 1 { "one key".to_owned() } else { format!("{} keys", csv.others) }
+            if csv.others == 1 { "one more key".to_owned() } else { format!("{} more keys", csv.others) },
+            if csv.others == 1 { "it" } else { "them" }
         ))
         .next("set up all of them first, without --delete-csv, then delete the file"));
     }

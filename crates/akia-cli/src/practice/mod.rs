@@ -19,8 +19,8 @@ use akia_sandbox::{
 use crate::error::CommandError;
 
 pub use changes::Changes;
-pub use files::read_both;
 use files::{CONFIG, CREDENTIALS};
+pub use files::{read_both, temporary_folder};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

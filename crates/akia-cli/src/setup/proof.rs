@@ -74,7 +74,7 @@ pub fn owner(pair: &KeyPair, identity: &CallerIdentity) -> Result<Owner, Command
         IdentityKind::User(arn) => Ok(Owner { user: arn.name, account: arn.account }),
         IdentityKind::Root { account } => Err(root(Some(&account))),
         IdentityKind::AssumedRole { .. } | IdentityKind::FederatedUser { .. } | IdentityKind::Other => {
-            Err(CommandError::failed(format_args!("{} belongs to {}, which is no IAM user", pair.id, identity.arn))
+            Err(CommandError::failed(format_args!("{} belongs to \"{}\", which is no IAM user", pair.id, identity.arn))
                 .next("use the access key of an IAM user; for roles and SSO see: akia cheatsheet"))
         }
     }

@@ -21,6 +21,9 @@ macro_rules! on_every_backend {
     };
 }
 
+mod bad_input;
 mod contract;
 mod ground;
+mod practice;
+mod setup;
 mod status;

@@ -267,7 +267,8 @@ impl Refusal {
                 format!("akia status --profile {}", quote_name(profile)),
                 format!("akia setup {} (with a key that works)", quote_name(profile)),
             ],
-            Self::Aws { .. } | Self::Signer(_) => vec!["akia policy check".to_owned()],
+            Self::Aws { error, .. } => error.hints().into_iter().map(str::to_owned).collect(),
+            Self::Signer(_) => vec!["akia policy check".to_owned()],
             Self::Inactive { key, user } => vec![format!("akia key activate {key} --user {user}")],
             Self::TwoProfilesTwoKeys { profile, other_profile, .. } => vec![
                 format!("akia setup {} --from-profile {} --replace", quote_name(other_profile), quote_name(profile)),
