@@ -282,3 +282,18 @@ fn closing(context: &Context, done: &str) -> String {
 fn style(context: &Context, style: Style) -> Style {
     if context.terminal.stdout_colors { style } else { Style::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Globals;
+    use crate::context::Terminal;
+
+    #[test]
+    fn the_closing_words_fit_80_columns() {
+        let context = Context::new(Environment::default(), Terminal::default(), Globals::default()).unwrap();
+        let words = closing(&context, "Done in 10 s, with 100 calls to AWS.");
+        let long: Vec<&str> = words.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{long:#?}");
+    }
+}

@@ -298,8 +298,8 @@ fn a_secret_in_the_keychain_is_handed_to_the_aws_cli() {
     home.akia_with_input(&back, &two_lines(&ann)).done();
     assert!(home.read(".aws/credentials").contains(&ann.secret) && !home.read(".aws/config").contains("process"));
     home.akia(&["credentials", "--profile", "my work"]).exited(1);
-    service.kill().unwrap();
-    service.wait().unwrap();
+    drop(service.stdin.take());
+    assert!(service.wait().unwrap().success());
 }
 
 /// A Secret Service on a D-Bus session of its own, and the session's address. It ends with its standard input.
