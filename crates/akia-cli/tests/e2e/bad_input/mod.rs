@@ -131,6 +131,44 @@ fn each_is_named_and_changes_nothing() {
     assert!(ROWS.len() >= 40, "{} rows", ROWS.len());
 }
 
+#[test]
+fn a_variable_that_is_not_utf8_is_named() {
+    let stage = Stage::new();
+    let home = Home::new(&stage.cloud).profile("work", &stage.ann);
+    let ran = home.command(&["rotate", "--yes"]).env("AWS_PROFILE", OsStr::from_bytes(b"caf\xe9")).output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(
+        (ran.status.code(), said.as_str()),
+        (Some(2), "error: the environment variable AWS_PROFILE is not UTF-8\n")
+    );
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let stage = Stage::new();
+    let home = Home::new(&stage.cloud).profile("work", &stage.ann);
+    let file = home.path(".aws/credentials");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    let command = home.command(&["rotate", "-p", "work", "--yes"]);
+    // Root may read everything: nobody tries in its place.
+    let root = fs::metadata(&file).unwrap().uid() == 0;
+    let mut tried = Command::new(if root { OsStr::new("setpriv") } else { command.get_program() });
+    if root {
+        fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        tried.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(command.get_program());
+    }
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let ran = tried.args(command.get_args()).env_clear().envs(variables).output().unwrap();
+    assert_eq!(
+        (ran.status.code(), stage.named(&String::from_utf8(ran.stderr).unwrap(), &home).as_str()),
+        (
+            Some(1),
+            "error: no permission to open ~/.aws/credentials\n  now: nothing was changed\n next: run akia as the owner \
+             of the file and of its folder\n"
+        )
+    );
+}
+
 /// What is otherwise than the rows say.
 fn judge(rows: &[&Row]) -> Vec<String> {
     let stage = Stage::new();
