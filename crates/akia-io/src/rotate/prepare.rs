@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Retirement, Rotation, Signer};
 use akia_core::{
     AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
     UserName,
@@ -521,20 +521,8 @@ impl Driver {
     async fn check_unfinished(&self, identity: &Identity) -> Result<(), Refusal> {
         for summary in self.store.rotations().await.map_err(Refusal::Store)? {
             let Ok(rotation) = self.load(&summary.rotation).await else { continue };
-            if rotation.plan().identity.user_id != identity.user_id || rotation.is_over() {
-                continue;
-            }
-            let unfinished = match rotation.rest(self.clock.now()) {
-                Rest::Busy => !rotation.is_out_of_grace(self.clock.now()),
-                Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
-                Rest::Retired
-                | Rest::Kept
-                | Rest::InGrace { .. }
-                | Rest::Undone { .. }
-                | Rest::UndoneAndClean
-                | Rest::Aborted { .. } => false,
-            };
-            if unfinished {
+            let is_of_user = rotation.plan().identity.user_id == identity.user_id;
+            if is_of_user && rotation.is_unfinished(self.clock.now()) {
                 return Err(Refusal::Unfinished {
                     user: identity.user_name().to_string(),
                     rotation: summary.rotation,
