@@ -67,7 +67,7 @@ impl Verb {
             Self::Resume(args) => on_runtime(resume::run(context, args)),
             Self::Undo(args) => on_runtime(undo::run(context, args)),
             Self::Retire(args) => on_runtime(retire::run(context, args)),
-            Self::Key(_) => unbuilt("key"),
+            Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Retirement, Rotation, Signer};
 use akia_core::{
     AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
     UserName,
@@ -523,20 +523,8 @@ impl Driver {
     /// An earlier rotation of the user has to be at rest before another begins.
     async fn check_unfinished(&self, past: &Past, identity: &Identity) -> Result<(), Refusal> {
         for rotation in past.rotations(self).await.map_err(Refusal::Store)? {
-            if rotation.plan().identity.user_id != identity.user_id || rotation.is_over() {
-                continue;
-            }
-            let unfinished = match rotation.rest(self.clock.now()) {
-                Rest::Busy => !rotation.is_out_of_grace(self.clock.now()),
-                Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
-                Rest::Retired
-                | Rest::Kept
-                | Rest::InGrace { .. }
-                | Rest::Undone { .. }
-                | Rest::UndoneAndClean
-                | Rest::Aborted { .. } => false,
-            };
-            if unfinished {
+            let is_of_user = rotation.plan().identity.user_id == identity.user_id;
+            if is_of_user && rotation.is_unfinished(self.clock.now()) {
                 return Err(Refusal::Unfinished {
                     user: identity.user_name().to_string(),
                     rotation: rotation.plan().id.clone(),
