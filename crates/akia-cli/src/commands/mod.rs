@@ -90,11 +90,12 @@ pub struct Consent {
     pub dry_run: bool,
 }
 
-/// Runs a command that talks to AWS or to the store. Only these pay for a runtime.
+/// Runs a command that talks to AWS or to the store. Only these pay for a runtime, and hold secrets.
 ///
 /// # Errors
 /// What the command says, or that the runtime could not start.
 pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    akia_io::hardening::harden_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
     runtime.block_on(command)
