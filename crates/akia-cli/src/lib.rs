@@ -13,6 +13,7 @@ pub mod drive;
 pub mod error;
 pub mod exit;
 pub mod holdings;
+pub mod keys;
 pub mod logging;
 pub mod output;
 pub mod practice;

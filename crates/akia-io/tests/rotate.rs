@@ -105,6 +105,38 @@ async fn retirement_at_once_deletes_the_old_key_and_keeping_leaves_it_active() {
     world.check("kept", &rotation).await;
 }
 
+/// Each user's past was looked up by a replay of the whole journal: fifty profiles with some hundred earlier rotations
+/// took tens of thousands of reads before the first call.
+#[tokio::test]
+async fn a_run_over_many_users_reads_each_earlier_rotation_once() {
+    let world = World::new();
+    let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":"*"}}"#;
+    let mut credentials = std::fs::read_to_string(world.path("credentials")).unwrap();
+    for name in ["bea", "cleo", "dora"] {
+        let user = world.sandbox.add_user(name, "/").unwrap();
+        user.put_policy("everything", everything).unwrap();
+        let key = user.add_access_key(world.sandbox.now() - 400 * DAY).unwrap();
+        credentials += &format!("[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+    }
+    std::fs::write(world.path("credentials"), credentials).unwrap();
+    let options = Options { retirement: Retirement::Delete, ..options() };
+    let users = 4;
+    for run in 0..3 {
+        let counter = Fuse::new(world.store().await, i64::MAX, false);
+        let driver = world.driver_on(Arc::clone(&counter) as SharedStore);
+        let draw = Draw::seeded(run);
+        let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options, &draw).await;
+        assert!(prepared.refused.is_empty(), "{:?}", prepared.refused);
+        assert_eq!(prepared.rotations.len(), users);
+        assert_eq!(counter.reads.load(Ordering::Relaxed), i64::try_from(run).unwrap() * 4, "run {run}");
+        for one in prepared.rotations {
+            let mut rotation = driver.begin(one.plan, &one.displaced_secret, &Silent).await.unwrap();
+            assert_eq!(driver.run(&mut rotation, &never(), &Silent).await.unwrap(), Rest::Retired);
+        }
+    }
+    assert_eq!(world.store().await.rotations().await.unwrap().len(), users * 3);
+}
+
 #[tokio::test]
 async fn a_rotation_outlasts_the_delays_of_aws() {
     for seed in 0..12 {
@@ -992,11 +1024,13 @@ struct Fuse {
     left: AtomicI64,
     after: bool,
     blown: Notify,
+    /// How often the records of one rotation, or of all, were read.
+    reads: AtomicI64,
 }
 
 impl Fuse {
     fn new(inner: SharedStore, at: i64, after: bool) -> Arc<Self> {
-        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new() })
+        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new(), reads: AtomicI64::new(0) })
     }
 }
 
@@ -1045,6 +1079,7 @@ impl Store for Fuse {
     }
 
     fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.entries(rotation)
     }
 

@@ -67,7 +67,7 @@ impl Verb {
             Self::Resume(args) => on_runtime(resume::run(context, args)),
             Self::Undo(args) => on_runtime(undo::run(context, args)),
             Self::Retire(args) => on_runtime(retire::run(context, args)),
-            Self::Key(_) => unbuilt("key"),
+            Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -114,11 +114,12 @@ pub struct Consent {
     pub dry_run: bool,
 }
 
-/// Runs a command that talks to AWS or to the store. Only these pay for a runtime.
+/// Runs a command that talks to AWS or to the store. Only these pay for a runtime, and hold secrets.
 ///
 /// # Errors
 /// What the command says, or that the runtime could not start.
 pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    akia_io::hardening::harden_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
     runtime.block_on(command)

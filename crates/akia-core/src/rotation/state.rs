@@ -435,14 +435,18 @@ impl Rotation {
         }
     }
 
+    /// When the key that was deactivated may be deleted.
+    pub(super) fn grace_ends(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Deactivated { at, grace, .. } | Stage::Undone { at, grace, .. } => Some(after(*at, *grace)),
+            _ => None,
+        }
+    }
+
     /// Whether a key that was deactivated has outlived its grace: `akia retire` may delete it.
     #[must_use]
     pub fn is_out_of_grace(&self, now: Timestamp) -> bool {
-        match &self.stage {
-            Stage::Deactivated { at, grace, .. } => now >= after(*at, *grace),
-            Stage::Undone { at, grace, .. } => now >= after(*at, *grace),
-            _ => false,
-        }
+        self.grace_ends().is_some_and(|until| now >= until)
     }
 
     /// Whether nothing will ever happen to this rotation again.

@@ -3,6 +3,7 @@
 //! What may happen next is decided in [`akia_core::rotation`]; here it is done, written down, and nothing else.
 
 mod driver;
+mod past;
 mod perform;
 mod prepare;
 mod refusal;

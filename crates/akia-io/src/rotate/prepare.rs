@@ -4,9 +4,10 @@
 //! Groups of profiles are prepared side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Retirement, Rotation, Signer};
 use akia_core::{
     AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
     UserName,
@@ -16,6 +17,7 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
+use super::past::Past;
 use super::refusal::{LeftBy, OtherKey, Refusal};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
@@ -117,6 +119,13 @@ struct KeptKey {
     mfa_serial: Option<String>,
 }
 
+/// What was found before any key was looked at.
+struct Found<'a> {
+    /// The profiles that hold each key.
+    holders: &'a BTreeMap<AccessKeyId, Vec<ProfileName>>,
+    past: Past,
+}
+
 /// The places that hold one key.
 struct Group {
     key: AccessKeyId,
@@ -175,10 +184,10 @@ impl Driver {
         });
         let named = self.named(files, selection, options, &holders, &kept, &mut prepared).await;
         let groups = groups(files, options, &mut kept, named.as_ref(), &mut prepared);
-        let holders = &holders;
+        let found = &Found { holders: &holders, past: Past::default() };
         let outcomes: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|group| async move {
             let profiles = group.profiles.clone();
-            let outcome = self.prepare_group(files, state, selection, options, draw, holders, group).await;
+            let outcome = self.prepare_group(files, state, selection, options, draw, found, group).await;
             (profiles, outcome)
         }))
         .buffered(CONCURRENT)
@@ -339,7 +348,7 @@ impl Driver {
         selection: &Selection,
         options: &Options,
         draw: &Draw,
-        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        found: &Found<'_>,
         group: Group,
     ) -> Result<Verdict, Refusal> {
         let identity = self.identify(&group).await?;
@@ -361,7 +370,7 @@ impl Driver {
         // Before the keys are read, so that no other akia changes them under the plan; and an unfinished rotation is
         // named as what it is, not as two keys.
         let lock = lock_user(state, &identity).map_err(|error| Refusal::Busy { user: user.to_string(), error })?;
-        self.check_unfinished(&identity).await?;
+        self.check_unfinished(&found.past, &identity).await?;
         let keys = caller
             .access_keys(Some(&user))
             .await
@@ -380,7 +389,7 @@ impl Driver {
                 return Ok(Verdict::Skip(format!("its key is {} days old", age.as_hours() / 24)));
             }
         }
-        let room = self.room(holders, &group, &identity, &keys, &caller, options).await?;
+        let room = self.room(found, &group, &identity, &keys, &caller, options).await?;
         self.check_rights(&caller, &identity, options).await?;
         let mut warnings = Vec::new();
         for place in &group.places {
@@ -454,7 +463,7 @@ impl Driver {
     /// Whether there is room for a new key, or a key that a person named to make it.
     async fn room(
         &self,
-        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        found: &Found<'_>,
         group: &Group,
         identity: &Identity,
         keys: &[AccessKey],
@@ -463,7 +472,7 @@ impl Driver {
     ) -> Result<Room, Refusal> {
         let Some(other) = keys.iter().find(|key| key.id != group.key) else { return Ok(Room::default()) };
         let user = identity.user_name().to_string();
-        if let Some(holders) = holders.get(&other.id)
+        if let Some(holders) = found.holders.get(&other.id)
             && let Some(other_profile) = holders.first().cloned()
         {
             return Err(Refusal::TwoProfilesTwoKeys {
@@ -480,7 +489,7 @@ impl Driver {
             Ok((last_used, _)) => last_used,
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
-        let left_by = match self.left_by(&other.id).await? {
+        let left_by = match self.left_by(&found.past, &other.id).await? {
             Some(rotation) if rotation.is_out_of_grace(self.clock.now()) => {
                 return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
             }
@@ -505,39 +514,20 @@ impl Driver {
     }
 
     /// The rotation of this machine that the key is left over from.
-    async fn left_by(&self, key: &AccessKeyId) -> Result<Option<Rotation>, Refusal> {
-        for summary in self.store.rotations().await.map_err(Refusal::Store)? {
-            if let Ok(rotation) = self.load(&summary.rotation).await
-                && !rotation.is_over()
-                && (rotation.plan().displaced == *key || rotation.new_key() == Some(key))
-            {
-                return Ok(Some(rotation));
-            }
-        }
-        Ok(None)
+    async fn left_by(&self, past: &Past, key: &AccessKeyId) -> Result<Option<Arc<Rotation>>, Refusal> {
+        let rotations = past.rotations(self).await.map_err(Refusal::Store)?;
+        let is_of_key = |rotation: &Rotation| rotation.plan().displaced == *key || rotation.new_key() == Some(key);
+        Ok(rotations.into_iter().find(|rotation| !rotation.is_over() && is_of_key(rotation)))
     }
 
     /// An earlier rotation of the user has to be at rest before another begins.
-    async fn check_unfinished(&self, identity: &Identity) -> Result<(), Refusal> {
-        for summary in self.store.rotations().await.map_err(Refusal::Store)? {
-            let Ok(rotation) = self.load(&summary.rotation).await else { continue };
-            if rotation.plan().identity.user_id != identity.user_id || rotation.is_over() {
-                continue;
-            }
-            let unfinished = match rotation.rest(self.clock.now()) {
-                Rest::Busy => !rotation.is_out_of_grace(self.clock.now()),
-                Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
-                Rest::Retired
-                | Rest::Kept
-                | Rest::InGrace { .. }
-                | Rest::Undone { .. }
-                | Rest::UndoneAndClean
-                | Rest::Aborted { .. } => false,
-            };
-            if unfinished {
+    async fn check_unfinished(&self, past: &Past, identity: &Identity) -> Result<(), Refusal> {
+        for rotation in past.rotations(self).await.map_err(Refusal::Store)? {
+            let is_of_user = rotation.plan().identity.user_id == identity.user_id;
+            if is_of_user && rotation.is_unfinished(self.clock.now()) {
                 return Err(Refusal::Unfinished {
                     user: identity.user_name().to_string(),
-                    rotation: summary.rotation,
+                    rotation: rotation.plan().id.clone(),
                     stage: rotation.stage_name().to_owned(),
                 });
             }
