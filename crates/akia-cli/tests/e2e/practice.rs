@@ -113,7 +113,7 @@ fn the_lines_that_the_sandbox_prints_work_as_they_are() {
     let akia = PathBuf::from(env!("CARGO_BIN_EXE_akia")).parent().unwrap().display().to_string();
     // As in a shell of somebody who works with AWS, and has not unset a thing.
     let mut script = format!("set -e\nexport PATH={akia}:{}:/usr/bin:/bin\n", path("target/venv/bin"));
-    for line in lines.iter().filter(|line| !line.starts_with("akia key")) {
+    for line in &lines {
         script.push_str(&format!("{line}\n"));
     }
     script.push_str("echo all of them went well\n");
