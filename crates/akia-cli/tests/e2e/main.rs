@@ -23,4 +23,6 @@ macro_rules! on_every_backend {
 
 mod contract;
 mod ground;
+mod key;
+mod policy_check;
 mod status;
