@@ -201,7 +201,7 @@ impl Inquiry<'_> {
         }
         let long_term = !self.signed.caller.credentials().is_temporary();
         let is_absent = |fact: &String| {
-            let is = |name: &str| fact.len() >= name.len() && fact[..name.len()].eq_ignore_ascii_case(name);
+            let is = |name: &str| fact.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
             NEVER_THERE.iter().any(|name| is(name)) || (long_term && OF_SESSIONS.iter().any(|name| is(name)))
         };
         let missing: Vec<&str> = one.missing_facts.iter().filter(|fact| !is_absent(fact)).map(String::as_str).collect();

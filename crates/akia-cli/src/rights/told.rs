@@ -66,13 +66,15 @@ fn by_command(checked: &[Checked<'_>]) -> Report {
     for one in checked {
         let names = |wanted: fn(&Standing) -> bool| {
             let found = one.rights.iter().filter(|(_, _, standing, _)| wanted(standing));
-            let names = found.map(|(action, ..)| match action.need {
-                Need::Required => (action.name, action.name.to_owned()),
-                Need::Optional => (action.name, format!("{} (optional)", action.name)),
-            });
-            let (data, shown): (Vec<&str>, Vec<String>) = names.unzip();
-            let cell = Cell::list(data);
-            if shown.is_empty() { cell } else { cell.shown_as(shown.join(", ")) }
+            let (required, all): (Vec<Option<&str>>, Vec<&str>) = found
+                .map(|(action, ..)| match action.need {
+                    Need::Required => (Some(action.name), action.name),
+                    Need::Optional => (None, action.name),
+                })
+                .unzip();
+            // People see what stands in the way; optional rights come in a note.
+            let required: Vec<&str> = required.into_iter().flatten().collect();
+            Cell::list(all).shown_as(if required.is_empty() { "-".to_owned() } else { required.join(", ") })
         };
         let lacks = match one.inapplicable {
             Some(why) => Cell::list([""; 0]).shown_as(why).tone(Tone::Quiet),
@@ -237,6 +239,19 @@ fn notes(signed: &Signed, scope: &Scope, rights: &Rights, checked: &[Checked<'_>
     };
     if signed.device == Device::Unused && any(|standing| matches!(standing, Standing::Denied { .. })) {
         notes.push("the profile names an MFA device, and no code was given: add --mfa-code CODE".to_owned());
+    }
+    let lesser: BTreeSet<&str> = checked
+        .iter()
+        .flat_map(|one| &one.rights)
+        .filter(|(action, _, standing, _)| action.need == Need::Optional && matches!(standing, Standing::Denied { .. }))
+        .map(|(action, ..)| action.name)
+        .collect();
+    if !are_named && !lesser.is_empty() {
+        let names: Vec<&str> = lesser.into_iter().collect();
+        notes.push(format!(
+            "missing, and some commands do less without: {}; akia policy check COMMAND says which",
+            names.join(", ")
+        ));
     }
     // Each reason once; the reasons of optional rights only where a command was named.
     let mut told = BTreeSet::new();

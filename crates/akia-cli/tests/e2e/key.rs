@@ -41,7 +41,7 @@ fn an_administrator_lists_shuts_opens_and_deletes(cloud: &Cloud) {
     let done = admin(&["key", "deactivate", &second.id, "--yes", "--output", "json"]).done().json();
     assert_eq!(done["schema"], "akia.key-deactivate/1");
     assert_eq!((&done["keys"][0]["status"], &done["keys"][0]["state"]), (&json!("Inactive"), &json!("deactivated")));
-    assert_eq!(active(cloud, "ann"), [ann.key.id.clone()]);
+    assert_eq!(active(cloud, "ann"), [&*ann.key.id]);
     let again = admin(&["key", "deactivate", &second.id, "--yes"]).done();
     assert!(again.stderr.contains("is inactive already; nothing to do"), "{}", again.stderr);
 
@@ -83,7 +83,7 @@ fn a_key_in_use_takes_more_than_yes(cloud: &Cloud) {
     assert!(refused.stderr.contains(&flags), "{flags} in {}", refused.stderr);
     let some = home.akia(&["key", "deactivate", &ann.key.id, "--yes", "--despite", "profile,only-key"]).exited(6);
     assert!(some.stderr.contains("is not deactivated: ") && !some.stderr.contains("deactivated: profile"));
-    assert_eq!(active(cloud, "ann"), [ann.key.id.clone()]);
+    assert_eq!(active(cloud, "ann"), [&*ann.key.id]);
 
     home.akia(&["key", "deactivate", &ann.key.id, "--yes", "--despite", &despite]).done();
     assert_eq!(active(cloud, "ann"), [""; 0]);
@@ -257,7 +257,7 @@ fn a_lost_answer_is_looked_up_and_a_lag_is_not_believed() {
     cloud.sandbox().inject(Fault::on("UpdateAccessKey", lost(true)).always());
     home.akia(&["key", "deactivate", &second.id, "--yes"]).done();
     cloud.sandbox().clear_faults();
-    assert_eq!(active(&cloud, "ann"), [ann.key.id.clone()]);
+    assert_eq!(active(&cloud, "ann"), [&*ann.key.id]);
     cloud.sandbox().inject(Fault::on("DeleteAccessKey", lost(false)).always());
     let unknown = home.akia(&["key", "delete", &second.id, "--yes"]).exited(6);
     assert!(unknown.stderr.contains("it is not known whether"), "{}", unknown.stderr);
