@@ -120,12 +120,15 @@ fn a_denial_for_want_of_mfa_says_so() {
         .file(".aws/config", format!("[default]\nmfa_serial = {serial}\n"));
     // By trial first, then by simulation, which has to be told of the session.
     for way in ["trial", "simulation"] {
-        let refused = home.akia(&["policy", "check", "undo"]).exited(4);
+        let refused = home.akia(&["policy", "check", "undo", "--output", "json"]).exited(4);
         assert!(refused.stderr.contains("no code was given: add --mfa-code CODE"), "{}", refused.stderr);
-        assert!(refused.stdout.contains(way), "{}", refused.stdout);
+        let update = right_of(&refused.json(), "undo", "iam:UpdateAccessKey");
+        assert_eq!((&update["answer"], &update["found_by"]), (&json!("no"), &json!(way)));
         let code = cloud.mfa_code(&serial);
-        let told = home.akia(&["policy", "check", "undo", "--mfa-code", &code]).done();
-        assert!(told.stdout.contains(way) && !told.stderr.contains("--mfa-code"), "{}{}", told.stdout, told.stderr);
+        let told = home.akia(&["policy", "check", "undo", "--mfa-code", &code, "--output", "json"]).done();
+        assert!(!told.stderr.contains("--mfa-code"), "{}", told.stderr);
+        let update = right_of(&told.json(), "undo", "iam:UpdateAccessKey");
+        assert_eq!((&update["answer"], &update["found_by"]), (&json!("yes"), &json!(way)));
         cloud.policy("ann", "ask", &allow(&["iam:SimulatePrincipalPolicy"], "*"));
     }
 }
