@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
+    Step { name: "kill", what: "the real binary, killed at each of its system calls", run: kill },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
     Step { name: "docs", what: "the generated pages of docs/ are up to date", run: docs },
@@ -115,8 +116,20 @@ fn tests() -> Result<Outcome, String> {
     }
     // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
     let unit = run(cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]));
-    let end_to_end = run(cargo(&["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"]));
+    let end_to_end =
+        ["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4", "--skip", "kill::"];
+    let end_to_end = run(cargo(&end_to_end));
     unit.and(end_to_end)
+}
+
+/// One story after another: each keeps the machine busy by itself.
+fn kill() -> Result<Outcome, String> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(Outcome::NotChecked("system calls are traced on Linux on x86-64 only"));
+    }
+    let venv = venv::ensure()?;
+    let mut stories = cargo(&["test", "--package", "akia-cli", "--test", "e2e", "--locked", "--", "kill::"]);
+    passes(stories.args(["--test-threads", "1", "--nocapture"]).env(venv::VARIABLE, venv))
 }
 
 fn doctests() -> Result<Outcome, String> {

@@ -24,8 +24,10 @@ macro_rules! on_every_backend {
 mod bad_input;
 mod contract;
 mod ground;
+mod key;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod kill;
+mod policy_check;
 mod practice;
 mod setup;
-mod key;
-mod policy_check;
 mod status;
