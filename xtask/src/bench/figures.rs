@@ -86,12 +86,16 @@ pub(crate) fn circumstances(programs: &[String]) -> String {
     let processor = processor.map_or("unknown processor", |(_, name)| name);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = file("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or("unknown");
+    // The AWS CLI computes and akia waits: on a busy machine only one of them gets slower.
+    #[expect(clippy::cast_precision_loss, reason = "no machine has as many cores")]
+    let busy = load.parse::<f64>().is_ok_and(|load| load > cores as f64 + 1.0);
+    let warning = if busy { " **The machine was busy: times are too long, and ratios too high.**" } else { "" };
     format!(
-        "{}, commit {}. {processor}, {cores} cores, {}, load {} at the end. {}. {}.\n",
+        "{}, commit {}. {processor}, {cores} cores, {}, load {load} at the end. {}. {}.{warning}\n",
         first_line("date", &["-u", "+%Y-%m-%d"]),
         first_line("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
         first_line("uname", &["-sm"]),
-        load.split(' ').next().unwrap_or("unknown"),
         first_line("rustc", &["--version"]),
         programs.join(", "),
     )
