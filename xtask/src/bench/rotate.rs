@@ -142,7 +142,8 @@ fn contend(
     Ok((took, arrived))
 }
 
-/// The calls of the script, for each profile in turn. The secret goes over the command line, as it does there.
+/// The calls of the script, for each profile in turn and in its order: the old key is gone before the new one is in the
+/// file. The secret goes over the command line, as it does there.
 fn script_way(aws: &Path, home: &Home, url: &str) -> Result<(), String> {
     for (profile, _) in home.key_ids()? {
         let call = |arguments: &[&str]| {
@@ -151,14 +152,16 @@ fn script_way(aws: &Path, home: &Home, url: &str) -> Result<(), String> {
             let text = text.trim().to_owned();
             if ok { Ok(text) } else { Err(format!("aws {} {}: {text}", arguments[0], arguments[1])) }
         };
-        let id = "AccessKeyMetadata[0].AccessKeyId";
-        let old = call(&["iam", "list-access-keys", "--query", id, "--output", "text"])?;
+        let arn = call(&["sts", "get-caller-identity", "--query", "Arn", "--output", "text"])?;
+        let user = arn.rsplit('/').next().ok_or("get-caller-identity answers in another form")?;
+        let ids = "AccessKeyMetadata[].AccessKeyId";
+        let old = call(&["iam", "list-access-keys", "--query", ids, "--output", "text"])?;
         let pair = "AccessKey.[AccessKeyId,SecretAccessKey]";
-        let new = call(&["iam", "create-access-key", "--query", pair, "--output", "text"])?;
+        let new = call(&["iam", "create-access-key", "--user-name", user, "--query", pair, "--output", "text"])?;
         let (new, secret) = new.split_once('\t').ok_or("create-access-key answers in another form")?;
+        call(&["iam", "delete-access-key", "--access-key-id", &old, "--user-name", user])?;
         call(&["configure", "set", "aws_access_key_id", new])?;
         call(&["configure", "set", "aws_secret_access_key", secret])?;
-        call(&["iam", "update-access-key", "--access-key-id", &old, "--status", "Inactive"])?;
     }
     Ok(())
 }
