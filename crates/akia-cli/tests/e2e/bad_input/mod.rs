@@ -148,7 +148,7 @@ fn a_file_that_may_not_be_read_is_named() {
     let stage = Stage::new();
     let home = Home::new(&stage.cloud).profile("work", &stage.ann);
     let file = home.path(".aws/credentials");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     let command = home.command(&["rotate", "-p", "work", "--yes"]);
     // Root may read everything: nobody tries in its place.
     let root = fs::metadata(&file).unwrap().uid() == 0;
