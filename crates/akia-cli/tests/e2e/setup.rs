@@ -167,9 +167,8 @@ fn only_the_values_change_and_nothing_is_written_over_unasked() {
     assert_eq!(cloud.keys("ann").len(), 1, "the key that was replaced stays in AWS");
 
     // The same key again mends a mistyped secret without a word about replacing.
-    let csv = format!("Access key ID,Secret access key\n{},{}\n", ann.id, ann.secret);
-    let home = Home::new(&cloud).profile("work", &ann.mistyped()).file("keys.csv", csv);
-    home.akia(&["setup", "work", "--from-csv", "keys.csv", "--yes"]).done();
+    let home = Home::new(&cloud).profile("work", &ann.mistyped());
+    home.akia_with_input(&["setup", "work", "--yes"], &two_lines(&ann)).done();
     assert!(home.read(".aws/credentials").contains(&ann.secret));
 
     // In place of temporary credentials, no session token may stay behind.
