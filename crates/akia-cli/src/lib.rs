@@ -19,6 +19,7 @@ pub mod output;
 pub mod practice;
 pub mod progress;
 pub mod prompt;
+pub mod rights;
 pub mod rotations;
 pub mod setup;
 pub mod signing;

@@ -2,7 +2,7 @@
 
 use akia_core::rotation::Identity;
 use akia_core::{AccessKeyId, AccountId, ProfileName, UserName};
-use akia_io::aws::{AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
+use akia_io::aws::{Aws, AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
 use akia_io::profiles::AwsFiles;
 use akia_io::state::{Lock, StateFolder};
 
@@ -58,7 +58,14 @@ impl Signed {
 /// # Errors
 /// When there are none, or they cannot be used.
 pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signed, CommandError> {
-    let aws = workbench::aws(context)?;
+    sign_through(context, files, mfa, workbench::aws(context)?).await
+}
+
+/// The same through a way to AWS that is already made.
+///
+/// # Errors
+/// When there are none, or they cannot be used.
+pub async fn sign_through(context: &Context, files: &AwsFiles, mfa: Mfa, aws: Aws) -> Result<Signed, CommandError> {
     let choice = context.profile()?;
     let target =
         files.target(choice.name(), context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;

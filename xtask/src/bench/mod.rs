@@ -55,6 +55,9 @@ pub(crate) struct How {
     /// Measure what ships, linked with LTO (minutes), in place of a release build.
     #[arg(long)]
     dist: bool,
+    /// Measure this binary, and build none.
+    #[arg(long, value_name = "PATH", conflicts_with = "dist")]
+    binary: Option<PathBuf>,
     /// Write the figures into docs/benchmarks.md.
     #[arg(long)]
     write: bool,
@@ -75,7 +78,10 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Settle { how, .. } => ("settle", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
-    let akia = build(if how.dist { "dist" } else { "release" })?;
+    let akia = match &how.binary {
+        Some(path) => std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => build(if how.dist { "dist" } else { "release" })?,
+    };
     let outcome = match bench {
         Bench::Rotate { profiles, rounds, how } => {
             let profiles: Vec<usize> = profiles.iter().copied().map(usize::from).collect();
@@ -105,6 +111,6 @@ fn build(profile: &str) -> Result<PathBuf, String> {
 
 fn akia_version(akia: &Path) -> Result<String, String> {
     let (_, text) = capture(command(akia).arg("--version"))?;
-    let profile = akia.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    Ok(format!("{} ({profile} build)", text.trim()))
+    let shown = akia.strip_prefix(folders::root()).unwrap_or(akia);
+    Ok(format!("{} ({})", text.trim(), shown.display()))
 }

@@ -125,11 +125,6 @@ pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> 
     runtime.block_on(command)
 }
 
-/// A command whose parts are still being built.
-fn unbuilt(name: &str) -> Result<Exit, CommandError> {
-    Err(CommandError::failed(format_args!("`akia {name}` is not part of this build")))
-}
-
 /// The section EXAMPLES of a help text.
 fn examples(examples: &[(&str, &str)]) -> String {
     let mut text = String::from("EXAMPLES");

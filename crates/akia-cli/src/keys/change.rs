@@ -307,9 +307,8 @@ fn print_plan(context: &Context, subject: &Subject, holders: &Holders, change: &
     }
     let others: Vec<String> =
         seen.others.iter().map(|key| format!("{} ({})", key.id, key.status.as_str().to_lowercase())).collect();
-    match (change.act, others.is_empty()) {
-        (_, true) => say("it is the user's only key".to_owned()),
-        (_, false) => say(format!("the user's other key: {}", others.join(", "))),
+    if !others.is_empty() {
+        say(format!("the user's other key: {}", others.join(", ")));
     }
     match change.act {
         Act::Activate => {}

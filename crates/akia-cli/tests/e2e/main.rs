@@ -26,4 +26,6 @@ mod contract;
 mod ground;
 mod practice;
 mod setup;
+mod key;
+mod policy_check;
 mod status;
