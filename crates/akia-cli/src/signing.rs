@@ -109,13 +109,22 @@ pub struct Whose {
     pub own: bool,
     /// The caller.
     pub caller: CallerIdentity,
+    /// The profile that signs.
+    signer: Option<ProfileName>,
 }
 
 impl Whose {
-    /// ` --user NAME`, where the user has to be named.
+    /// ` --user NAME`, where the user has to be named, and ` --profile NAME`, where another one than `default` signs:
+    /// commands that are shown can be pasted as they are.
     #[must_use]
     pub fn flag(&self) -> String {
-        if self.own { String::new() } else { format!(" --user {}", self.user) }
+        let user = if self.own { String::new() } else { format!(" --user {}", self.user) };
+        match &self.signer {
+            Some(signer) if *signer != ProfileName::default_name() => {
+                format!("{user} --profile {}", akia_core::cheatsheet::quote(signer.as_str()))
+            }
+            Some(_) | None => user,
+        }
     }
 }
 
@@ -133,12 +142,13 @@ pub async fn whose(signed: &Signed, named: Option<&UserName>) -> Result<Whose, C
         | IdentityKind::Other => None,
     };
     let account = caller.account.clone();
+    let signer = signed.profile.clone();
     match (named, own) {
-        (None, Some(user)) => Ok(Whose { user, account, own: true, caller }),
+        (None, Some(user)) => Ok(Whose { user, account, own: true, caller, signer }),
         (Some(user), own) => {
             // IAM's names ignore case.
             let own = own.is_some_and(|own| own.as_str().eq_ignore_ascii_case(user.as_str()));
-            Ok(Whose { user: user.clone(), account, own, caller })
+            Ok(Whose { user: user.clone(), account, own, caller, signer })
         }
         (None, None) => Err(CommandError::failed(format_args!("{} is no IAM user and has no keys here", caller.arn))
             .next("name the user whose keys are meant: --user NAME")),

@@ -129,7 +129,12 @@ pub(crate) async fn run(context: &Context, args: SetupArgs) -> Result<Exit, Comm
         None => None,
     };
     let spot = Spot::find(context, &files, &target, args.store)?;
-    let known = csv.as_ref().map(|csv| &csv.pair).or(copied.as_ref());
+    // Nobody has to type what is piped: it is read first, so that the same key again may mend its own secret.
+    let piped = match (&csv, &copied) {
+        (None, None) if !context.terminal.stdin => Some(source::typed(context)?),
+        _ => None,
+    };
+    let known = csv.as_ref().map(|csv| &csv.pair).or(copied.as_ref()).or(piped.as_ref());
     may_replace(context, asker(&args), &files, &spot, known).await?;
     let pair = match known {
         Some(pair) => pair.duplicate(),

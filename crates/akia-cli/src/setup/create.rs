@@ -23,7 +23,7 @@ use crate::setup::plan::Plan;
 use crate::setup::proof::{self, Owner};
 use crate::setup::replace::may_replace;
 use crate::setup::source::Age;
-use crate::setup::spot::{Spot, Wish};
+use crate::setup::spot::{Spot, Wish, WriteFailed};
 use crate::signing::{self, Mfa, Signed, Whose};
 use crate::{prompt, rotations, workbench};
 
@@ -207,14 +207,23 @@ async fn create_unanswered(
     }
 }
 
-/// The secret could not be kept, so the key is of no use to anybody.
+/// A key whose secret could not be kept is of no use to anybody. One whose secret is in its place stays: to delete it
+/// would leave a profile with a key that does not work.
 async fn take_back(
     signed: &Signed,
     owner: &Owner,
     whose: &Whose,
     key: &AccessKeyId,
-    error: CommandError,
+    failed: WriteFailed,
 ) -> CommandError {
+    let WriteFailed { error, secret_kept } = failed;
+    if secret_kept {
+        let now = error.now.clone().unwrap_or_default();
+        let flag = whose.flag();
+        return error
+            .now(format!("the new key {key} is active and its secret is stored; {now}"))
+            .next(format!("akia key deactivate {key}{flag}, then akia key delete {key}{flag} (to do without it)"));
+    }
     match delete_new(signed, owner, key).await {
         Ok(()) => {
             let now = format!("the new key {key} was deleted again");

@@ -76,6 +76,20 @@ pub struct Wish {
     pub output: Option<AwsOutput>,
 }
 
+/// Why a key is not written as it should be.
+pub struct WriteFailed {
+    /// What failed, and which part is written.
+    pub error: CommandError,
+    /// Whether the secret is in its place all the same, and only something else is missing.
+    pub secret_kept: bool,
+}
+
+impl From<WriteFailed> for CommandError {
+    fn from(failed: WriteFailed) -> Self {
+        failed.error
+    }
+}
+
 /// Changes to one file: first what goes, then what comes.
 #[derive(Default)]
 struct Edits {
@@ -252,23 +266,28 @@ impl Spot {
         wish: &Wish,
         places: &Places,
         pair: &KeyPair,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), WriteFailed> {
+        let mut secret_kept = false;
+        let failed = |error: CommandError, secret_kept: bool| WriteFailed { error, secret_kept };
         let mut written = Written::default();
         if wish.store == SecretStore::Keychain {
             let place = Place::Keychain { profile: self.profile.clone() };
             let expected: Vec<AccessKeyId> = self.keychain_leftover.iter().cloned().collect();
             let told = places.deliver(&place, pair, &expected).await;
-            told.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
+            told.map_err(|error| failed(CommandError::failed(&error).next(error.hint()), false))?;
             written.add("the key to the keychain");
+            secret_kept = true;
         }
-        let mut edits = self.edits(files, wish, pair.id.as_str(), pair.secret.expose())?;
+        let edits = self.edits(files, wish, pair.id.as_str(), pair.secret.expose());
+        let mut edits = edits.map_err(|error| failed(error, secret_kept))?;
         if wish.store == SecretStore::Keychain {
             // The way to the keychain first: the profile has a key at every moment.
             edits.reverse();
         }
         for (kind, edits) in edits.iter().filter(|(_, edits)| !edits.is_empty()) {
             self.write_file(state, files, *kind, edits)
-                .map_err(|error| written.fails(&error.to_string()).next(error.hint()))?;
+                .map_err(|error| failed(written.fails(&error.to_string()).next(error.hint()), secret_kept))?;
+            secret_kept |= wish.store == SecretStore::File && *kind == self.key_file();
             written.add(&files.path(*kind).display().to_string());
         }
         if let (Held::InKeychain { .. }, SecretStore::File) = (&self.held, wish.store)
@@ -280,7 +299,8 @@ impl Spot {
             }
         }
         self.read_back(context, wish, pair).map_err(|why| {
-            written.fails(&format!("profile \"{}\" was written, but {why}", self.profile)).next("akia status")
+            let error = written.fails(&format!("profile \"{}\" was written, but {why}", self.profile));
+            failed(error.next("akia status"), secret_kept)
         })
     }
 

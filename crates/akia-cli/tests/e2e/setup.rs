@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use akia_sandbox::{Fault, FaultKind};
@@ -167,9 +167,8 @@ fn only_the_values_change_and_nothing_is_written_over_unasked() {
     assert_eq!(cloud.keys("ann").len(), 1, "the key that was replaced stays in AWS");
 
     // The same key again mends a mistyped secret without a word about replacing.
-    let csv = format!("Access key ID,Secret access key\n{},{}\n", ann.id, ann.secret);
-    let home = Home::new(&cloud).profile("work", &ann.mistyped()).file("keys.csv", csv);
-    home.akia(&["setup", "work", "--from-csv", "keys.csv", "--yes"]).done();
+    let home = Home::new(&cloud).profile("work", &ann.mistyped());
+    home.akia_with_input(&["setup", "work", "--yes"], &two_lines(&ann)).done();
     assert!(home.read(".aws/credentials").contains(&ann.secret));
 
     // In place of temporary credentials, no session token may stay behind.
@@ -203,23 +202,48 @@ fn a_key_whose_secret_cannot_be_written_is_deleted_again() {
     let cloud = Backend::Sandbox.open();
     let (ann, bob) = (cloud.user("ann").key, cloud.user("bob").key);
     let home = Home::new(&cloud).profile("default", &ann);
+    // Another program puts a key into the same profile.
+    let (home, ended) =
+        while_a_key_is_made(&cloud, home, &["setup", "new", "--create", "--yes"], |home| home.profile("new", &bob));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("was changed by another program meanwhile") && said.contains("was deleted again"), "{said}");
+    assert_eq!(
+        home.read(".aws/credentials"),
+        Home::new(&cloud).profile("default", &ann).profile("new", &bob).read(".aws/credentials")
+    );
+    assert_eq!(cloud.keys("ann").iter().map(|key| &key.id).collect::<Vec<_>>(), [&ann.id]);
+}
+
+#[test]
+fn a_key_whose_secret_is_written_stays_when_only_a_setting_is_not() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann").key;
+    let home = Home::new(&cloud).profile("boss", &ann);
+    let words = ["setup", "new", "--create", "-p", "boss", "--region", "eu-west-1", "--yes"];
+    let broken = "[profile broken\n";
+    let (home, ended) = while_a_key_is_made(&cloud, home, &words, |home| home.file(".aws/config", broken));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    let keys = cloud.keys("ann");
+    let new = keys.iter().find(|key| key.id != ann.id).expect("the new key is not deleted");
+    assert!(new.active && home.read(".aws/credentials").contains(&new.id), "{said}");
+    assert!(said.contains(&format!("the new key {} is active and its secret is stored", new.id)), "{said}");
+    assert!(said.contains(&format!("akia key delete {} --profile boss", new.id)), "can be pasted as it is: {said}");
+    assert_eq!(home.read(".aws/config"), broken);
+}
+
+/// Runs akia, and changes something in the home folder after it has read the files and before the key is made.
+fn while_a_key_is_made(cloud: &Cloud, home: Home, words: &[&str], change: impl FnOnce(Home) -> Home) -> (Home, Output) {
     cloud.sandbox().inject(Fault::on("CreateAccessKey", FaultKind::Slow(Duration::from_secs(3))));
-    let akia = home.command(&["setup", "new", "--create", "--yes"]).spawn().unwrap();
+    let akia = home.command(words).spawn().unwrap();
     let limit = Instant::now() + Duration::from_secs(60);
-    // It has read the files by then, and the key is made three seconds later.
     while !cloud.sandbox().log().iter().any(|call| call.action == "ListAccessKeys") {
         assert!(Instant::now() < limit, "the keys were never listed");
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Another program puts a key into the same profile before the answer arrives.
-    let home = home.profile("new", &bob);
-    let text = home.read(".aws/credentials");
-    let ended = akia.wait_with_output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("was changed by another program meanwhile") && said.contains("was deleted again"), "{said}");
-    assert_eq!(home.read(".aws/credentials"), text);
-    assert_eq!(cloud.keys("ann").iter().map(|key| &key.id).collect::<Vec<_>>(), [&ann.id]);
+    let home = change(home);
+    (home, akia.wait_with_output().unwrap())
 }
 
 #[test]
