@@ -24,8 +24,8 @@ macro_rules! on_every_backend {
 mod bad_input;
 mod contract;
 mod ground;
-mod practice;
-mod setup;
 mod key;
 mod policy_check;
+mod practice;
+mod setup;
 mod status;
