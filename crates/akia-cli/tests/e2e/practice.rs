@@ -127,8 +127,8 @@ fn the_lines_that_the_sandbox_prints_work_as_they_are() {
     {
         assert!(shown.contains(part), "{part} in {shown}");
     }
-    signal(&sandbox, "INT");
-    assert_eq!(sandbox.wait().unwrap().code(), Some(0));
+    signal(&sandbox.0, "INT");
+    assert_eq!(sandbox.0.wait().unwrap().code(), Some(0));
     assert_eq!(std::fs::read_dir(home.path("tmp")).unwrap().count(), 0, "the folder goes with it");
 }
 
@@ -159,8 +159,8 @@ fn a_program_can_start_a_sandbox_and_end_it() {
     assert!(taken.stderr.contains("next: leave --port out"), "{}", taken.stderr);
     assert_eq!(home.akia(&["sandbox", "--output", "csv"]).exited(2).stdout, "");
     for (child, name) in [(&mut first, "TERM"), (&mut second, "INT")] {
-        signal(child, name);
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        signal(&child.0, name);
+        assert_eq!(child.0.wait().unwrap().code(), Some(0));
     }
     assert_eq!(std::fs::read_dir(home.path("tmp")).unwrap().count(), 0);
     assert!(folder.join(".aws/credentials").exists(), "a folder that was named stays");
@@ -177,12 +177,23 @@ fn nonsense(home: Home) -> Home {
     NONSENSE.into_iter().fold(home, |home, (name, value)| home.with(name, value))
 }
 
+/// A program that does not outlive a test that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A sandbox that is ready, and what it printed: a line of JSON, or all its words.
-fn practise(home: &Home, more: &[&str]) -> (Child, String) {
+fn practise(home: &Home, more: &[&str]) -> (Running, String) {
     let words = [&["sandbox"], more].concat();
-    let mut child = home.command(&words).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Running(home.command(&words).stderr(Stdio::null()).spawn().unwrap());
     let mut text = String::new();
-    let mut reader = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut reader = BufReader::new(child.0.stdout.as_mut().unwrap());
     while !(text.starts_with('{') || text.ends_with("Ctrl-C ends it.\n")) {
         assert!(reader.read_line(&mut text).unwrap() > 0, "the sandbox ended early: {text}");
     }
