@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -422,6 +422,46 @@ async fn a_key_that_came_into_use_is_not_deleted_to_make_room() {
     let watch = WhenPlanned { sandbox: world.sandbox.clone(), key: spare.id.clone(), used };
     let outcome = world.rotate_watched(&options, &watch).await;
     assert!(world.keys().contains(&(spare.id.clone(), true)), "a key in use is not deleted: {}", outcome.words());
+}
+
+#[tokio::test]
+async fn the_journal_is_read_once_for_a_run_however_many_users_and_rotations() {
+    let world = World::new();
+    for _ in 0..3 {
+        world.rotate_with(&Options { retirement: Retirement::Delete, ..options() }).await.rested();
+    }
+    let mut text = std::fs::read_to_string(world.path("credentials")).unwrap();
+    for name in ["bob", "cat", "dora"] {
+        let user = world.sandbox.add_user(name, "/").unwrap();
+        user.attach_policy("AdministratorAccess").unwrap();
+        let key = user.add_access_key(world.now()).unwrap();
+        text += &format!("[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+    }
+    std::fs::write(world.path("credentials"), text).unwrap();
+    let store = Fuse::new(world.store().await, i64::MAX, false);
+    let driver = world.driver_on(Arc::clone(&store) as SharedStore);
+    let draw = Draw::seeded(12);
+    let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options(), &draw).await;
+    assert_eq!(prepared.rotations.len(), 4, "{:?}", prepared.refused);
+    assert_eq!(store.reads.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn two_keys_of_one_user_are_never_taken_for_another_akia_at_work() {
+    let world = World::new();
+    let second = world.sandbox.account().user("ann").unwrap().add_access_key(world.now()).unwrap();
+    let mut text = std::fs::read_to_string(world.path("credentials")).unwrap();
+    text += &format!("[second]\naws_access_key_id = {}\naws_secret_access_key = {}\n", second.id, second.secret);
+    std::fs::write(world.path("credentials"), text).unwrap();
+    let driver = world.driver().await;
+    for _ in 0..10 {
+        let draw = Draw::seeded(13);
+        let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options(), &draw).await;
+        assert_eq!(prepared.refused.len(), 2);
+        for refused in &prepared.refused {
+            assert!(matches!(refused.refusal, Refusal::TwoProfilesTwoKeys { .. }), "{}", refused.refusal);
+        }
+    }
 }
 
 // ---- The world.
@@ -903,11 +943,13 @@ struct Fuse {
     left: AtomicI64,
     after: bool,
     blown: Notify,
+    /// How often records were read.
+    reads: AtomicUsize,
 }
 
 impl Fuse {
     fn new(inner: SharedStore, at: i64, after: bool) -> Arc<Self> {
-        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new() })
+        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new(), reads: AtomicUsize::new(0) })
     }
 }
 
@@ -952,10 +994,12 @@ impl Store for Fuse {
     }
 
     fn rotations(&self) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.rotations()
     }
 
     fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.entries(rotation)
     }
 
