@@ -23,4 +23,11 @@ macro_rules! on_every_backend {
 
 mod contract;
 mod ground;
+mod hand;
+mod interrupted;
+mod rotate;
+mod secrets;
+mod seed_script;
 mod status;
+mod terminal;
+mod undo_retire;
