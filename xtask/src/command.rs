@@ -15,11 +15,18 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
-    // Set by cargo for this program alone; a child cargo that saw them would rebuild what depends on them.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_PATH"] {
-        command.env_remove(name);
+    // Set by cargo for this program alone. A child cargo that sees them takes what depends on them for changed: ring's
+    // build script asks for CARGO_PKG_VERSION_MAJOR, and everything above TLS is built again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_this_program) {
+            command.env_remove(name);
+        }
     }
     command
+}
+
+fn is_of_this_program(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Runs to the end; anything but success is an error.
@@ -48,4 +55,22 @@ pub(crate) fn shown(command: &Command) -> String {
         text.push_str(&argument.to_string_lossy());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+
+    /// `cargo xtask test` and `cargo test` took turns in building everything above TLS again.
+    #[test]
+    fn a_child_cargo_sees_nothing_that_was_set_for_this_program() {
+        assert!(std::env::var_os("CARGO_PKG_VERSION_MAJOR").is_some(), "cargo sets it for its tests as for xtask");
+        let removed: BTreeSet<OsString> =
+            cargo(&[]).get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name.to_owned()).collect();
+        for name in ["CARGO_PKG_VERSION_MAJOR", "CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
+            assert!(removed.contains(&OsString::from(name)), "{name} is handed on");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Light on purpose: std and clap only, so that it builds in seconds; everything heavy is a command that it starts.
 #![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
 
+mod bench;
 mod command;
 mod docs;
 mod folders;
@@ -39,6 +40,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

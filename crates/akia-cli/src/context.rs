@@ -40,6 +40,12 @@ impl Environment {
         Self(variables.filter(|(name, _)| !is_secret(name)).collect())
     }
 
+    /// Without the variables of the AWS tools.
+    #[must_use]
+    pub fn without_aws(self) -> Self {
+        Self(self.0.into_iter().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_")).collect())
+    }
+
     /// A variable that may hold a secret: read when it is needed to sign, and never kept.
     #[must_use]
     pub fn secret(name: &str) -> Option<String> {
@@ -116,7 +122,12 @@ impl Terminal {
             stderr: stderr.is_terminal(),
             stdout_colors: colors(AutoStream::choice(&stdout)),
             stderr_colors: colors(AutoStream::choice(&stderr)),
-            width: if stdout.is_terminal() { comfy_table::Table::new().width() } else { None },
+            // A terminal that nobody has given a size says 0.
+            width: if stdout.is_terminal() {
+                comfy_table::Table::new().width().filter(|width| *width > 0)
+            } else {
+                None
+            },
         }
     }
 

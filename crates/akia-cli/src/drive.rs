@@ -1,19 +1,20 @@
 //! Carries rotations to rest, side by side: progress, Ctrl-C, and one report for all verbs that drive.
 
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
 use akia_core::{AccessKeyId, LastUsed};
 use akia_io::rotate::{DriveError, Driver, Stop, Watch};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Report, Row, Tone};
+use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 
 /// Rotations that are driven at the same time.
@@ -68,6 +69,9 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
     ended.into_iter().map(|(_, one)| one).collect()
 }
 
+/// Narrower terminals get a table without the old keys.
+const NARROW: u16 = 100;
+
 /// Prints what became of the rotations, and says with which code the process ends. `refused` is how many could not
 /// even begin, and with which codes.
 ///
@@ -107,6 +111,10 @@ pub fn report_with(
     }
     for one in ended {
         table.push(row(one, now));
+    }
+    if context.format() == Format::Table && context.terminal.width.is_some_and(|width| width < NARROW) {
+        // The plan above has told the old keys.
+        table.drop_column("displaced_key");
     }
     context.print(&table)?;
     let stopped: Vec<&Ended> = ended.iter().filter(|one| exit_of(one) == Exit::Interrupted).collect();
@@ -199,6 +207,14 @@ pub(crate) async fn interrupted() -> bool {
     }
 }
 
+/// [`interrupted`], listening from now on: no signal is missed, and none ends the process by itself, before somebody
+/// waits for it. Where signals cannot be had it never ends.
+pub(crate) async fn ending() -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    let mut ending = Box::pin(interrupted().fuse());
+    let _ = futures_util::poll!(ending.as_mut());
+    ending
+}
+
 fn label(plan: &Plan) -> String {
     format!("{} ({})", plan.identity.user_name(), profiles_of(plan).join(", "))
 }
@@ -241,8 +257,8 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
         Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
         Rest::Retired => "done: the old key is deleted".to_owned(),
         Rest::Kept => "done: the old key stays active".to_owned(),
-        Rest::InGrace { until } => format!("done: the old key is inactive and may be deleted from {}", day(*until)),
-        Rest::Undone { until } => format!("undone: the new key is inactive and may be deleted from {}", day(*until)),
+        Rest::InGrace { until } => format!("done: old key inactive, deletable from {}", day(*until)),
+        Rest::Undone { until } => format!("undone: new key inactive, deletable from {}", day(*until)),
         Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
         Rest::Aborted { why } => format!("given up: {}; nothing was changed", abort_words(why)),
         Rest::Undecided { decision } => match decision {
@@ -291,7 +307,14 @@ fn advice(one: &Ended) -> Vec<String> {
             vec![format!("next: akia resume {id}{mfa}")]
         }
         Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => {
-            vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")]
+            let mut lines = vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")];
+            if matches!(one.outcome, Ok(Rest::Interrupted { .. })) {
+                lines.extend(one.rotation.open_places().into_iter().filter_map(|place| {
+                    let profile = akia_core::cheatsheet::quote(plan.places.get(place)?.profile().as_str());
+                    Some(format!("  or: akia resume {id} --leave {profile}{mfa} (if it has a key of its own now)"))
+                }));
+            }
+            lines
         }
         Ok(Rest::Undecided { decision }) => match decision {
             Decision::Orphans { keys } => keys
@@ -349,7 +372,7 @@ fn exit_of(one: &Ended) -> Exit {
 
 fn row(one: &Ended, now: Timestamp) -> Row {
     let (rotation, plan) = (&one.rotation, one.rotation.plan());
-    let (sentence, tone) = match &one.outcome {
+    let (state, tone) = match &one.outcome {
         Ok(rest) => (rest_words(rotation, rest), tone_of(exit_of(one))),
         Err(error) => (format!("stopped: {error}"), Tone::Bad),
     };
@@ -358,29 +381,13 @@ fn row(one: &Ended, now: Timestamp) -> Row {
         Cell::list(profiles_of(plan)),
         Cell::text(&plan.displaced),
         Cell::maybe(one.new_key.as_ref()),
-        Cell::text(state_words(&one.outcome)).tone(tone),
+        Cell::text(state).tone(tone),
     ]);
-    // The table has room for a word or two; the whole sentence was said when the rotation ended.
-    row.details.insert("state".into(), json!(sentence));
     row.details.insert("rotation".into(), json!(plan.id));
     row.details.insert("account".into(), json!(plan.identity.account()));
     row.details.insert("rest".into(), json!(rest_code(&one.outcome)));
     row.details.insert("reported_at".into(), json!(now.to_string()));
     row
-}
-
-/// How a rotation ended, in the few words that a table has room for.
-fn state_words(outcome: &Result<Rest, DriveError>) -> &'static str {
-    match outcome {
-        Err(_) => "stopped",
-        Ok(Rest::Busy | Rest::Interrupted { .. }) => "interrupted",
-        Ok(Rest::Retired) => "done",
-        Ok(Rest::Kept) => "kept",
-        Ok(Rest::InGrace { .. }) => "in grace",
-        Ok(Rest::Undone { .. } | Rest::UndoneAndClean) => "undone",
-        Ok(Rest::Aborted { .. }) => "given up",
-        Ok(Rest::Undecided { .. }) => "undecided",
-    }
 }
 
 /// The machine's word for how a rotation ended.

@@ -44,7 +44,9 @@ impl Exit {
                 "Usage: the command line, an environment variable or a setting makes no sense. Nothing was tried."
             }
             Self::Partly => "Partly done: some of the parts succeeded, some did not, and each is reported.",
-            Self::Findings => "Findings at or above `--fail-on`.",
+            Self::Findings => {
+                "Findings: a check found something missing or wrong, at or above `--fail-on` where the command has it."
+            }
             Self::Interrupted => "Interrupted, and safe: no key is lost. Run `akia resume`.",
             Self::Decision => {
                 "A person's decision is needed: a question could not be asked, or only you can know the answer. Nothing is lost."

@@ -13,11 +13,13 @@ pub mod drive;
 pub mod error;
 pub mod exit;
 pub mod holdings;
+pub mod keys;
 pub mod logging;
 pub mod output;
 pub mod practice;
 pub mod progress;
 pub mod prompt;
+pub mod rights;
 pub mod rotations;
 pub mod setup;
 pub mod signing;
@@ -56,7 +58,7 @@ pub fn main() -> ExitCode {
 /// Runs one parsed command line and reports its error, if any, on stderr.
 fn run(invocation: Invocation) -> Exit {
     let terminal = Terminal::detect(invocation.globals.color);
-    let environment = Environment::read();
+    let environment = invocation.verb.environment(Environment::read());
     logging::start(invocation.globals.verbose, terminal.stderr_colors);
     let context = match Context::new(environment, terminal, invocation.globals) {
         Ok(context) => context,

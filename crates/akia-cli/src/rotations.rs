@@ -6,10 +6,11 @@ use akia_io::rotate::DriveError;
 use akia_io::state::Lock;
 use jiff::Timestamp;
 
+use crate::context::Context;
 use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::workbench::Workbench;
+use crate::workbench::{self, Workbench};
 
 /// A rotation with the lock on its user, read again under the lock.
 pub struct Locked {
@@ -26,6 +27,21 @@ pub struct Locked {
 pub async fn all(bench: &Workbench) -> Result<Vec<Rotation>, CommandError> {
     let all = bench.driver.load_all().await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
     all.into_iter().map(|loaded| loaded.map_err(stopped)).collect()
+}
+
+/// All rotations, oldest first, for a verb that only reads the journal. Nothing is made where there is none.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub async fn of_journal(context: &Context) -> Result<Vec<Rotation>, CommandError> {
+    let Some(journal) = workbench::journal(context).await? else { return Ok(Vec::new()) };
+    let entries = journal.rotations().await.map_err(CommandError::failed)?;
+    let mut rotations = Vec::new();
+    for summary in entries {
+        let records = journal.records(&summary.rotation).await.map_err(CommandError::failed)?;
+        rotations.push(Rotation::replay(records.iter().map(|(_, record)| record)).map_err(CommandError::failed)?);
+    }
+    Ok(rotations)
 }
 
 /// One rotation by its id.

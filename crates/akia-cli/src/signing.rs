@@ -1,8 +1,10 @@
 //! Who signs the calls of a verb, whose keys they are about, and what AWS's refusals mean for the person.
 
+use akia_core::rotation::Identity;
 use akia_core::{AccessKeyId, AccountId, ProfileName, UserName};
-use akia_io::aws::{AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
+use akia_io::aws::{Aws, AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
 use akia_io::profiles::AwsFiles;
+use akia_io::state::{Lock, StateFolder};
 
 use crate::context::{Context, ProfileChoice};
 use crate::error::CommandError;
@@ -17,6 +19,17 @@ pub enum Mfa {
     IfPossible,
 }
 
+/// The MFA device of the profile that signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// The profile names none.
+    None,
+    /// The profile names one, and no session was opened with it.
+    Unused,
+    /// A session with MFA signs.
+    InUse,
+}
+
 /// A caller, and the key that stands behind it.
 pub struct Signed {
     /// Makes the calls.
@@ -25,6 +38,19 @@ pub struct Signed {
     pub key: AccessKeyId,
     /// The profile that it comes from; `None` for the key of the environment.
     pub profile: Option<ProfileName>,
+    /// How it stands with MFA.
+    pub device: Device,
+}
+
+impl Signed {
+    /// The signer in words: "AKIA… of profile \"work\"".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.profile {
+            Some(profile) => format!("{} of profile \"{profile}\"", self.key),
+            None => format!("{} of the environment", self.key),
+        }
+    }
 }
 
 /// The credentials that the AWS CLI would take: of `--profile`, else of the environment, else of the default profile.
@@ -32,7 +58,14 @@ pub struct Signed {
 /// # Errors
 /// When there are none, or they cannot be used.
 pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signed, CommandError> {
-    let aws = workbench::aws(context)?;
+    sign_through(context, files, mfa, workbench::aws(context)?).await
+}
+
+/// The same through a way to AWS that is already made.
+///
+/// # Errors
+/// When there are none, or they cannot be used.
+pub async fn sign_through(context: &Context, files: &AwsFiles, mfa: Mfa, aws: Aws) -> Result<Signed, CommandError> {
     let choice = context.profile()?;
     let target =
         files.target(choice.name(), context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;
@@ -42,7 +75,7 @@ pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signe
     };
     if let Some(credentials) = from_environment {
         let key = credentials.key().clone();
-        return Ok(Signed { caller: aws.caller(credentials, target), key, profile: None });
+        return Ok(Signed { caller: aws.caller(credentials, target), key, profile: None, device: Device::None });
     }
     let name = choice.name().clone();
     let wallet = workbench::wallet(context, files)?;
@@ -54,13 +87,16 @@ pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signe
         Mfa::IfGiven => context.globals.mfa_code.is_some(),
         Mfa::IfPossible => context.globals.mfa_code.is_some() || context.terminal.can_ask(),
     };
-    let credentials = match serial {
+    let (credentials, device) = match serial {
         Some(serial) if wanted && !base.is_temporary() => {
-            wallet.session(&aws, base, serial, target.clone()).await.map_err(refused)?
+            (wallet.session(&aws, base, serial, target.clone()).await.map_err(refused)?, Device::InUse)
         }
-        Some(_) | None => base,
+        // The wallet has answered the device's question where it assumed a role.
+        Some(_) if base.is_temporary() => (base, Device::InUse),
+        Some(_) => (base, Device::Unused),
+        None => (base, Device::None),
     };
-    Ok(Signed { caller: aws.caller(credentials, target), key, profile: Some(name) })
+    Ok(Signed { caller: aws.caller(credentials, target), key, profile: Some(name), device })
 }
 
 /// Whose keys a command is about.
@@ -109,28 +145,33 @@ pub async fn whose(signed: &Signed, named: Option<&UserName>) -> Result<Whose, C
     }
 }
 
+/// Keeps rotations of the same user on this machine apart from a change by hand. Whoever may not read another user's
+/// immutable id goes without.
+///
+/// # Errors
+/// When another akia works on the user.
+pub async fn lock_user(state: &StateFolder, signed: &Signed, whose: &Whose) -> Result<Option<Lock>, CommandError> {
+    let Some(identity) = identity(signed, whose).await else { return Ok(None) };
+    akia_io::rotate::lock_user(state, &identity).map(Some).map_err(|error| {
+        CommandError::failed(format_args!("another akia works on user {}: {error}", whose.user))
+            .next("let it finish, then run the same command again")
+    })
+}
+
+/// The user with its immutable id: the caller's own needs no right.
+async fn identity(signed: &Signed, whose: &Whose) -> Option<Identity> {
+    if let (true, IdentityKind::User(arn)) = (whose.own, whose.caller.kind()) {
+        return Some(Identity { arn, user_id: whose.caller.user_id.parse().ok()? });
+    }
+    let user = signed.caller.user(Some(&whose.user)).await.ok()?;
+    Some(Identity { arn: user.arn, user_id: user.id })
+}
+
 /// A refusal of AWS, or no answer, in reading: nothing was changed.
 #[must_use]
 pub fn refused(what: &str, error: &AwsError) -> CommandError {
     let told = CommandError::failed(format_args!("{what}: {error}"));
-    match error {
-        AwsError::AccessDenied { .. } => told.next("akia policy check (which rights you have)"),
-        AwsError::InvalidClientTokenId { .. } => {
-            told.next("akia status (which keys work)").next("for a key of China or GovCloud, add --region")
-        }
-        AwsError::SignatureDoesNotMatch { .. } => told.next("akia setup PROFILE --replace (the secret is mistyped)"),
-        AwsError::ExpiredToken { .. } => told.next("sign in again, then run the same command"),
-        AwsError::ClockSkew { .. } => told.next("set this machine's clock, then run the same command"),
-        AwsError::Unreachable { .. } => told.next("check the network, HTTPS_PROXY and --endpoint-url"),
-        AwsError::NoSuchEntity { .. } => told.next("check the name and the account"),
-        AwsError::MfaRefused { .. } => told.next("give the present code with --mfa-code"),
-        AwsError::LimitExceeded { .. }
-        | AwsError::Throttled { .. }
-        | AwsError::Rejected { .. }
-        | AwsError::ServerFault { .. }
-        | AwsError::Unanswered { .. }
-        | AwsError::Malformed { .. } => told.next("run the same command again"),
-    }
+    error.hints().into_iter().fold(told, CommandError::next)
 }
 
 fn no_credentials(files: &AwsFiles, error: &CredentialsError) -> CommandError {

@@ -131,9 +131,14 @@ pub enum Event {
         /// What was seen of the failure.
         error: String,
     },
-    /// Right before the displaced key was to be deactivated, a place did not hold the new key any more: a program that
-    /// had read the file before the delivery wrote it after.
+    /// Right before the displaced key (in an undo: the new one) was to be deactivated, a place did not hold its successor
+    /// any more: a program that had read the file before the delivery wrote it after.
     PlaceOverwritten {
+        /// Index of the place in the plan.
+        place: usize,
+    },
+    /// A person said to leave a place as it is: somebody has put a key there that is not of this rotation, or removed it.
+    PlaceLeft {
         /// Index of the place in the plan.
         place: usize,
     },

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod clock;
 pub mod edit;
 pub mod files;
+pub mod hardening;
 pub mod inventory;
 pub mod keychain;
 pub mod place;

@@ -7,10 +7,7 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, Region, SecretAccessKey};
 
 use crate::aws::{EndpointError, Target, parse_endpoint};
-use crate::files::{AwsPaths, FileError, read_limited};
-
-/// Largest credentials or config file that is read, in bytes.
-const MAX_LENGTH: u64 = 64 * 1024 * 1024;
+use crate::files::{AwsPaths, FileError, MAX_FILE_BYTES, read_limited};
 
 /// Both files and their merged view.
 #[derive(Debug, Clone)]
@@ -25,7 +22,7 @@ impl AwsFiles {
     /// Reads both files. A file that does not exist is `None`; one that cannot be read is an error.
     pub fn load(paths: AwsPaths) -> Result<Self, FileError> {
         let read = |path: &Path, kind: FileKind| {
-            read_limited(path, MAX_LENGTH).map(|bytes| bytes.map(|bytes| File::parse(kind, bytes)))
+            read_limited(path, MAX_FILE_BYTES).map(|bytes| bytes.map(|bytes| File::parse(kind, bytes)))
         };
         let credentials = read(&paths.credentials, FileKind::Credentials)?;
         let config = read(&paths.config, FileKind::Config)?;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -103,6 +103,38 @@ async fn retirement_at_once_deletes_the_old_key_and_keeping_leaves_it_active() {
     assert_eq!(rest, Rest::Kept);
     assert_eq!(world.keys().iter().filter(|(_, active)| *active).count(), 2);
     world.check("kept", &rotation).await;
+}
+
+/// Each user's past was looked up by a replay of the whole journal: fifty profiles with some hundred earlier rotations
+/// took tens of thousands of reads before the first call.
+#[tokio::test]
+async fn a_run_over_many_users_reads_the_journal_once() {
+    let world = World::new();
+    let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":"*"}}"#;
+    let mut credentials = std::fs::read_to_string(world.path("credentials")).unwrap();
+    for name in ["bea", "cleo", "dora"] {
+        let user = world.sandbox.add_user(name, "/").unwrap();
+        user.put_policy("everything", everything).unwrap();
+        let key = user.add_access_key(world.sandbox.now() - 400 * DAY).unwrap();
+        credentials += &format!("[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+    }
+    std::fs::write(world.path("credentials"), credentials).unwrap();
+    let options = Options { retirement: Retirement::Delete, ..options() };
+    let users = 4;
+    for run in 0..3 {
+        let counter = Fuse::new(world.store().await, i64::MAX, false);
+        let driver = world.driver_on(Arc::clone(&counter) as SharedStore);
+        let draw = Draw::seeded(run);
+        let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options, &draw).await;
+        assert!(prepared.refused.is_empty(), "{:?}", prepared.refused);
+        assert_eq!(prepared.rotations.len(), users);
+        assert_eq!(counter.reads.load(Ordering::Relaxed), 1, "run {run}");
+        for one in prepared.rotations {
+            let mut rotation = driver.begin(one.plan, &one.displaced_secret, &Silent).await.unwrap();
+            assert_eq!(driver.run(&mut rotation, &never(), &Silent).await.unwrap(), Rest::Retired);
+        }
+    }
+    assert_eq!(world.store().await.rotations().await.unwrap().len(), users * 3);
 }
 
 #[tokio::test]
@@ -378,6 +410,78 @@ async fn a_place_that_somebody_else_rewrote_is_left_alone_and_said_so() {
     assert!(rotation.new_key().is_some(), "the new key is known to the journal");
 }
 
+/// Place 1 of the plan is the profile in the config file, which `Rewrite` gives another key.
+const THEIRS: usize = 1;
+
+#[tokio::test]
+async fn a_rotation_goes_on_without_a_place_that_a_person_left() {
+    let world = World::new();
+    let path = world.path("config");
+    let (_, rest) = world.rotate_watched(&options(), &Rewrite { path: path.clone() }).await.rested();
+    assert!(matches!(rest, Rest::Interrupted { .. }), "{rest:?}");
+    let (rotation, rest) = world.settle(Some(Event::PlaceLeft { place: THEIRS })).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    let new = rotation.new_key().unwrap().to_string();
+    assert_eq!(world.held().await, [new.clone(), "AKIAIOSFODNN7EXAMPLE".to_owned()]);
+    assert_eq!(world.keys(), [(new.clone(), true), (world.old.id.clone(), false)].into());
+
+    // Their key is another user's, and stands first: it signs nothing of this rotation.
+    let text = std::fs::read_to_string(&path).unwrap().replace("[profile b]", "[a]");
+    std::fs::write(world.path("credentials"), text).unwrap();
+    world.sandbox.advance(8 * DAY);
+    let (_, rest) = world.settle(None).await;
+    assert_eq!(rest, Rest::Retired);
+    assert_eq!(world.keys(), [(new, true)].into());
+}
+
+#[tokio::test]
+async fn a_place_that_was_left_and_holds_the_old_key_again_gets_the_new_one_before_the_old_is_shut() {
+    let world = World::new();
+    let path = world.path("config");
+    let with_old = std::fs::read_to_string(&path).unwrap();
+    world.rotate_watched(&options(), &Rewrite { path: path.clone() }).await.rested();
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::PlaceLeft { place: THEIRS }, None, &Silent).await.unwrap();
+    std::fs::write(&path, with_old).unwrap();
+    let (rotation, rest) = world.settle(None).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("left and back", &rotation).await;
+    let new = rotation.new_key().unwrap().to_string();
+    assert_eq!(world.held().await, [new.clone(), new]);
+}
+
+#[tokio::test]
+async fn the_last_place_cannot_be_left_and_the_rotation_can_be_undone() {
+    let world = World::new();
+    world.rotate_watched(&options(), &Rewrite { path: world.path("config") }).await.rested();
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::PlaceLeft { place: THEIRS }, None, &Silent).await.unwrap();
+    let error = driver.record(&mut rotation, Event::PlaceLeft { place: 0 }, None, &Silent).await.unwrap_err();
+    assert!(matches!(error, DriveError::Illegal { .. }), "{error}");
+    let (_, rest) = world.settle(Some(Event::UndoRequested)).await;
+    assert!(matches!(rest, Rest::Undone { .. }), "{rest:?}");
+    assert_eq!(world.held().await, [world.old.id.clone(), "AKIAIOSFODNN7EXAMPLE".to_owned()]);
+    assert!(world.keys().contains(&(world.old.id.clone(), true)));
+}
+
+#[tokio::test]
+async fn an_undo_looks_at_every_place_again_before_the_new_key_is_shut() {
+    let world = World::new();
+    let (_, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    // A program that read the file before the undo writes it, with the new key in it, right after.
+    let stale = Stale { path: world.path("config"), text: std::fs::read_to_string(world.path("config")).unwrap() };
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+    let rest = driver.run(&mut rotation, &never(), &stale).await.unwrap();
+    assert!(matches!(rest, Rest::Undone { .. }), "{rest:?}");
+    world.check("stale writer", &rotation).await;
+    assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()]);
+}
+
 #[tokio::test]
 async fn somebody_who_activates_the_old_key_in_its_grace_keeps_it() {
     let world = World::new();
@@ -422,28 +526,6 @@ async fn a_key_that_came_into_use_is_not_deleted_to_make_room() {
     let watch = WhenPlanned { sandbox: world.sandbox.clone(), key: spare.id.clone(), used };
     let outcome = world.rotate_watched(&options, &watch).await;
     assert!(world.keys().contains(&(spare.id.clone(), true)), "a key in use is not deleted: {}", outcome.words());
-}
-
-#[tokio::test]
-async fn the_journal_is_read_once_for_a_run_however_many_users_and_rotations() {
-    let world = World::new();
-    for _ in 0..3 {
-        world.rotate_with(&Options { retirement: Retirement::Delete, ..options() }).await.rested();
-    }
-    let mut text = std::fs::read_to_string(world.path("credentials")).unwrap();
-    for name in ["bob", "cat", "dora"] {
-        let user = world.sandbox.add_user(name, "/").unwrap();
-        user.attach_policy("AdministratorAccess").unwrap();
-        let key = user.add_access_key(world.now()).unwrap();
-        text += &format!("[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
-    }
-    std::fs::write(world.path("credentials"), text).unwrap();
-    let store = Fuse::new(world.store().await, i64::MAX, false);
-    let driver = world.driver_on(Arc::clone(&store) as SharedStore);
-    let draw = Draw::seeded(12);
-    let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options(), &draw).await;
-    assert_eq!(prepared.rotations.len(), 4, "{:?}", prepared.refused);
-    assert_eq!(store.reads.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -937,19 +1019,36 @@ impl Watch for Rewrite {
     fn waiting(&self, _: &Rotation, _: Timestamp) {}
 }
 
+/// Once, when the place was restored, a program writes its older copy of the file over it.
+struct Stale {
+    path: std::path::PathBuf,
+    text: String,
+}
+
+impl Watch for Stale {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        let marker = self.path.with_extension("written");
+        if record.event == (Event::Restored { place: THEIRS }) && !marker.exists() {
+            std::fs::write(marker, "").unwrap();
+            std::fs::write(&self.path, &self.text).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
 /// A journal whose process dies around the nth append.
 struct Fuse {
     inner: SharedStore,
     left: AtomicI64,
     after: bool,
     blown: Notify,
-    /// How often records were read.
-    reads: AtomicUsize,
+    /// How often the records of one rotation, or of all, were read.
+    reads: AtomicI64,
 }
 
 impl Fuse {
     fn new(inner: SharedStore, at: i64, after: bool) -> Arc<Self> {
-        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new(), reads: AtomicUsize::new(0) })
+        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new(), reads: AtomicI64::new(0) })
     }
 }
 

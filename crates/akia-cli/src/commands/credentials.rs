@@ -36,6 +36,7 @@ pub(crate) fn run(context: &Context, _args: &CredentialsArgs) -> Result<Exit, Co
              the AWS tools run this command by themselves",
         ));
     }
+    akia_io::hardening::harden_process();
     let keychain = workbench::keychain_opener(context)();
     let keychain = keychain.map_err(|none| line(format_args!("{none}; {}", none.hint)))?;
     let pair = pair_in(&keychain, &profile).map_err(line)?.ok_or_else(|| {

@@ -5,6 +5,7 @@
 //! it promises fails.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::drive;
 use crate::error::{self, CommandError};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
-use crate::practice::{Changes, Scene, World, read_both};
+use crate::practice::{self, Changes, Scene, World, read_both};
 
 /// See a rotation from start to end on a made-up AWS, in seconds
 ///
@@ -51,12 +52,14 @@ const PASSED_ON: [&str; 9] =
 /// # Errors
 /// When the world cannot be made, or something else came out than what is promised.
 pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<Exit, CommandError> {
-    let folder = tempfile::Builder::new().prefix("akia-demo-").tempdir();
+    // Whoever ends it early must not leave the folder behind.
+    let ending = drive::ending().await;
+    let folder = practice::temporary_folder("akia-demo-");
     let folder = folder.map_err(|error| {
         CommandError::failed(format_args!("no temporary folder could be made: {error}"))
             .next("set TMPDIR to a folder that can be written")
     })?;
-    let shown = show(context, folder.path()).await;
+    let shown = show(context, folder.path(), ending).await;
     if args.keep {
         let path = folder.keep();
         context.say(&format!("the folder stays: {}", path.display()));
@@ -67,10 +70,10 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<Exit, Comma
 }
 
 /// The demo, in a folder that somebody else removes.
-async fn show(context: &Context, folder: &Path) -> Result<Exit, CommandError> {
+async fn show(context: &Context, folder: &Path, ending: Ending) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let world = World::start(Scene::Demo, Propagation::realistic(), 0, folder).await?;
-    let stage = Stage { context, world: &world };
+    let mut stage = Stage { context, world: &world, ending };
     let before = (read_both(folder)?, world.keys());
 
     stage.tell(&format!(
@@ -78,7 +81,9 @@ async fn show(context: &Context, folder: &Path) -> Result<Exit, CommandError> {
         world.url(),
         folder.display(),
     ))?;
-    stage.scene("Three users, five profiles with a key or without, one key far too old", &["status"]).await?;
+    stage
+        .scene("Three users and six profiles: four hold a key, two of them the same one; two keys are due", &["status"])
+        .await?;
     stage
         .scene(
             "New keys for all of them; as on AWS, a new key takes seconds to work",
@@ -117,11 +122,14 @@ async fn show(context: &Context, folder: &Path) -> Result<Exit, CommandError> {
 struct Stage<'a> {
     context: &'a Context,
     world: &'a World,
+    ending: Ending,
 }
+
+type Ending = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl Stage<'_> {
     /// A title, a command as one would type it, and what it prints.
-    async fn scene(&self, title: &str, words: &[&str]) -> Result<(), CommandError> {
+    async fn scene(&mut self, title: &str, words: &[&str]) -> Result<(), CommandError> {
         self.title(title)?;
         let cyan = style(self.context, AnsiColor::Cyan.on_default());
         self.tell(&format!("{cyan}$ akia {}{cyan:#}\n", words.join(" ")))?;
@@ -149,7 +157,7 @@ impl Stage<'_> {
     }
 
     /// Runs this program with these words; the exit code, if it was not ended by a signal.
-    async fn act(&self, words: &[&str]) -> Result<Option<i32>, CommandError> {
+    async fn act(&mut self, words: &[&str]) -> Result<Option<i32>, CommandError> {
         let failed = |error| CommandError::failed(format_args!("akia cannot run itself: {error}"));
         let mut command = Command::new(Environment::executable().map_err(failed)?);
         command.args(words).env_clear().envs(self.world.variables()).env("HOME", self.world.folder());
@@ -177,7 +185,7 @@ impl Stage<'_> {
         let mut child = command.spawn().map_err(failed)?;
         tokio::select! {
             ended = child.wait() => Ok(ended.map_err(failed)?.code()),
-            true = drive::interrupted() => {
+            true = &mut self.ending => {
                 // Ctrl-C reached the child as well, and it knows what to do. A signal to this process alone did not.
                 if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
                     child.kill().await.map_err(failed)?;
@@ -252,14 +260,17 @@ fn closing(context: &Context, done: &str) -> String {
     let cyan = style(context, AnsiColor::Cyan.on_default());
     let mut text = format!(
         "\n{bold}{done} Why nobody can be locked out{bold:#}\n\
-         - Every step is written to a journal before it is taken: killed at any moment, `akia resume` goes on.\n\
-         - A new secret is stored before it is used, and the new key proven before a file is touched.\n\
-         - The old keys work until every profile has a new one. They are deleted after 7 days; until then,\n  \
-           `akia undo` brings them back, in AWS and in the files.\n\
+         - Every step is written to a journal before it is taken: killed at any\n  \
+           moment, `akia resume` goes on.\n\
+         - A new secret is stored before it is used, and the new key proven before a\n  \
+           file is touched.\n\
+         - The old keys work until every profile has a new one. They may be deleted\n  \
+           after 7 days; until then, `akia undo` brings them back, in AWS and in the\n  \
+           files.\n\
          \n{bold}Next{bold:#}\n"
     );
     for (command, what) in [
-        ("akia sandbox", "leaves such an AWS running, for akia and for the AWS CLI"),
+        ("akia sandbox", "such an AWS to try out yourself, with the AWS CLI too"),
         ("akia status", "your own profiles; asks AWS, changes nothing"),
         ("akia rotate --dry-run", "what it would do to your default profile"),
     ] {
@@ -270,4 +281,19 @@ fn closing(context: &Context, done: &str) -> String {
 
 fn style(context: &Context, style: Style) -> Style {
     if context.terminal.stdout_colors { style } else { Style::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Globals;
+    use crate::context::Terminal;
+
+    #[test]
+    fn the_closing_words_fit_80_columns() {
+        let context = Context::new(Environment::default(), Terminal::default(), Globals::default()).unwrap();
+        let words = closing(&context, "Done in 10 s, with 100 calls to AWS.");
+        let long: Vec<&str> = words.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{long:#?}");
+    }
 }

@@ -24,7 +24,7 @@ pub mod undo;
 
 use clap::{Args, Subcommand};
 
-use crate::context::Context;
+use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::exit::Exit;
 
@@ -67,13 +67,37 @@ impl Verb {
             Self::Resume(args) => on_runtime(resume::run(context, args)),
             Self::Undo(args) => on_runtime(undo::run(context, args)),
             Self::Retire(args) => on_runtime(retire::run(context, args)),
-            Self::Key(_) => unbuilt("key"),
+            Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
             Self::Credentials(args) => credentials::run(context, &args),
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
+        }
+    }
+}
+
+impl Verb {
+    /// What of the environment the command may see. One that never talks to the real AWS must not fail over settings
+    /// that are meant for it.
+    #[must_use]
+    pub fn environment(&self, all: Environment) -> Environment {
+        match self {
+            Self::Demo(_) | Self::Sandbox(_) | Self::Completions(_) | Self::Man(_) | Self::GenerateDocs(_) => {
+                all.without_aws()
+            }
+            Self::Setup(_)
+            | Self::Status(_)
+            | Self::Rotate(_)
+            | Self::Resume(_)
+            | Self::Undo(_)
+            | Self::Retire(_)
+            | Self::Key(_)
+            | Self::History(_)
+            | Self::Policy(_)
+            | Self::Cheatsheet(_)
+            | Self::Credentials(_) => all,
         }
     }
 }
@@ -90,19 +114,15 @@ pub struct Consent {
     pub dry_run: bool,
 }
 
-/// Runs a command that talks to AWS or to the store. Only these pay for a runtime.
+/// Runs a command that talks to AWS or to the store. Only these pay for a runtime, and hold secrets.
 ///
 /// # Errors
 /// What the command says, or that the runtime could not start.
 pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    akia_io::hardening::harden_process();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
     runtime.block_on(command)
-}
-
-/// A command whose parts are still being built.
-fn unbuilt(name: &str) -> Result<Exit, CommandError> {
-    Err(CommandError::failed(format_args!("`akia {name}` is not part of this build")))
 }
 
 /// The section EXAMPLES of a help text.

@@ -1,8 +1,8 @@
 //! `akia resume`: finish interrupted rotations.
 
-use akia_core::journal::{Attribution, Event};
+use akia_core::journal::{Attribution, Event, Record};
 use akia_core::rotation::{Decision, Rest, Rotation};
-use akia_core::{AccessKeyId, RotationId};
+use akia_core::{AccessKeyId, ProfileName, RotationId};
 use clap::Args;
 
 use super::Consent;
@@ -23,6 +23,7 @@ use crate::workbench::Workbench;
 #[command(after_long_help = super::examples(&[
     ("akia resume", "finish everything that is unfinished"),
     ("akia resume r-0123456789abcdef", "finish this rotation"),
+    ("akia resume r-0123456789abcdef --leave work", "profile `work` has a key of its own now: go on without it"),
     ("akia resume r-0123456789abcdef --delete-orphan AKIAIOSFODNN7EXAMPLE", "this key came of the lost answer: delete it"),
 ]))]
 pub struct ResumeArgs {
@@ -37,6 +38,10 @@ pub struct ResumeArgs {
     /// This key is somebody else's: leave it and go on
     #[arg(long, value_name = "KEY-ID")]
     pub keep_orphan: Option<AccessKeyId>,
+
+    /// This profile was given another key meanwhile, or lost it: leave it as it is and go on without it (repeatable)
+    #[arg(long, value_name = "PROFILE", requires = "rotation")]
+    pub leave: Vec<ProfileName>,
 
     /// Deactivate the old key although its use is seen, unknown, or somebody activated it again
     #[arg(long)]
@@ -66,6 +71,9 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
         context.say(&format!("resume  {}", rotations::describe(rotation, now)));
         check_decision(&args, rotation, now)?;
     }
+    for rotation in &chosen {
+        places_to_leave(&bench, &args, rotation, now).await?;
+    }
     if args.consent.dry_run {
         return Ok(Exit::Done);
     }
@@ -78,6 +86,10 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
             continue;
         }
         bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
+        for place in places_to_leave(&bench, &args, &rotation, now).await? {
+            let event = Event::PlaceLeft { place };
+            bench.driver.record(&mut rotation, event, None, &Quiet).await.map_err(rotations::stopped)?;
+        }
         if let Some(event) = decision_event(&args, &rotation, now) {
             prompt::confirm(context, args.consent.yes, &question(&event))?;
             bench.driver.record(&mut rotation, event, None, &Quiet).await.map_err(rotations::stopped)?;
@@ -110,6 +122,52 @@ fn check_decision(args: &ResumeArgs, rotation: &Rotation, now: jiff::Timestamp) 
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// The places of the profiles that a person says to leave. One that still holds a key of the rotation is not left: its
+/// user would be locked out when that key is shut.
+async fn places_to_leave(
+    bench: &Workbench,
+    args: &ResumeArgs,
+    rotation: &Rotation,
+    now: jiff::Timestamp,
+) -> Result<Vec<usize>, CommandError> {
+    let (id, plan) = (&rotation.plan().id, rotation.plan());
+    let mut leaving = Vec::new();
+    let mut trial = rotation.clone();
+    for profile in &args.leave {
+        let is_of = |place: &usize| plan.places.get(*place).is_some_and(|place| place.profile() == profile);
+        let open: Vec<usize> = rotation.open_places().into_iter().filter(is_of).collect();
+        if open.is_empty() {
+            return Err(CommandError::usage(format_args!("rotation {id} is not about to write profile \"{profile}\""))
+                .now("nothing was changed")
+                .next(format!("akia history show {id}")));
+        }
+        for place in open {
+            let held = match plan.places.get(place) {
+                Some(place) => bench
+                    .driver
+                    .places
+                    .read(place)
+                    .await
+                    .map_err(|error| CommandError::failed(&error).next(error.hint()))?,
+                None => None,
+            };
+            if let Some(pair) = held
+                && (pair.id == plan.displaced || rotation.new_key() == Some(&pair.id))
+            {
+                let what = format!("profile \"{profile}\" holds {}, a key of rotation {id}: it is not left", pair.id);
+                return Err(CommandError::failed(what).next(format!("akia resume {id}")));
+            }
+            let event = Event::PlaceLeft { place };
+            if trial.apply(&Record { at: now, event }).is_err() {
+                let what = format!("without profile \"{profile}\" the new key of rotation {id} would be in no place");
+                return Err(CommandError::failed(what).next(format!("akia undo {id}")));
+            }
+            leaving.push(place);
+        }
+    }
+    Ok(leaving)
 }
 
 fn decision_event(args: &ResumeArgs, rotation: &Rotation, now: jiff::Timestamp) -> Option<Event> {

@@ -225,7 +225,9 @@ fn print_plan(context: &Context, prepared: &Prepared) {
         context.say(&format!("skip    profile \"{}\": {}", skipped.profile, skipped.reason));
     }
     for refused in &prepared.refused {
-        context.say(&format!("refuse  {}: {}", quoted_list(&refused.profiles), refused.refusal));
+        let (whose, why) = (quoted_list(&refused.profiles), refused.refusal.to_string());
+        let whose = if why.starts_with(&whose) { String::new() } else { format!("{whose}: ") };
+        context.say(&format!("refuse  {whose}{why}"));
         for (index, next) in refused.refusal.next_steps().iter().enumerate() {
             context.say(&format!("        {} {next}", if index == 0 { "next:" } else { "  or:" }));
         }

@@ -15,7 +15,7 @@ use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::Format;
-use crate::practice::{MFA_USER, Scene, World};
+use crate::practice::{self, MFA_USER, Scene, World};
 
 /// Run a small AWS on this machine, with made-up AWS files to practise on
 ///
@@ -44,15 +44,12 @@ pub struct SandboxArgs {
     pub lag: bool,
 }
 
-/// Variables that would beat the made-up profiles.
-const IN_THE_WAY: [&str; 7] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+/// Variables that would beat the made-up profiles, or lead elsewhere. Each line is short enough to be pasted whole.
+const IN_THE_WAY: [&[&str]; 4] = [
+    &["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID"],
+    &["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
+    &["AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_USE_FIPS_ENDPOINT"],
+    &["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_DUALSTACK_ENDPOINT"],
 ];
 
 /// Runs the command.
@@ -63,14 +60,21 @@ pub(crate) async fn run(context: &Context, args: SandboxArgs) -> Result<Exit, Co
     if context.format() == Format::Csv {
         return Err(CommandError::usage("the sandbox has no CSV form").next("akia sandbox --output json"));
     }
+    // Whoever ends it early must not leave the folder behind.
+    let ending = drive::ending().await;
     let folder = Folder::open(args.folder.as_deref())?;
-    let ran = play(context, &args, folder.path()).await;
+    let ran = play(context, &args, folder.path(), ending).await;
     folder.close(context);
     ran
 }
 
 /// The sandbox from start to Ctrl-C, in a folder that somebody else removes.
-async fn play(context: &Context, args: &SandboxArgs, folder: &Path) -> Result<Exit, CommandError> {
+async fn play(
+    context: &Context,
+    args: &SandboxArgs,
+    folder: &Path,
+    ending: impl Future<Output = bool>,
+) -> Result<Exit, CommandError> {
     let propagation = if args.lag { Propagation::realistic() } else { Propagation::instant() };
     let world = World::start(Scene::Practice, propagation, args.port.unwrap_or(0), folder).await?;
     let text = match context.format() {
@@ -78,10 +82,7 @@ async fn play(context: &Context, args: &SandboxArgs, folder: &Path) -> Result<Ex
         Format::Table | Format::Csv => welcome(context, &world),
     };
     context.print_text(&text)?;
-    if !drive::interrupted().await {
-        // Without signals there is only one end: that of the process.
-        std::future::pending::<()>().await;
-    }
+    ending.await;
     let calls = world.calls();
     world.stop().await;
     context.say(&format!("the sandbox has ended after {calls} calls"));
@@ -99,7 +100,7 @@ enum Folder {
 impl Folder {
     fn open(given: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = given else {
-            let folder = tempfile::Builder::new().prefix("akia-sandbox-").tempdir();
+            let folder = practice::temporary_folder("akia-sandbox-");
             return folder.map(Self::Temporary).map_err(|error| {
                 CommandError::failed(format_args!("no temporary folder could be made: {error}"))
                     .next("akia sandbox --folder FOLDER")
@@ -176,16 +177,18 @@ fn welcome(context: &Context, world: &World) -> String {
     for (name, value) in world.variables() {
         text.push_str(&format!("  {cyan}export {name}={}{cyan:#}\n", quote(&value.to_string_lossy())));
     }
-    text.push_str(&format!("  {cyan}unset {}{cyan:#}\n", IN_THE_WAY.join(" ")));
+    for names in IN_THE_WAY {
+        text.push_str(&format!("  {cyan}unset {}{cyan:#}\n", names.join(" ")));
+    }
     let code = format!("\"$(curl -s {})\"", mfa_code_url(world));
     for (title, lines) in [
         (
             "Then try",
             vec![
                 ("akia status".to_owned(), ""),
-                ("akia rotate -p backup".to_owned(), "asks first"),
-                ("akia undo".to_owned(), "the old key is back"),
                 ("akia rotate --all-profiles --older-than 90d --yes --mfa-code ".to_owned() + &code, ""),
+                ("akia rotate -p private".to_owned(), "asks first"),
+                ("akia undo".to_owned(), "asks, too; then the old key is back"),
                 ("akia history".to_owned(), "what was done, step by step"),
                 ("akia key list --profile admin --user ann".to_owned(), ""),
             ],
@@ -200,9 +203,12 @@ fn welcome(context: &Context, world: &World) -> String {
         ),
     ] {
         text.push_str(&format!("\n{bold}{title}{bold:#}\n"));
+        let commented = lines.iter().filter(|(_, meaning)| !meaning.is_empty());
+        let width = commented.map(|(line, _)| line.len()).max().unwrap_or(0);
         for (line, meaning) in lines {
             let comment = if meaning.is_empty() { String::new() } else { format!("   # {meaning}") };
-            text.push_str(&format!("  {cyan}{line}{cyan:#}{comment}\n"));
+            let padding = " ".repeat(if comment.is_empty() { 0 } else { width.saturating_sub(line.len()) });
+            text.push_str(&format!("  {cyan}{line}{cyan:#}{padding}{comment}\n"));
         }
     }
     text.push_str("\nCtrl-C ends it.\n");

@@ -6,7 +6,6 @@ use akia_core::ProfileName;
 use akia_core::cheatsheet::{Connection, Operation, quote};
 use akia_core::inventory::{Answer, Due, FailureKind, Holding, Inventory, Weight};
 use akia_core::profile::{Profile, Trouble};
-use akia_core::rotation::Rotation;
 use akia_io::aws::Aws;
 use akia_io::inventory::{Inquiry, endpoint_of, impatient};
 use akia_io::profiles::AwsFiles;
@@ -20,7 +19,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::holdings;
 use crate::output::{Format, age};
-use crate::{aws_cli, workbench};
+use crate::{aws_cli, rotations, workbench};
 
 /// Show every profile: kind, account, user, key, age, last use, and what is due
 ///
@@ -55,7 +54,7 @@ pub struct StatusArgs {
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<Exit, CommandError> {
     let files = context.aws_files()?;
     let selected = selected(context, &files)?;
-    let (rotations, journal_error) = match rotations(context).await {
+    let (rotations, journal_error) = match rotations::of_journal(context).await {
         Ok(rotations) => (rotations, None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -125,18 +124,6 @@ fn no_such_profile(files: &AwsFiles, name: &ProfileName) -> CommandError {
         return error.next(command_line(next));
     }
     similar.into_iter().fold(error, |error, name| error.next(command_line(["akia", "status", "-p", name.as_str()])))
-}
-
-/// The rotations of the journal. Nothing is made where there is none.
-async fn rotations(context: &Context) -> Result<Vec<Rotation>, CommandError> {
-    let Some(journal) = workbench::journal(context).await? else { return Ok(Vec::new()) };
-    let entries = journal.rotations().await.map_err(CommandError::failed)?;
-    let mut rotations = Vec::new();
-    for summary in entries {
-        let records = journal.records(&summary.rotation).await.map_err(CommandError::failed)?;
-        rotations.push(Rotation::replay(records.iter().map(|(_, record)| record)).map_err(CommandError::failed)?);
-    }
-    Ok(rotations)
 }
 
 async fn ask(

@@ -28,6 +28,15 @@ impl Report {
         self.rows.push(row);
     }
 
+    /// Takes a column out, for a table that would not fit.
+    pub fn drop_column(&mut self, key: &str) {
+        let Some(index) = self.columns.iter().position(|column| column.key == key) else { return };
+        self.columns.remove(index);
+        for row in &mut self.rows {
+            row.cells.remove(index);
+        }
+    }
+
     /// Adds a fact about the whole to the JSON form.
     pub fn fact(&mut self, name: &'static str, value: impl Into<Value>) {
         self.facts.push((name, value.into()));

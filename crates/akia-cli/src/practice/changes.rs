@@ -74,7 +74,8 @@ impl Changes {
                 text.push_str("    ...\n");
             }
             for line in hunk {
-                let words = visible(&line.text);
+                // A tab is the file's own, and harmless.
+                let words = line.text.split('\t').map(visible).collect::<Vec<_>>().join("\t");
                 let shown = match line.sign {
                     Sign::Same => format!("    {words}"),
                     Sign::Old => format!("  {red}- {words}{red:#}"),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use super::Keys;
 use crate::error::CommandError;
 
@@ -12,13 +14,27 @@ pub(super) const CREDENTIALS: &str = ".aws/credentials";
 /// The config file, below the folder of the world.
 pub(super) const CONFIG: &str = ".aws/config";
 
+/// A folder for a made-up world, for its owner alone.
+///
+/// # Errors
+/// When the system has no room for one.
+pub fn temporary_folder(prefix: &str) -> std::io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.prefix(prefix).tempdir()
+}
+
 /// Writes both files, readable by their owner alone.
 pub(super) fn write(folder: &Path, keys: &Keys) -> Result<(), CommandError> {
     let texts = [(CREDENTIALS, credentials(keys)), (CONFIG, config(keys))];
     let failed = |error: std::io::Error| {
         CommandError::failed(format_args!("the made-up AWS files cannot be written to {}: {error}", folder.display()))
     };
-    fs::create_dir(folder.join(".aws")).map_err(failed)?;
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder.join(".aws")).map_err(failed)?;
     for (name, text) in texts {
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);

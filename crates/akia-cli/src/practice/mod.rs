@@ -19,8 +19,8 @@ use akia_sandbox::{
 use crate::error::CommandError;
 
 pub use changes::Changes;
-pub use files::read_both;
 use files::{CONFIG, CREDENTIALS};
+pub use files::{read_both, temporary_folder};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -98,6 +98,8 @@ impl World {
             ("AWS_CONFIG_FILE", path(CONFIG)),
             ("AWS_DEFAULT_REGION", "eu-central-1".into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            // A proxy cannot reach this machine's own loopback. Every program reads the name in small letters first.
+            ("no_proxy", "127.0.0.1".into()),
             ("AKIA_STATE_DIR", path("state")),
             ("AKIA_KEYCHAIN", "off".into()),
         ]

@@ -74,7 +74,7 @@ pub fn owner(pair: &KeyPair, identity: &CallerIdentity) -> Result<Owner, Command
         IdentityKind::User(arn) => Ok(Owner { user: arn.name, account: arn.account }),
         IdentityKind::Root { account } => Err(root(Some(&account))),
         IdentityKind::AssumedRole { .. } | IdentityKind::FederatedUser { .. } | IdentityKind::Other => {
-            Err(CommandError::failed(format_args!("{} belongs to {}, which is no IAM user", pair.id, identity.arn))
+            Err(CommandError::failed(format_args!("{} belongs to \"{}\", which is no IAM user", pair.id, identity.arn))
                 .next("use the access key of an IAM user; for roles and SSO see: akia cheatsheet"))
         }
     }
@@ -102,7 +102,7 @@ pub fn refused(pair: &KeyPair, error: &AwsError, age: Age) -> CommandError {
             };
             CommandError::failed(format_args!("AWS does not accept the key {}{seconds}", pair.id))
                 .next("check the id: it may be mistyped, or the key inactive or deleted")
-                .next("for a key of China or GovCloud name a region there: --region cn-north-1, --region us-gov-west-1")
+                .next("for a key of China or GovCloud, add --region cn-north-1 or us-gov-west-1")
         }
         AwsError::SignatureDoesNotMatch { .. } => {
             CommandError::failed(format_args!("the secret access key does not belong to {}", pair.id))

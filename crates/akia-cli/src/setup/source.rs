@@ -2,11 +2,12 @@
 //!
 //! Invariant: no error repeats what was typed or read: people paste the secret into the wrong field.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use akia_core::console_csv::{self, CsvError};
-use akia_core::{AccessKeyId, ProfileName, UserName};
+use akia_core::{AccessKeyId, ProfileName, SecretAccessKey, UserName};
 use akia_io::files::{FileError, read_limited};
 use akia_io::place::KeyPair;
 use akia_io::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
@@ -18,6 +19,8 @@ use crate::{prompt, workbench};
 
 /// How often a mistyped id or secret is asked for again.
 const TRIES: usize = 3;
+/// Most that is read from standard input: two lines, and room for mistakes that are worth a message.
+const LONGEST_INPUT: usize = 4096;
 /// A file younger than this holds a key that AWS may not know everywhere yet.
 const NEW_FILE: Duration = Duration::from_secs(300);
 
@@ -46,16 +49,16 @@ pub struct FromCsv {
     pub password: bool,
 }
 
-/// Asks for id and secret at the terminal.
+/// Asks for id and secret at the terminal; without one, reads a line each from standard input.
 ///
 /// # Errors
-/// Where there is no terminal, or nothing usable was typed.
+/// Where there is neither, or nothing usable was typed.
 pub fn typed(context: &Context) -> Result<KeyPair, CommandError> {
+    if !context.terminal.stdin {
+        return piped(&mut std::io::stdin().lock());
+    }
     if !context.terminal.can_ask() {
-        return Err(CommandError::decision("there is no terminal to type the key on")
-            .now("nothing was changed")
-            .next("akia setup PROFILE --from-csv FILE --yes (the file of the AWS console)")
-            .next("akia setup PROFILE --create --yes (a new key)"));
+        return Err(nobody_types());
     }
     let id = again(context, || {
         let typed = Zeroizing::new(prompt::ask(context, "AWS access key ID: ")?);
@@ -63,6 +66,38 @@ pub fn typed(context: &Context) -> Result<KeyPair, CommandError> {
     })?;
     let secret = again(context, || prompt::ask_secret("AWS secret access key (not shown): "))?;
     Ok(KeyPair { id, secret })
+}
+
+/// Id and secret as another program hands them over: two lines.
+fn piped(input: &mut dyn Read) -> Result<KeyPair, CommandError> {
+    // Filled to its end at once: a buffer that grows would leave copies of the secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT));
+    input
+        .take(LONGEST_INPUT as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|error| CommandError::failed(format_args!("the key cannot be read from standard input: {error}")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| CommandError::failed("standard input is not UTF-8"))?;
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines[..] {
+        [] => Err(nobody_types()),
+        [id, secret] => {
+            let id = key_id(id)?;
+            let secret = SecretAccessKey::parse(secret.to_owned()).map_err(CommandError::failed)?;
+            Ok(KeyPair { id, secret })
+        }
+        _ => Err(CommandError::failed(format_args!(
+            "standard input holds {}, where two are read: the access key id, then the secret access key",
+            if lines.len() == 1 { "one line".to_owned() } else { format!("{} lines", lines.len()) }
+        ))),
+    }
+}
+
+fn nobody_types() -> CommandError {
+    CommandError::decision("there is no terminal to type the key on")
+        .now("nothing was changed")
+        .next("akia setup PROFILE --yes < FILE (two lines: the access key id, the secret access key)")
+        .next("akia setup PROFILE --from-csv FILE --yes (the file of the AWS console)")
+        .next("akia setup PROFILE --create --yes (a new key)")
 }
 
 fn again<T>(context: &Context, ask: impl Fn() -> Result<T, CommandError>) -> Result<T, CommandError> {
@@ -181,6 +216,23 @@ fn no_key(name: &ProfileName, why: &str) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_lines_of_standard_input_are_a_key_and_nothing_else_is() {
+        const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+        const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let parse = |text: &str| SecretAccessKey::parse(text.to_owned()).ok().unwrap();
+        for text in [format!("{ID}\n{SECRET}"), format!("\r\n {ID} \r\n\r\n{SECRET}\r\n")] {
+            let pair = piped(&mut text.as_bytes()).unwrap();
+            assert!(pair.matches(&KeyPair { id: ID.parse().unwrap(), secret: parse(SECRET) }));
+        }
+        let what = |text: String| piped(&mut text.as_bytes()).err().unwrap().what;
+        assert_eq!(what(String::new()), "there is no terminal to type the key on");
+        assert!(what(SECRET.to_owned()).starts_with("standard input holds one line, where two are read"));
+        assert!(what(format!("{ID}\n{SECRET}\ntoken\n")).starts_with("standard input holds 3 lines"));
+        assert!(what(format!("{SECRET}\n{ID}\n")).starts_with("that is no access key id"));
+        assert_eq!(piped(&mut [0xff, 0xfe].as_slice()).err().unwrap().what, "standard input is not UTF-8");
+    }
 
     #[test]
     fn what_was_typed_is_never_repeated() {

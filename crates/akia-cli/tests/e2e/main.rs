@@ -21,13 +21,18 @@ macro_rules! on_every_backend {
     };
 }
 
+mod bad_input;
 mod contract;
 mod ground;
 mod hand;
 mod interrupted;
+mod key;
+mod policy_check;
+mod practice;
 mod rotate;
 mod secrets;
 mod seed_script;
+mod setup;
 mod status;
 mod terminal;
 mod undo_retire;

@@ -22,7 +22,7 @@ fn only_a_yes_goes_ahead_and_the_screen_says_how_it_ended() {
     assert_rotated(&cloud, &home, "ann", "default", &ann.key);
     // The whole sentence, not as much of it as fits on a line with a spinner.
     let screen = ran.stdout.replace("\r\n", "\n");
-    assert!(screen.contains("ann (default): done: the old key is inactive and may be deleted from "), "{screen}");
+    assert!(screen.contains("ann (default): done: old key inactive, deletable from "), "{screen}");
     assert!(screen.contains("take it back: akia undo"), "{screen}");
 
     let ran = home.akia_on_terminal(&["undo"], &[("Take this rotation back? [y/N] ", "n\n")]).exited(1);

@@ -65,6 +65,17 @@ impl Home {
         self
     }
 
+    /// Unsets a variable for whatever runs from now on.
+    pub(crate) fn without(mut self, name: &str) -> Home {
+        self.environment.remove(name);
+        self
+    }
+
+    /// A variable of whatever runs here.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
     /// A path below the home folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -128,6 +139,13 @@ impl Home {
     pub(crate) fn akia_on_terminal(&self, arguments: &[&str], steps: &[(&str, &str)]) -> Ran {
         let mut argv = vec![env!("CARGO_BIN_EXE_akia")];
         argv.extend(arguments);
+        let ran = self.on_terminal(&argv, steps);
+        Ran { what: format!("akia {}", arguments.join(" ")), ..ran }
+    }
+
+    /// Any program on a terminal, typed at in the same way.
+    #[track_caller]
+    pub(crate) fn on_terminal(&self, argv: &[&str], steps: &[(&str, &str)]) -> Ran {
         let mut environment = self.environment.clone();
         environment.insert("TERM".to_owned(), "xterm".to_owned());
         let answer = ask(json!({
@@ -135,12 +153,7 @@ impl Home {
         }));
         let screen = answer["screen"].as_str().unwrap().to_owned();
         assert_eq!(answer["missed"], Value::Null, "the terminal never showed the awaited text; it showed:\n{screen}");
-        Ran {
-            what: format!("akia {}", arguments.join(" ")),
-            code: answer["code"].as_i64().unwrap(),
-            stdout: screen,
-            stderr: String::new(),
-        }
+        Ran { what: argv.join(" "), code: answer["code"].as_i64().unwrap(), stdout: screen, stderr: String::new() }
     }
 
     /// The real AWS CLI with the files of this home.

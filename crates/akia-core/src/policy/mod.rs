@@ -4,9 +4,11 @@
 //! holds both against the Service Authorization Reference and against botocore's models.
 
 mod action;
+mod check;
 mod document;
 mod job;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
+pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};

@@ -7,11 +7,13 @@
 //! [`Ours`]) that only `apply` mints, from an outcome that is in the journal.
 
 mod effect;
+mod hold;
 mod place;
 mod plan;
 mod state;
 
 pub use effect::{Effect, GraceOver, InEveryPlace, Ours, Proven};
+pub use hold::Hold;
 pub use place::Place;
 pub use plan::{Identity, Pace, Plan, Retirement, Signer};
 pub use state::{AbortReason, Decision, Illegal, PlaceState, Rest, Rotation, SigningKey};

@@ -50,6 +50,8 @@ pub enum PlaceState {
     Writing,
     /// It was read back with the new key.
     Delivered,
+    /// A person said to leave what was put there meanwhile: neither of the rotation's keys.
+    Left,
 }
 
 /// Where the rotation stands. States are nouns or past facts.
@@ -332,6 +334,50 @@ impl Rotation {
         &self.places
     }
 
+    /// Places that are still to be written, forward or in an undo, by index.
+    #[must_use]
+    pub fn open_places(&self) -> Vec<usize> {
+        let wanted = match &self.stage {
+            Stage::Delivering { .. } => PlaceState::Delivered,
+            Stage::Restoring { .. } => PlaceState::Displaced,
+            Stage::Crowded
+            | Stage::Planned { .. }
+            | Stage::CreateIntended { .. }
+            | Stage::CreateUnknown { .. }
+            | Stage::OrphanSuspected { .. }
+            | Stage::OrphanAttributed { .. }
+            | Stage::Created { .. }
+            | Stage::Proving { .. }
+            | Stage::Proven { .. }
+            | Stage::Promoted { .. }
+            | Stage::UseSuspected { .. }
+            | Stage::Quiet { .. }
+            | Stage::Kept { .. }
+            | Stage::Deactivated { .. }
+            | Stage::Reactivated { .. }
+            | Stage::Retired
+            | Stage::Discarding { .. }
+            | Stage::Aborted { .. }
+            | Stage::Undoing { .. }
+            | Stage::Undone { .. }
+            | Stage::UndoneAndClean => return Vec::new(),
+        };
+        let is_open = |state: &PlaceState| *state != wanted && *state != PlaceState::Left;
+        (0..self.places.len()).filter(|&place| is_open(&self.places[place])).collect()
+    }
+
+    /// Whether a place that holds `held` allows that `doomed`, the displaced key or in an undo the new one, is
+    /// deactivated. To be asked right before the act: somebody may have written there since the delivery.
+    #[must_use]
+    pub fn may_lose(&self, place: usize, held: Option<&AccessKeyId>, doomed: &AccessKeyId) -> bool {
+        let successor = if *doomed == self.plan.displaced { self.new_key() } else { Some(&self.plan.displaced) };
+        match self.places.get(place) {
+            Some(PlaceState::Left) => held != Some(doomed),
+            Some(PlaceState::Displaced | PlaceState::Writing | PlaceState::Delivered) => held == successor,
+            None => true,
+        }
+    }
+
     /// Which key signs now. From promotion on the displaced key signs nothing, but for an undo that has proven it.
     #[must_use]
     pub fn signing_key(&self) -> SigningKey {
@@ -389,14 +435,18 @@ impl Rotation {
         }
     }
 
+    /// When the key that was deactivated may be deleted.
+    pub(super) fn grace_ends(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Deactivated { at, grace, .. } | Stage::Undone { at, grace, .. } => Some(after(*at, *grace)),
+            _ => None,
+        }
+    }
+
     /// Whether a key that was deactivated has outlived its grace: `akia retire` may delete it.
     #[must_use]
     pub fn is_out_of_grace(&self, now: Timestamp) -> bool {
-        match &self.stage {
-            Stage::Deactivated { at, grace, .. } => now >= after(*at, *grace),
-            Stage::Undone { at, grace, .. } => now >= after(*at, *grace),
-            _ => false,
-        }
+        self.grace_ends().is_some_and(|until| now >= until)
     }
 
     /// Whether nothing will ever happen to this rotation again.
@@ -443,10 +493,8 @@ impl Rotation {
             }
             Stage::Proven { new, .. } => vec![Effect::CheckRivals { key: new.key().clone() }],
             Stage::Delivering { proven, .. } => {
-                let open: Vec<Effect> = (0..self.places.len())
-                    .filter(|&place| self.places[place] != PlaceState::Delivered)
-                    .map(|place| Effect::Deliver { place, proven: proven.clone() })
-                    .collect();
+                let deliver = |place| Effect::Deliver { place, proven: proven.clone() };
+                let open: Vec<Effect> = self.open_places().into_iter().map(deliver).collect();
                 if open.is_empty() { vec![Effect::Promote { delivered: InEveryPlace::mint(proven) }] } else { open }
             }
             Stage::Promoted { .. } => vec![Effect::Observe],
@@ -466,10 +514,8 @@ impl Rotation {
                 vec![streak.last.map_or(prove.clone(), |last| wait_or(after(last, pace.proof_gap), prove))]
             }
             Stage::Restoring { proven, .. } => {
-                let open: Vec<Effect> = (0..self.places.len())
-                    .filter(|&place| self.places[place] != PlaceState::Displaced)
-                    .map(|place| Effect::Restore { place, proven: proven.clone() })
-                    .collect();
+                let restore = |place| Effect::Restore { place, proven: proven.clone() };
+                let open: Vec<Effect> = self.open_places().into_iter().map(restore).collect();
                 if open.is_empty() {
                     vec![Effect::DeactivateNew { proven: proven.clone(), restored: InEveryPlace::mint(proven) }]
                 } else {
@@ -657,6 +703,16 @@ impl Rotation {
                 }
             }
 
+            // At least one place has to hold the new key; where none is left, the way out is an undo.
+            (stage @ Stage::Delivering { .. }, Event::PlaceLeft { place }) if self.is_left_beside(*place) => {
+                *self.places.get_mut(*place)? = PlaceState::Left;
+                stage
+            }
+            (stage @ Stage::Restoring { .. }, Event::PlaceLeft { place }) => {
+                *self.places.get_mut(*place)? = PlaceState::Left;
+                stage
+            }
+
             // Observe and retire.
             (
                 Stage::Promoted { new, proven, delivered, at: promoted_at }
@@ -752,6 +808,10 @@ impl Rotation {
             (Stage::Restoring { new, proven, new_proven }, Event::Restored { place }) => {
                 *self.places.get_mut(*place)? = PlaceState::Displaced;
                 Stage::Restoring { new, proven, new_proven }
+            }
+            (stage @ Stage::Restoring { .. }, Event::PlaceOverwritten { place }) => {
+                *self.places.get_mut(*place)? = PlaceState::Writing;
+                stage
             }
             (Stage::Restoring { new, .. }, Event::NewDeactivated) if self.is_everywhere(&PlaceState::Displaced) => {
                 Stage::Undone { new, at, grace: self.plan.grace, begun: false }
@@ -857,8 +917,15 @@ impl Rotation {
         self.places.get_mut(place).ok_or(illegal)
     }
 
+    /// Whether every place that the rotation still answers for is in this state.
     fn is_everywhere(&self, state: &PlaceState) -> bool {
-        self.places.iter().all(|place| place == state)
+        self.places.iter().all(|place| place == state || *place == PlaceState::Left)
+    }
+
+    /// Whether the rotation answers for another place than this one.
+    fn is_left_beside(&self, place: usize) -> bool {
+        let mut others = self.places.iter().enumerate().filter(|(index, _)| *index != place);
+        others.any(|(_, state)| *state != PlaceState::Left)
     }
 
     fn new_ours(&self) -> Option<&Ours> {

@@ -4,14 +4,14 @@
 //! once, on its own connection, because a repeated one makes a second key; every other call here is safe to repeat,
 //! and the SDK does so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use akia_core::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
 use akia_core::key::{AccessKey, KeyStatus, LastUsed};
 use akia_core::secret::SecretAccessKey;
-use aws_sdk_iam::types::PolicyEvaluationDecisionType;
-use aws_sdk_iam::types::StatusType;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, StatusType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -91,6 +91,34 @@ pub struct AssumeRole<'a> {
     pub duration: Option<Duration>,
     /// The source identity; stays through chained roles.
     pub source_identity: Option<&'a str>,
+}
+
+/// What `iam:SimulatePrincipalPolicy` is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Simulation<'a> {
+    /// ARN of the user or role whose policies decide; never that of a session.
+    pub principal: &'a str,
+    /// `service:Name` each.
+    pub actions: &'a [&'a str],
+    /// An ARN, or `*`.
+    pub resource: &'a str,
+    /// What holds of the request that is imagined: the simulation knows nothing of the session that asks.
+    pub facts: &'a [(&'a str, bool)],
+}
+
+/// How IAM decides on one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulated {
+    /// The action.
+    pub action: String,
+    /// Whether it is allowed.
+    pub is_allowed: bool,
+    /// Whether a statement denies it, rather than none allowing it.
+    pub is_explicit: bool,
+    /// Whether a policy of the organization forbids it.
+    pub by_organization: bool,
+    /// Facts that the policies look at, and the simulation was not told.
+    pub missing_facts: BTreeSet<String>,
 }
 
 /// An identity that can make calls. Cheap to build; clients are made on first use.
@@ -293,42 +321,61 @@ impl Caller {
         session_credentials(&call, answer.credentials())
     }
 
-    /// `iam:SimulatePrincipalPolicy`: which of `actions` the principal `arn` may do on `resource` (an ARN, or `*`).
-    /// The answers come in the order asked.
-    pub async fn simulate(
-        &self,
-        arn: &str,
-        actions: &[&str],
-        resource: Option<&str>,
-    ) -> Result<Vec<(String, bool)>, AwsError> {
+    /// `iam:GetRole`: the whole ARN of a role, whose path no session tells.
+    pub async fn role_arn(&self, name: &str) -> Result<String, AwsError> {
+        let call = self.call(Service::Iam, "GetRole");
+        let answer = self.iam().get_role().role_name(name).send().await.map_err(|error| self.error(&call, &error))?;
+        Ok(present(&call, "Role", answer.role())?.arn().to_owned())
+    }
+
+    /// `iam:SimulatePrincipalPolicy`: how IAM decides on each action. The answers come in the order asked.
+    pub async fn simulate(&self, ask: Simulation<'_>) -> Result<Vec<Simulated>, AwsError> {
         let call = self.call(Service::Iam, "SimulatePrincipalPolicy");
-        let mut allowed = std::collections::BTreeMap::new();
+        let fact = |(name, value): &(&str, bool)| {
+            let entry = ContextEntry::builder().context_key_name(*name).context_key_type(ContextKeyTypeEnum::Boolean);
+            entry.context_key_values(value.to_string()).build()
+        };
+        let mut decided: BTreeMap<String, Simulated> = BTreeMap::new();
         let mut pages = Pages::new(&call);
         loop {
             let request = self
                 .iam()
                 .simulate_principal_policy()
-                .policy_source_arn(arn)
-                .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
-                .set_resource_arns(resource.map(|resource| vec![resource.to_owned()]))
+                .policy_source_arn(ask.principal)
+                .set_action_names(Some(ask.actions.iter().map(|action| (*action).to_owned()).collect()))
+                .resource_arns(ask.resource)
+                .set_context_entries(Some(ask.facts.iter().map(fact).collect()))
                 .set_marker(pages.marker());
             let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
             for result in answer.evaluation_results() {
-                let verdict = *result.eval_decision() == PolicyEvaluationDecisionType::Allowed;
+                let name = result.eval_action_name();
+                let one = decided.entry(name.to_ascii_lowercase()).or_insert_with(|| Simulated {
+                    action: name.to_owned(),
+                    is_allowed: true,
+                    is_explicit: false,
+                    by_organization: false,
+                    missing_facts: BTreeSet::new(),
+                });
                 // Several rows for one action (one a resource) must all allow it.
-                let entry = allowed.entry(result.eval_action_name().to_ascii_lowercase()).or_insert(true);
-                *entry &= verdict;
+                one.is_allowed &= *result.eval_decision() == PolicyEvaluationDecisionType::Allowed;
+                one.is_explicit |= *result.eval_decision() == PolicyEvaluationDecisionType::ExplicitDeny;
+                let organization = result.organizations_decision_detail();
+                one.by_organization |= organization.is_some_and(|detail| !detail.allowed_by_organizations());
+                one.missing_facts.extend(result.missing_context_values().iter().cloned());
+                for resource in result.resource_specific_results() {
+                    one.missing_facts.extend(resource.missing_context_values().iter().cloned());
+                }
             }
             if !pages.advance(answer.is_truncated(), answer.marker())? {
                 break;
             }
         }
-        let verdict = |action: &&str| {
-            let verdict = allowed.get(&action.to_ascii_lowercase());
+        let find = |action: &&str| {
+            let one = decided.get(&action.to_ascii_lowercase());
             let missing = || AwsError::malformed(&call, format!("it says nothing of {action}"));
-            verdict.map(|verdict| ((*action).to_owned(), *verdict)).ok_or_else(missing)
+            one.map(|one| Simulated { action: (*action).to_owned(), ..one.clone() }).ok_or_else(missing)
         };
-        actions.iter().map(verdict).collect()
+        ask.actions.iter().map(find).collect()
     }
 
     pub(crate) fn call(&self, service: Service, operation: &str) -> Call {

@@ -18,6 +18,12 @@ use super::http::WireFault;
 /// Longest message of AWS that is kept, in characters.
 const MESSAGE_LIMIT: usize = 500;
 
+/// The code of an answer without one. AWS always gives one: this comes from a proxy or a portal.
+const NO_CODE: &str = "none";
+
+const SOMETHING_ELSE_ANSWERS: &str =
+    "look at HTTPS_PROXY and --endpoint-url: something else than AWS may answer there (a portal to sign in to?)";
+
 /// Which call an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -117,7 +123,7 @@ pub enum AwsError {
         seconds: Option<i64>,
     },
     /// Any other refusal.
-    #[error("{call}: rejected with {code} (http {status}): {message}")]
+    #[error("{call}: rejected {}: {message}", rejected(.code, *.status))]
     Rejected {
         /// The call.
         call: Box<Call>,
@@ -165,6 +171,30 @@ pub enum AwsError {
 }
 
 impl AwsError {
+    /// What to do about it: sentences or commands, most useful first.
+    #[must_use]
+    pub fn hints(&self) -> Vec<&'static str> {
+        match self {
+            Self::AccessDenied { .. } => vec!["akia policy check (which rights you have)"],
+            Self::InvalidClientTokenId { .. } => {
+                vec!["akia status (which keys work)", "for a key of China or GovCloud, add --region"]
+            }
+            Self::SignatureDoesNotMatch { .. } => vec!["akia setup PROFILE --replace (the secret is mistyped)"],
+            Self::ExpiredToken { .. } => vec!["sign in again, then run the same command"],
+            Self::ClockSkew { .. } => vec!["set this machine's clock, then run the same command"],
+            Self::Unreachable { .. } => vec!["check the network, HTTPS_PROXY and --endpoint-url"],
+            Self::NoSuchEntity { .. } => vec!["check the name and the account"],
+            Self::MfaRefused { .. } => vec!["give the present code with --mfa-code"],
+            Self::Malformed { .. } => vec![SOMETHING_ELSE_ANSWERS],
+            Self::Rejected { code, .. } if code == NO_CODE => vec![SOMETHING_ELSE_ANSWERS],
+            Self::LimitExceeded { .. }
+            | Self::Throttled { .. }
+            | Self::Rejected { .. }
+            | Self::ServerFault { .. }
+            | Self::Unanswered { .. } => vec!["run the same command again"],
+        }
+    }
+
     /// The call that failed.
     #[must_use]
     pub fn call(&self) -> &Call {
@@ -309,7 +339,7 @@ pub(crate) fn answer(
         (400..=499, None) => AwsError::Rejected {
             call,
             status,
-            code: "none".to_owned(),
+            code: NO_CODE.to_owned(),
             message: "the answer names no reason".to_owned(),
         },
         (400..=499, Some(code)) => refusal(call, status, code, message, context.skew_seconds),
@@ -368,6 +398,10 @@ fn denied(action: Option<&str>, reason: Option<&str>, message: &str) -> String {
         (None, _) if message.is_empty() => String::new(),
         (None, _) => format!(": {message}"),
     }
+}
+
+fn rejected(code: &str, status: u16) -> String {
+    if code == NO_CODE { format!("without a code (http {status})") } else { format!("with {code} (http {status})") }
 }
 
 fn skew_text(seconds: Option<i64>) -> String {
@@ -470,7 +504,7 @@ mod tests {
             (403, Some("ExpiredToken"), "the session has expired", true),
             (403, Some("RequestTimeTooSkewed"), "clock is off: 720 s ahead of the server's", true),
             (400, Some("ValidationError"), "rejected with ValidationError (http 400)", true),
-            (407, None, "rejected with none (http 407)", true),
+            (407, None, "rejected without a code (http 407): the answer names no reason", true),
             (408, None, "the server failed with http 408", false),
             (500, Some("ServiceFailure"), "the server failed with http 500 (ServiceFailure)", false),
             (503, None, "the server failed with http 503", false),

@@ -14,7 +14,7 @@ mod options;
 mod probe;
 mod wallet;
 
-pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, User};
+pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
 pub use credentials::Credentials;

@@ -8,7 +8,7 @@ use akia_core::ids::{AccessKeyId, UserName};
 use akia_core::key::{AccessKey, KeyStatus};
 use jiff::Timestamp;
 
-use super::caller::Caller;
+use super::caller::{Caller, Simulation};
 use super::error::AwsError;
 
 /// Well formed, and nobody's: the digits 0, 1, 8 and 9 stand in no key id that AWS has issued.
@@ -44,7 +44,11 @@ impl Caller {
                 Err(error) => unknown(&format!("no key to ask about is known ({error})")),
             },
             "iam:simulateprincipalpolicy" => match self.caller_identity().await {
-                Ok(identity) => read(self.simulate(&identity.arn, &["iam:GetUser"], None).await),
+                Ok(identity) => {
+                    let ask =
+                        Simulation { principal: &identity.arn, actions: &["iam:GetUser"], resource: "*", facts: &[] };
+                    read(self.simulate(ask).await)
+                }
                 Err(error) => unknown(&error.to_string()),
             },
             "sts:getcalleridentity" => read(self.caller_identity().await),

@@ -277,15 +277,22 @@ impl Driver {
         Ok(Event::Observed { last_used })
     }
 
-    /// Looks at every place once more right before the act: a program that read a file before our delivery may have
-    /// written the displaced key back after it.
+    /// Looks at every place once more: a program that read a file before our delivery may have written the key that is
+    /// about to be shut back after it.
+    async fn overwritten(&self, rotation: &Rotation, doomed: &AccessKeyId) -> Result<Option<Event>, SignerError> {
+        for (index, place) in rotation.plan().places.iter().enumerate() {
+            let held = self.places.read(place).await?.map(|pair| pair.id);
+            if !rotation.may_lose(index, held.as_ref(), doomed) {
+                return Ok(Some(Event::PlaceOverwritten { place: index }));
+            }
+        }
+        Ok(None)
+    }
+
     async fn deactivate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
         let plan = rotation.plan();
-        for (index, place) in plan.places.iter().enumerate() {
-            let held = self.places.read(place).await?;
-            if held.map(|pair| pair.id).as_ref() != rotation.new_key() {
-                return Ok(Event::PlaceOverwritten { place: index });
-            }
+        if let Some(overwritten) = self.overwritten(rotation, &plan.displaced).await? {
+            return Ok(overwritten);
         }
         let caller = self.signer(rotation).await?;
         let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Inactive).await?;
@@ -328,6 +335,9 @@ impl Driver {
 
     async fn deactivate_new(&self, rotation: &Rotation) -> Result<Event, SignerError> {
         let Some(new) = rotation.new_key() else { return Ok(Event::NewDeleted) };
+        if let Some(overwritten) = self.overwritten(rotation, new).await? {
+            return Ok(overwritten);
+        }
         let caller = self.signer(rotation).await?;
         let user = rotation.plan().identity.user_name();
         Ok(match caller.update_access_key(user, new, KeyStatus::Inactive).await? {

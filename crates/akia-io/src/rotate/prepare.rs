@@ -579,17 +579,7 @@ impl Driver {
     fn check_unfinished(&self, identity: &Identity, history: &[Rotation]) -> Result<(), Refusal> {
         let now = self.clock.now();
         for rotation in history.iter().filter(|rotation| rotation.plan().identity.user_id == identity.user_id) {
-            let unfinished = match rotation.rest(now) {
-                Rest::Busy => !rotation.is_out_of_grace(now),
-                Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
-                Rest::Retired
-                | Rest::Kept
-                | Rest::InGrace { .. }
-                | Rest::Undone { .. }
-                | Rest::UndoneAndClean
-                | Rest::Aborted { .. } => false,
-            };
-            if unfinished {
+            if rotation.is_unfinished(now) {
                 return Err(Refusal::Unfinished {
                     user: identity.user_name().to_string(),
                     rotation: rotation.plan().id.clone(),

@@ -281,6 +281,9 @@ impl Refusal {
                 format!("akia status --profile {}", quote_name(profile)),
                 format!("akia setup {} (with a key that works)", quote_name(profile)),
             ],
+            Self::Aws { error, .. } | Self::Signer(SignerError::Aws(error)) => {
+                error.hints().into_iter().map(str::to_owned).collect()
+            }
             Self::Signer(SignerError::Credentials(CredentialsError::Mfa { .. })) => {
                 vec!["add --mfa-code CODE to the command, with the present code of the device".to_owned()]
             }
@@ -292,13 +295,7 @@ impl Refusal {
                 | CredentialsError::RoleLoop { .. }
                 | CredentialsError::Source { .. },
             )) => vec!["akia status (what each profile stands on)".to_owned()],
-            Self::Aws { error: AwsError::NoSuchEntity { .. }, .. } => {
-                vec!["check the name and the account of the user".to_owned()]
-            }
-            Self::Aws { error: AwsError::Unreachable { .. }, .. } => {
-                vec!["check the network, HTTPS_PROXY and --endpoint-url, then run the same command again".to_owned()]
-            }
-            Self::Aws { .. } | Self::Signer(_) => vec!["akia policy check".to_owned()],
+            Self::Signer(_) => vec!["akia policy check".to_owned()],
             Self::Inactive { key, user } => vec![format!("akia key activate {key} --user {user}")],
             Self::TwoProfilesTwoKeys { profile, other_profile, .. } => vec![
                 format!("akia setup {} --from-profile {} --replace", quote_name(other_profile), quote_name(profile)),

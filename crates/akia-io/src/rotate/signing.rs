@@ -166,14 +166,22 @@ impl Driver {
         self.sealer.open_sealed(&sealed, id, key).map_err(|error| failed(error.to_string()))
     }
 
-    /// The key that the places hold now: the new key, or one that a later rotation has put there.
+    /// The key that the places hold now: the new key, or one that a later rotation has put there. A key of somebody else,
+    /// which a person put there, does not sign.
     async fn current_key(&self, rotation: &Rotation) -> Result<Credentials, SignerError> {
         let plan = rotation.plan();
         for place in &plan.places {
-            if let Some(pair) = self.places.read(place).await?
-                && pair.id != plan.displaced
-            {
-                return Ok(Credentials::for_key(pair.id, pair.secret));
+            let Some(pair) = self.places.read(place).await?.filter(|pair| pair.id != plan.displaced) else { continue };
+            let is_new = rotation.new_key() == Some(&pair.id);
+            let key = Credentials::for_key(pair.id, pair.secret);
+            if is_new {
+                return Ok(key);
+            }
+            let caller = self.aws.caller(key.duplicate(), target_of(plan));
+            match caller.caller_identity().await {
+                Ok(answer) if answer.user_id == plan.identity.user_id.as_str() => return Ok(key),
+                Ok(_) | Err(AwsError::InvalidClientTokenId { .. } | AwsError::SignatureDoesNotMatch { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         match rotation.new_key() {

@@ -1,0 +1,252 @@
+//! Makes a key that goes straight into a profile: `akia setup --create` and `akia key create`.
+//!
+//! Invariant: the secret is shown to nobody. A key that could not be written is deleted again, and a request whose
+//! answer is lost is never sent twice.
+
+use std::time::Duration;
+
+use akia_core::key::{AccessKey, KeyStatus};
+use akia_core::rotation::{Hold, Rotation};
+use akia_core::{AccessKeyId, ProfileName, Region, UserName};
+use akia_io::aws::{AwsError, KeyChange};
+use akia_io::place::KeyPair;
+use akia_io::profiles::AwsFiles;
+use jiff::Timestamp;
+
+use crate::commands::Consent;
+use crate::commands::setup::{AwsOutput, SecretStore};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::setup::Asker;
+use crate::setup::plan::Plan;
+use crate::setup::proof::{self, Owner};
+use crate::setup::replace::may_replace;
+use crate::setup::source::Age;
+use crate::setup::spot::{Spot, Wish};
+use crate::signing::{self, Mfa, Signed, Whose};
+use crate::{prompt, rotations, workbench};
+
+/// How often the deletion of a key that AWS does not know everywhere yet is tried.
+const TAKE_BACK_TRIES: usize = 4;
+/// Between two tries.
+const TAKE_BACK_GAP: Duration = Duration::from_millis(1_500);
+
+/// A key that is asked for.
+pub struct NewKey<'a> {
+    /// Which command asks.
+    pub asker: Asker,
+    /// The profile that it is written to.
+    pub into: &'a ProfileName,
+    /// Whose it is; `None` is the caller.
+    pub user: Option<&'a UserName>,
+    /// Where the secret goes.
+    pub store: SecretStore,
+    /// The region to write to the profile.
+    pub region: Option<Region>,
+    /// The output format to write to the profile.
+    pub output: Option<AwsOutput>,
+    /// Question and plan.
+    pub consent: Consent,
+}
+
+/// Makes a key and writes it.
+///
+/// # Errors
+/// When the profile is taken, there is no room for a key, AWS refuses, or the key cannot be written; it is deleted
+/// again then.
+pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Result<Exit, CommandError> {
+    let spot = Spot::find(context, files, ask.into, ask.store)?;
+    may_replace(context, ask.asker, files, &spot, None).await?;
+    let signed = signing::sign(context, files, Mfa::IfPossible).await?;
+    let whose = signing::whose(&signed, ask.user).await?;
+    let owner = Owner { user: whose.user.clone(), account: whose.account.clone() };
+    room(context, &signed, &whose).await?;
+    let wish = Wish { store: ask.store, region: ask.region.clone(), output: ask.output };
+    let state = workbench::state_folder(context)?;
+    let places = workbench::places(context, &state);
+    let notes = spot.rehearse(files, &wish, &places).await?;
+    let plan = Plan {
+        asker: ask.asker,
+        owner: &owner,
+        key: None,
+        wish: &wish,
+        spot: &spot,
+        notes,
+        signer: Some((&signed, ask.user)),
+        copied_from: None,
+        csv: None,
+    };
+    plan.print(context, files).await;
+    if ask.consent.dry_run {
+        return plan.report(context, "would be created");
+    }
+    prompt::confirm(context, ask.consent.yes, "Create this key?")?;
+    let _lock = signing::lock_user(&state, &signed, &whose).await?;
+    // Whatever was seen before the question may have changed since.
+    let before = room(context, &signed, &whose).await?;
+    // Marks the request in CloudTrail; the moment is unique enough for one user.
+    let nonce = format!("{}-{:x}", ask.asker.schema(), context.started_at.as_nanosecond());
+    let new = match signed.caller.create_access_key(&owner.user, &nonce).await {
+        Ok(new) => new,
+        Err(error) if error.outcome_is_known() => return Err(create_refused(&owner, &whose, &error)),
+        Err(error) => return Err(create_unanswered(&signed, &owner, &whose, &before, &error).await),
+    };
+    let pair = KeyPair { id: new.id, secret: new.secret };
+    context.say(&format!("created {}", pair.id));
+    if let Err(error) = spot.write(context, &state, files, &wish, &places, &pair).await {
+        return Err(take_back(&signed, &owner, &whose, &pair.id, error).await);
+    }
+    let plan = Plan { key: Some(&pair.id), ..plan };
+    let aws = workbench::aws(context)?;
+    let exit = match proof::identity(context, &aws, &pair, signed.caller.target(), Age::New).await {
+        Ok(_) => plan.report(context, "created")?,
+        Err(error) => {
+            plan.report(context, "created")?;
+            return Err(CommandError::new(Exit::Partly, format_args!("the new key is not known to AWS yet: {error}"))
+                .now(format!("profile \"{}\" holds {}, which AWS has created", spot.profile, pair.id))
+                .next("wait a minute, then: akia status"));
+        }
+    };
+    plan.say_next(context);
+    Ok(exit)
+}
+
+/// The user's keys, where there is room for another and no rotation of this machine would take it for a rival's.
+async fn room(context: &Context, signed: &Signed, whose: &Whose) -> Result<Vec<AccessKey>, CommandError> {
+    let owner = format!("user {}, account {}", whose.user, whose.account);
+    let rotations = rotations::of_journal(context).await?;
+    let of_user = |rotation: &&Rotation| {
+        let identity = &rotation.plan().identity;
+        *identity.account() == whose.account
+            && identity.user_name().as_str().eq_ignore_ascii_case(whose.user.as_str())
+            && rotation.is_unfinished(context.started_at)
+    };
+    if let Some(rotation) = rotations.iter().find(of_user) {
+        let id = &rotation.plan().id;
+        return Err(CommandError::decision(format_args!(
+            "rotation {id} of user {} is not finished ({}); it would take a new key for that of somebody else",
+            whose.user,
+            rotation.stage_name()
+        ))
+        .now("nothing was changed")
+        .next(format!("akia resume {id}"))
+        .next(format!("akia undo {id}")));
+    }
+    let keys = signed.caller.access_keys(Some(&whose.user)).await;
+    let keys = keys.map_err(|error| signing::refused(&format!("the keys of {owner} cannot be listed"), &error))?;
+    if keys.len() >= 2 { Err(no_room(whose, &keys, &rotations, context.started_at)) } else { Ok(keys) }
+}
+
+fn no_room(whose: &Whose, keys: &[AccessKey], rotations: &[Rotation], now: Timestamp) -> CommandError {
+    let (user, flag) = (&whose.user, whose.flag());
+    let listed: Vec<String> =
+        keys.iter().map(|key| format!("{} ({})", key.id, key.status.as_str().to_lowercase())).collect();
+    let told = CommandError::decision(format_args!(
+        "user {user} has {} keys already, and AWS allows two: {}",
+        keys.len(),
+        listed.join(", ")
+    ))
+    .now("nothing was changed")
+    .next(format!("akia key list{flag} (which one is not used)"));
+    let kept = |key: &AccessKey| {
+        let in_grace = |rotation: &&Rotation| matches!(rotation.hold_on(&key.id, now), Some(Hold::Grace { .. }));
+        rotations.iter().find(in_grace).map(|rotation| rotation.plan().id.clone())
+    };
+    match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
+        Some(key) => match kept(key) {
+            Some(rotation) => told.next(format!("akia retire {rotation} --now (it keeps {} for an undo)", key.id)),
+            None => told.next(format!("akia key delete {}{flag}", key.id)),
+        },
+        None => told.next("akia rotate -p PROFILE (a new key in place of one of them)"),
+    }
+}
+
+fn create_refused(owner: &Owner, whose: &Whose, error: &AwsError) -> CommandError {
+    let told = CommandError::failed(format_args!("no key was created for {owner}: {error}"));
+    match error {
+        AwsError::AccessDenied { .. } => {
+            let policy = if whose.own { "create-own-keys" } else { "rotate-others-keys" };
+            told.next(format!("akia policy {policy} (the policy to ask your administrator for)"))
+        }
+        AwsError::LimitExceeded { .. } => told.next(format!("akia key list{}", whose.flag())),
+        _ => told.next("akia policy check"),
+    }
+}
+
+/// The answer is lost: says what is true, as far as can be known, and never tries again by itself.
+async fn create_unanswered(
+    signed: &Signed,
+    owner: &Owner,
+    whose: &Whose,
+    before: &[AccessKey],
+    error: &AwsError,
+) -> CommandError {
+    let flag = whose.flag();
+    let told = CommandError::decision(format_args!(
+        "it is not known whether AWS has created a key for {owner}: the answer is lost ({error})"
+    ));
+    let now = signed.caller.access_keys(Some(&owner.user)).await.unwrap_or_default();
+    let new = now.iter().find(|key| before.iter().all(|old| old.id != key.id));
+    match new {
+        Some(key) => told
+            .now(format!(
+                "nothing was written; AWS lists {}, which was not there before: most likely it is this one, active, \
+                 and nobody has its secret",
+                key.id
+            ))
+            .next(format!(
+                "akia key deactivate {}{flag}, then akia key delete {}{flag} (if nobody else made it)",
+                key.id, key.id
+            ))
+            .next("then run the same command again"),
+        None => told
+            .now("nothing was written; AWS lists no new key so far, but one may still appear within a minute")
+            .next(format!("akia key list{flag} (in a minute: a new key that nobody knows is this one)"))
+            .next("if there is none, run the same command again"),
+    }
+}
+
+/// The secret could not be kept, so the key is of no use to anybody.
+async fn take_back(
+    signed: &Signed,
+    owner: &Owner,
+    whose: &Whose,
+    key: &AccessKeyId,
+    error: CommandError,
+) -> CommandError {
+    match delete_new(signed, owner, key).await {
+        Ok(()) => {
+            let now = format!("the new key {key} was deleted again");
+            let now =
+                if error.exit == Exit::Partly { format!("{now}; {}", error.now.unwrap_or_default()) } else { now };
+            CommandError { now: Some(now), ..error }
+        }
+        Err(delete) => {
+            let flag = whose.flag();
+            CommandError::new(Exit::Partly, &error.what)
+                .now(format!(
+                    "the key {key} exists, is active, and its secret may be lost; it could not be deleted ({delete})"
+                ))
+                .next(format!("akia key deactivate {key}{flag}"))
+                .next(format!("akia key delete {key}{flag}"))
+        }
+    }
+}
+
+/// Deletes a key that was made moments ago. A part of AWS that lags says of it that it does not exist: that is no
+/// answer until the list agrees, and not at once.
+async fn delete_new(signed: &Signed, owner: &Owner, key: &AccessKeyId) -> Result<(), String> {
+    for _ in 0..TAKE_BACK_TRIES {
+        match signed.caller.delete_access_key(&owner.user, key).await {
+            Ok(KeyChange::Done) => return Ok(()),
+            Ok(KeyChange::Gone) => tokio::time::sleep(TAKE_BACK_GAP).await,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let listed = signed.caller.access_keys(Some(&owner.user)).await.map_err(|error| error.to_string())?;
+    if listed.iter().any(|listed| listed.id == *key) {
+        return Err("AWS lists the key, and says of it that it does not exist".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `cargo xtask bench`: akia's times, measured against what people do without it. A bench sets up all that it needs,
+//! checks that what it timed was done, and never runs in CI: on a shared machine a time is no test.
+
+mod figures;
+mod home;
+mod lab;
+mod rotate;
+mod settle;
+mod startup;
+
+use crate::command::{capture, cargo, command, run as run_command};
+use crate::folders;
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// akia against the AWS CLI in sequence, on moto, with the calls that reached it.
+    Rotate {
+        /// Numbers of profiles, separated by commas.
+        #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1,10,50",
+              value_parser = clap::value_parser!(u16).range(1..=99))]
+        profiles: Vec<u16>,
+        /// How often each is measured, both contenders in turn.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
+    /// One profile against many, on akia's sandbox with AWS's lag: the wait for AWS is paid once.
+    Settle {
+        /// The larger number of profiles.
+        #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=60))]
+        profiles: u16,
+        /// How often each is measured, in turn.
+        #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=15))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Start-up times and the size of the binary.
+    Startup {
+        /// How often each program is started.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How a bench is run.
+#[derive(Args)]
+pub(crate) struct How {
+    /// Measure what ships, linked with LTO (minutes), in place of a release build.
+    #[arg(long)]
+    dist: bool,
+    /// Measure this binary, and build none.
+    #[arg(long, value_name = "PATH", conflicts_with = "dist")]
+    binary: Option<PathBuf>,
+    /// Write the figures into docs/benchmarks.md.
+    #[arg(long)]
+    write: bool,
+    /// Fail when a figure misses what was set out to be reached.
+    #[arg(long)]
+    check: bool,
+}
+
+/// The figures as Markdown, and the goal that was missed, if any.
+pub(crate) struct Outcome {
+    text: String,
+    missed: Option<String>,
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<(), String> {
+    let (name, how) = match bench {
+        Bench::Rotate { how, .. } => ("rotate", how),
+        Bench::Settle { how, .. } => ("settle", how),
+        Bench::Startup { how, .. } => ("startup", how),
+    };
+    let akia = match &how.binary {
+        Some(path) => std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => build(if how.dist { "dist" } else { "release" })?,
+    };
+    let outcome = match bench {
+        Bench::Rotate { profiles, rounds, how } => {
+            let profiles: Vec<usize> = profiles.iter().copied().map(usize::from).collect();
+            rotate::run(&akia, &profiles, usize::from(*rounds), how.check)?
+        }
+        Bench::Settle { profiles, rounds, .. } => settle::run(&akia, usize::from(*profiles), usize::from(*rounds))?,
+        Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
+    };
+    println!("\n{}", outcome.text);
+    if how.write {
+        figures::write(name, &outcome.text)?;
+    }
+    match outcome.missed {
+        Some(missed) if how.check => Err(format!("the goal was missed: {missed}")),
+        Some(missed) => {
+            println!("note: the goal was missed: {missed}");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn build(profile: &str) -> Result<PathBuf, String> {
+    run_command(&mut cargo(&["build", "--quiet", "--locked", "--package", "akia-cli", "--profile", profile]))?;
+    Ok(folders::target().join(profile).join("akia"))
+}
+
+fn akia_version(akia: &Path) -> Result<String, String> {
+    let (_, text) = capture(command(akia).arg("--version"))?;
+    let shown = akia.strip_prefix(folders::root()).unwrap_or(akia);
+    Ok(format!("{} ({})", text.trim(), shown.display()))
+}
