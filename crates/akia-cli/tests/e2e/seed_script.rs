@@ -130,7 +130,9 @@ fn listing_refused_stops_before_anything(cloud: &Cloud) {
     let home = Home::new(cloud).profile("default", &ann);
     let ran = home.akia(&["rotate", "--yes"]).exited(1);
     assert!(ran.stderr.contains("the user's keys cannot be listed"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("next: akia policy check"), "{}", ran.stderr);
+    // Without the code of the refusal, as from moto, it may be another than AWS that answers.
+    let next = if cloud.backend == Backend::Moto { "next: look at HTTPS_PROXY" } else { "next: akia policy check" };
+    assert!(ran.stderr.contains(next), "{}", ran.stderr);
     assert_as_before(cloud, &home, "ann", "default", &ann);
     if cloud.backend == Backend::Sandbox {
         assert!(
