@@ -44,7 +44,8 @@ pub fn rotation(plan: &Plan) -> Vec<Step> {
         Retirement::Delete => steps.extend([step(&deactivate, &by), delete]),
         Retirement::Deactivate => {
             steps.push(step(&deactivate, &by));
-            let words = format!("After the grace period: {}", delete.comment.to_lowercase());
+            let (first, rest) = delete.comment.split_at(delete.comment.chars().next().map_or(0, char::len_utf8));
+            let words = format!("After the grace period: {}{rest}", first.to_lowercase());
             steps.push(delete.explained(words));
         }
     }

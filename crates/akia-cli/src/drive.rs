@@ -1,14 +1,15 @@
 //! Carries rotations to rest, side by side: progress, Ctrl-C, and one report for all verbs that drive.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
-use akia_core::LastUsed;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
+use akia_core::{AccessKeyId, LastUsed};
 use akia_io::rotate::{DriveError, Driver, Stop, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -23,6 +24,8 @@ const CONCURRENT: usize = 64;
 pub struct Ended {
     /// The rotation as it stands now.
     pub rotation: Rotation,
+    /// The key that it made, also where that, or the rotation, is gone by now.
+    pub new_key: Option<AccessKeyId>,
     /// How it rests, or what kept it from resting.
     pub outcome: Result<Rest, DriveError>,
 }
@@ -31,10 +34,13 @@ pub struct Ended {
 /// safe, too: the journal knows what was about to be done.
 pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>) -> Vec<Ended> {
     let (pull, stop) = Stop::new();
+    let progress = Progress::new(context);
+    let above = progress.clone();
     let signals = tokio::spawn(async move {
         if interrupted().await {
+            // A signal without a run to stop is no harm.
             let _ = pull.send(true);
-            crate::error::print_words("stopping at the next safe point; interrupt again to stop at once\n");
+            above.say("stopping at the next safe point; interrupt again to stop at once");
             if interrupted().await {
                 std::process::exit(i32::from(Exit::Interrupted.code()));
             }
@@ -42,9 +48,9 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
         // The switch has to live as long as the run.
         std::future::pending::<()>().await;
     });
-    let progress = Progress::new(context);
-    let runs = rotations.into_iter().map(|mut rotation| {
-        let teller = Teller { line: progress.line(&label(rotation.plan())) };
+    let runs = rotations.into_iter().enumerate().map(|(index, mut rotation)| {
+        let new_key = Mutex::new(rotation.new_key().cloned());
+        let teller = Teller { line: progress.line(&label(rotation.plan())), new_key };
         let stop = stop.clone();
         async move {
             let outcome = driver.run(&mut rotation, &stop, &teller).await;
@@ -52,13 +58,15 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
                 Ok(rest) => rest_words(&rotation, rest),
                 Err(error) => format!("stopped: {error}"),
             });
-            Ended { rotation, outcome }
+            let new_key = teller.new_key.into_inner().unwrap_or_else(PoisonError::into_inner);
+            (index, Ended { rotation, new_key, outcome })
         }
     });
-    let mut ended: Vec<Ended> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
+    let mut ended: Vec<(usize, Ended)> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
     signals.abort();
-    ended.sort_by(|a, b| a.rotation.plan().id.cmp(&b.rotation.plan().id));
-    ended
+    // In the order of the plan that the person has read.
+    ended.sort_by_key(|(index, _)| *index);
+    ended.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Narrower terminals get a table without the old keys.
@@ -75,6 +83,20 @@ pub fn report(
     ended: &[Ended],
     refused: &[Exit],
 ) -> Result<Exit, CommandError> {
+    report_with(context, command, ended, refused, Vec::new())
+}
+
+/// The same, with more facts for the JSON form: what did not even begin.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn report_with(
+    context: &Context,
+    command: &'static str,
+    ended: &[Ended],
+    refused: &[Exit],
+    facts: Vec<(&'static str, Value)>,
+) -> Result<Exit, CommandError> {
     let now = Timestamp::now();
     let columns = vec![
         Column::new("user", "USER"),
@@ -84,6 +106,9 @@ pub fn report(
         Column::new("state", "STATE"),
     ];
     let mut table = Report::new(command, "rotations", columns);
+    for (name, fact) in facts {
+        table.fact(name, fact);
+    }
     for one in ended {
         table.push(row(one, now));
     }
@@ -92,7 +117,16 @@ pub fn report(
         table.drop_column("displaced_key");
     }
     context.print(&table)?;
+    let stopped: Vec<&Ended> = ended.iter().filter(|one| exit_of(one) == Exit::Interrupted).collect();
+    if stopped.len() > 1 {
+        let mfa = stopped.iter().map(|one| mfa_flag(one.rotation.plan())).find(|flag| !flag.is_empty()).unwrap_or("");
+        context.say(&format!("next: akia resume{mfa} (finishes all of them)"));
+        context.say(&format!("  or: akia undo ROTATION-ID{mfa} (takes one back; akia history lists them)"));
+    }
     for one in ended {
+        if stopped.len() > 1 && exit_of(one) == Exit::Interrupted {
+            continue;
+        }
         for line in advice(one) {
             context.say(&line);
         }
@@ -133,13 +167,17 @@ impl Watch for Quiet {
     fn waiting(&self, _rotation: &Rotation, _until: Timestamp) {}
 }
 
-/// Says on a progress line what is being done.
+/// Says on a progress line what is being done, and keeps in mind what the end no longer shows.
 struct Teller {
     line: Line,
+    new_key: Mutex<Option<AccessKeyId>>,
 }
 
 impl Watch for Teller {
     fn recorded(&self, rotation: &Rotation, record: &Record) {
+        if let Event::KeyCreated { key } = &record.event {
+            *self.new_key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+        }
         if let Some(words) = step_words(rotation, &record.event) {
             self.line.step(&words);
         }
@@ -265,6 +303,9 @@ fn advice(one: &Ended) -> Vec<String> {
     let plan = one.rotation.plan();
     let (id, mfa) = (&plan.id, mfa_flag(plan));
     match &one.outcome {
+        Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) if one.rotation.is_being_undone() => {
+            vec![format!("next: akia resume {id}{mfa}")]
+        }
         Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => {
             let mut lines = vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")];
             if matches!(one.outcome, Ok(Rest::Interrupted { .. })) {
@@ -295,6 +336,10 @@ fn advice(one: &Ended) -> Vec<String> {
                 format!("  or: akia undo {id}{mfa}"),
             ],
         },
+        Ok(Rest::Aborted { why: AbortReason::CreateRefused { .. } }) => vec![
+            format!("next: akia policy check{mfa} (which rights you have)"),
+            "  or: wait a while, if AWS was asked too often, and run the same command again".to_owned(),
+        ],
         Ok(
             Rest::Retired
             | Rest::Kept
@@ -335,7 +380,7 @@ fn row(one: &Ended, now: Timestamp) -> Row {
         Cell::text(plan.identity.user_name()),
         Cell::list(profiles_of(plan)),
         Cell::text(&plan.displaced),
-        Cell::maybe(rotation.new_key()),
+        Cell::maybe(one.new_key.as_ref()),
         Cell::text(state).tone(tone),
     ]);
     row.details.insert("rotation".into(), json!(plan.id));

@@ -18,7 +18,7 @@ pub struct Progress {
 #[derive(Debug, Clone)]
 pub struct Line {
     label: String,
-    bar: Option<ProgressBar>,
+    moving: Option<(MultiProgress, ProgressBar)>,
 }
 
 impl Progress {
@@ -33,16 +33,16 @@ impl Progress {
     #[must_use]
     pub fn line(&self, label: &str) -> Line {
         let label = visible(label).into_owned();
-        let bar = self.lines.as_ref().map(|lines| {
+        let moving = self.lines.as_ref().map(|lines| {
             let bar = lines.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {wide_msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(label.clone());
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+            (lines.clone(), bar)
         });
-        Line { label, bar }
+        Line { label, moving }
     }
 
     /// Says something above the moving lines.
@@ -62,17 +62,21 @@ impl Line {
     /// Says what is being done now, for example `waiting for AWS to know the new key`.
     pub fn step(&self, words: &str) {
         let words = visible(words);
-        match &self.bar {
-            Some(bar) => bar.set_message(words.into_owned()),
+        match &self.moving {
+            Some((_, bar)) => bar.set_message(words.into_owned()),
             None => error::print_words(&format!("{}: {words}\n", self.label)),
         }
     }
 
-    /// Ends the line; these words stay.
+    /// Ends the line; these words stay, all of them: a moving line is cut where the terminal ends.
     pub fn finish(&self, words: &str) {
         let words = visible(words);
-        match &self.bar {
-            Some(bar) => bar.finish_with_message(words.into_owned()),
+        match &self.moving {
+            Some((lines, bar)) => {
+                bar.finish_and_clear();
+                // Above those that still move.
+                lines.suspend(|| error::print_words(&format!("{}: {words}\n", self.label)));
+            }
             None => error::print_words(&format!("{}: {words}\n", self.label)),
         }
     }

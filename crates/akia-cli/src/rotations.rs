@@ -25,12 +25,8 @@ pub struct Locked {
 /// # Errors
 /// When the journal cannot be read.
 pub async fn all(bench: &Workbench) -> Result<Vec<Rotation>, CommandError> {
-    let summaries = bench.driver.store.rotations().await.map_err(|error| CommandError::failed(&error))?;
-    let mut rotations = Vec::new();
-    for summary in summaries {
-        rotations.push(bench.driver.load(&summary.rotation).await.map_err(stopped)?);
-    }
-    Ok(rotations)
+    let all = bench.driver.load_all().await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
+    all.into_iter().map(|loaded| loaded.map_err(stopped)).collect()
 }
 
 /// All rotations, oldest first, for a verb that only reads the journal. Nothing is made where there is none.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {expected}")]
 pub struct IdError {
-    /// What was given, cut to 40 characters.
+    /// What was given, cut to 40 characters, and without what may be a secret in the wrong place.
     pub text: String,
     /// What was expected, with its article and form.
     pub expected: &'static str,
@@ -17,12 +17,24 @@ pub struct IdError {
 
 impl IdError {
     fn new(text: &str, expected: &'static str) -> Self {
+        if looks_secret(text) {
+            return Self { text: "(40 characters that look like a secret)".to_owned(), expected };
+        }
         let mut shown: String = text.chars().take(40).collect();
         if shown.len() < text.len() {
             shown.push('…');
         }
         Self { text: shown, expected }
     }
+}
+
+/// Whether a text has the form of a secret access key: 40 characters of base64, with large and small letters. People
+/// paste one where an identifier belongs; it must not be taken for one, nor be repeated in an error.
+fn looks_secret(text: &str) -> bool {
+    text.len() == 40
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'+')
+        && text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 /// Gives a string newtype its common traits; parsing is written out for each.
@@ -71,7 +83,8 @@ impl FromStr for AccessKeyId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let expected = "an access key id (16 to 128 letters and digits, AKIA… for a long-term key)";
-        if (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let is_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if (16..=128).contains(&text.len()) && is_word && !looks_secret(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(IdError::new(text, expected))
@@ -403,6 +416,14 @@ mod tests {
             "AKIA".parse::<AccessKeyId>().unwrap_err().to_string(),
             "\"AKIA\" is not an access key id (16 to 128 letters and digits, AKIA… for a long-term key)"
         );
+        // One secret in four has neither a slash nor a plus sign.
+        for secret in [["wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"].concat(), "aB3d".repeat(10)] {
+            let error = secret.parse::<AccessKeyId>().unwrap_err().to_string();
+            assert!(
+                error.starts_with("\"(40 characters that look like a secret)\" is not an access key id"),
+                "{error}"
+            );
+        }
         assert!("1234".parse::<AccountId>().is_err());
         assert!("".parse::<UserName>().is_err());
         assert!("a b".parse::<UserName>().is_err());

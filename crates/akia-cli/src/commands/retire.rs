@@ -2,7 +2,7 @@
 
 use akia_core::RotationId;
 use akia_core::journal::Event;
-use akia_core::rotation::{Rest, Rotation};
+use akia_core::rotation::{Decision, Rest, Rotation};
 use clap::Args;
 
 use super::Consent;
@@ -49,7 +49,8 @@ pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, Com
     if args.rotations.is_empty() {
         chosen.extend(rotations::all(&bench).await?.into_iter().filter(|rotation| rotation.is_out_of_grace(now)));
     }
-    for id in &args.rotations {
+    let named: std::collections::BTreeSet<&RotationId> = args.rotations.iter().collect();
+    for id in named {
         let rotation = rotations::load(&bench, id).await?;
         check(&rotation, args.now, now)?;
         chosen.push(rotation);
@@ -76,8 +77,16 @@ pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, Com
     prompt::confirm(context, args.consent.yes, "Delete for good? There is no undo after that.")?;
     let (mut ready, mut locks) = (Vec::new(), Vec::new());
     for rotation in chosen {
+        let consented = rotation.key_in_grace().cloned();
         let Locked { mut rotation, lock } = rotations::lock(&bench, rotation).await?;
         locks.push(lock);
+        // The question may have stood for an hour: an undo meanwhile has put another key into its grace.
+        if rotation.key_in_grace() != consented.as_ref() {
+            let id = &rotation.plan().id;
+            return Err(CommandError::failed(format_args!("rotation {id} was changed by another akia meanwhile"))
+                .next(format!("akia history show {id}")));
+        }
+        check(&rotation, args.now, now)?;
         bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
         if !rotation.is_out_of_grace(now) {
             bench.driver.record(&mut rotation, Event::GraceWaived, None, &Quiet).await.map_err(rotations::stopped)?;
@@ -99,7 +108,25 @@ fn check(rotation: &Rotation, waive: bool, now: jiff::Timestamp) -> Result<(), C
                 .now("nothing was changed")
                 .next(format!("akia retire {id} --now")))
         }
-        _ => Err(CommandError::failed(format_args!(
+        Rest::Kept => Err(CommandError::failed(format_args!(
+            "rotation {id} has no key to retire: {} was kept active, as asked",
+            rotation.plan().displaced
+        ))
+        .next(format!("akia key last-used {} (who still uses it)", rotation.plan().displaced))
+        .next(format!("akia key deactivate {} (when nobody does)", rotation.plan().displaced))),
+        Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
+            let words = drive::rest_words(rotation, &rotation.rest(now));
+            Err(CommandError::decision(format_args!("rotation {id} has no key to retire yet: {words}"))
+                .now("nothing was changed")
+                .next(format!("akia resume {id} --without-evidence (deactivate it all the same)"))
+                .next(format!("akia undo {id}")))
+        }
+        Rest::Busy
+        | Rest::Retired
+        | Rest::UndoneAndClean
+        | Rest::Aborted { .. }
+        | Rest::Undecided { decision: Decision::Orphans { .. } }
+        | Rest::Interrupted { .. } => Err(CommandError::failed(format_args!(
             "rotation {id} has no key to retire: it is {}",
             rotation.stage_name()
         ))

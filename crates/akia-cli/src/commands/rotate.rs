@@ -1,8 +1,10 @@
 //! `akia rotate`: new keys for profiles.
 
+use std::sync::Arc;
+
 use akia_core::journal::Event;
 use akia_core::rotation::{Pace, Rest, Retirement, Rotation, Signer};
-use akia_core::{AccessKeyId, LastUsed, ProfileName, UserName};
+use akia_core::{AccessKeyId, LastUsed, ProfileName, RotationId, UserName};
 use akia_io::rotate::{DriveError, Driver, Options, Prepared, PreparedRotation, Refused, Selection};
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
@@ -118,15 +120,16 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
         return nothing_to_do(context, &prepared);
     }
     prompt::confirm(context, args.consent.yes, &question(&prepared))?;
-    let refused = refusal_codes(&prepared, false);
+    let refused = refusal_codes(&prepared, true);
+    let facts = left_out(&prepared);
     let (begun, failed, locks) = begin(&bench.driver, prepared.rotations).await;
     let ended = drive::drive(context, &bench.driver, begun).await;
     drop(locks);
-    for error in &failed {
-        context.say(&format!("error: {error}"));
+    for NotBegun { what, .. } in &failed {
+        context.say(&format!("error: {what}"));
     }
-    let codes: Vec<Exit> = refused.into_iter().chain(failed.iter().map(|_| Exit::Failed)).collect();
-    let exit = drive::report(context, "rotate", &ended, &codes)?;
+    let codes: Vec<Exit> = refused.into_iter().chain(failed.iter().map(|one| one.exit)).collect();
+    let exit = drive::report_with(context, "rotate", &ended, &codes, facts)?;
     if ended.iter().any(|one| matches!(one.outcome, Ok(Rest::InGrace { .. }))) {
         context.say("take it back: akia undo    when the grace is over: akia retire");
     }
@@ -157,17 +160,26 @@ fn refuse_environment_key(context: &Context, profile: &ProfileName) -> Result<()
         .next("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY (akia cannot rotate a key of the environment)"))
 }
 
+/// A rotation that was planned and could not begin. Nothing was created for it.
+struct NotBegun {
+    what: String,
+    exit: Exit,
+}
+
+impl From<DriveError> for NotBegun {
+    fn from(error: DriveError) -> Self {
+        Self { what: error.to_string(), exit: Exit::Failed }
+    }
+}
+
 /// Writes all plans down, retires what has to go first, and keeps the locks.
 async fn begin(
     driver: &Driver,
     prepared: Vec<PreparedRotation>,
-) -> (Vec<Rotation>, Vec<DriveError>, Vec<akia_io::state::Lock>) {
+) -> (Vec<Rotation>, Vec<NotBegun>, Vec<Arc<akia_io::state::Lock>>) {
     let begun = join_all(prepared.into_iter().map(|one| async move {
         if let Some(earlier) = &one.retire_first {
-            let (_, stop) = akia_io::rotate::Stop::new();
-            let mut rotation = driver.load(earlier).await?;
-            driver.record(&mut rotation, Event::Resumed, None, &Quiet).await?;
-            driver.run(&mut rotation, &stop, &Quiet).await?;
+            retire_first(driver, earlier).await?;
         }
         let rotation = driver.begin(one.plan, &one.displaced_secret, &Quiet).await?;
         Ok((rotation, one.lock))
@@ -184,6 +196,27 @@ async fn begin(
         }
     }
     (rotations, failed, locks)
+}
+
+/// Deletes the key that an earlier rotation left for this. Where that does not work out there is no room for a new key.
+async fn retire_first(driver: &Driver, earlier: &RotationId) -> Result<(), NotBegun> {
+    let (_switch, stop) = akia_io::rotate::Stop::new();
+    let mut rotation = driver.load(earlier).await?;
+    driver.record(&mut rotation, Event::Resumed, None, &Quiet).await?;
+    let rest = driver.run(&mut rotation, &stop, &Quiet).await?;
+    let exit = match &rest {
+        Rest::Retired | Rest::UndoneAndClean => return Ok(()),
+        Rest::Undecided { .. } => Exit::Decision,
+        Rest::Busy
+        | Rest::Kept
+        | Rest::InGrace { .. }
+        | Rest::Undone { .. }
+        | Rest::Aborted { .. }
+        | Rest::Interrupted { .. } => Exit::Failed,
+    };
+    let words = drive::rest_words(&rotation, &rest);
+    let next = format!("next: akia resume {earlier}");
+    Err(NotBegun { what: format!("no new key, for rotation {earlier} still stands in the way: {words}; {next}"), exit })
 }
 
 fn print_plan(context: &Context, prepared: &Prepared) {
@@ -211,14 +244,11 @@ fn print_plan(context: &Context, prepared: &Prepared) {
 
 fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
     let plan = &one.plan;
-    let mut lines = vec![format!(
-        "rotate  {} ({})  key {}, created {}, {}",
-        plan.identity.user_name(),
-        plan.identity.account(),
-        plan.displaced,
-        ago(plan.displaced_created_at, now),
-        last_used_words(&one.last_used, now),
-    )];
+    let created = ago(plan.displaced_created_at, now);
+    let mut lines = vec![
+        format!("rotate  {} ({})  key {}", plan.identity.user_name(), plan.identity.account(), plan.displaced),
+        format!("        created {created}, {}", last_used_words(&one.last_used, now)),
+    ];
     if let Some(earlier) = &one.retire_first {
         lines.push(format!("        first delete the key that rotation {earlier} displaced; its grace is over"));
     }
@@ -311,7 +341,7 @@ fn print_plan_as_data(context: &Context, prepared: &Prepared) -> Result<(), Comm
     context.print(&report)
 }
 
-/// A code for each refusal; `Done` where something else can go ahead.
+/// A code for each refusal; `Done` where something else can go ahead, unless how that went is told apart.
 fn refusal_codes(prepared: &Prepared, none_left: bool) -> Vec<Exit> {
     let mut codes: Vec<Exit> = prepared.refused.iter().map(refusal_code).collect();
     if !none_left {
@@ -331,7 +361,26 @@ fn nothing_to_do(context: &Context, prepared: &Prepared) -> Result<Exit, Command
     } else {
         context.say("nothing was changed");
     }
-    drive::report(context, "rotate", &[], &codes)
+    drive::report_with(context, "rotate", &[], &codes, left_out(prepared))
+}
+
+/// What is not rotated, and why, for programs; people have read it in the plan.
+fn left_out(prepared: &Prepared) -> Vec<(&'static str, serde_json::Value)> {
+    let refused: Vec<_> = prepared
+        .refused
+        .iter()
+        .map(|one| {
+            json!({
+                "profiles": one.profiles,
+                "reason": one.refusal.to_string(),
+                "next": one.refusal.next_steps(),
+                "needs_decision": one.refusal.needs_decision(),
+            })
+        })
+        .collect();
+    let skipped: Vec<_> =
+        prepared.skipped.iter().map(|one| json!({ "profile": one.profile, "reason": one.reason })).collect();
+    vec![("refused", json!(refused)), ("skipped", json!(skipped))]
 }
 
 fn question(prepared: &Prepared) -> String {

@@ -24,10 +24,17 @@ macro_rules! on_every_backend {
 mod bad_input;
 mod contract;
 mod ground;
+mod hand;
+mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kill;
 mod policy_check;
 mod practice;
+mod rotate;
+mod secrets;
+mod seed_script;
 mod setup;
 mod status;
+mod terminal;
+mod undo_retire;

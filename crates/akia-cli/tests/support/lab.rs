@@ -50,9 +50,14 @@ fn venv() -> PathBuf {
     folder
 }
 
+/// The Python of that venv.
+pub(crate) fn python() -> PathBuf {
+    venv().join("bin/python")
+}
+
 fn start() -> Lab {
     let script = super::workspace().join("crates/akia-cli/tests/support/lab.py");
-    let mut child = Command::new(venv().join("bin/python"))
+    let mut child = Command::new(python())
         .arg(script)
         .env_clear()
         .envs(std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "TMPDIR" | "LANG")))

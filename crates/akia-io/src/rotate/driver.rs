@@ -4,6 +4,7 @@
 //! that the journal does not know, but for the secret of a new key between AWS's answer and the transaction that
 //! stages it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::place::Places;
 use crate::seal::{SealError, Sealer};
-use crate::store::{Stage, Store, StoreError};
+use crate::store::{Entry, Stage, Store, StoreError};
 
 /// Effects that one run of one rotation performs at most. Far above any real run; a bound on a bug.
 const EFFECT_LIMIT: usize = 2_000;
@@ -150,6 +151,26 @@ impl Driver {
         let records = self.store.records(id).await.map_err(|error| self.journal(id, error))?;
         Rotation::replay(records.iter().map(|(_, record)| record))
             .map_err(|illegal| DriveError::Illegal { rotation: id.clone(), illegal })
+    }
+
+    /// Every rotation of the journal in one read, oldest first; `Err` for one whose records make no sense.
+    pub async fn load_all(&self) -> Result<Vec<Result<Rotation, DriveError>>, StoreError> {
+        let mut order: Vec<RotationId> = Vec::new();
+        let mut entries: HashMap<RotationId, Vec<Entry>> = HashMap::new();
+        for entry in self.store.entries(None).await? {
+            let of_rotation = entries.entry(entry.rotation.clone()).or_default();
+            if of_rotation.is_empty() {
+                order.push(entry.rotation.clone());
+            }
+            of_rotation.push(entry);
+        }
+        let loaded = order.into_iter().map(|id| {
+            let entries = entries.remove(&id).unwrap_or_default();
+            let records: Result<Vec<Record>, StoreError> = entries.iter().map(Entry::parse).collect();
+            let records = records.map_err(|error| self.journal(&id, error))?;
+            Rotation::replay(&records).map_err(|illegal| DriveError::Illegal { rotation: id, illegal })
+        });
+        Ok(loaded.collect())
     }
 
     /// Drives the rotation until it rests or the person stops the run.

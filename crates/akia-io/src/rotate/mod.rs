@@ -3,7 +3,6 @@
 //! What may happen next is decided in [`akia_core::rotation`]; here it is done, written down, and nothing else.
 
 mod driver;
-mod past;
 mod perform;
 mod prepare;
 mod refusal;
@@ -11,5 +10,5 @@ mod signing;
 
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, lock_user};
-pub use refusal::{LeftBy, OtherKey, Refusal};
+pub use refusal::{Left, LeftBy, OtherKey, Refusal};
 pub use signing::{SignerError, Signers};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use akia_core::journal::{Attribution, Event};
-use akia_core::rotation::{Effect, Plan, Rotation, Signer};
+use akia_core::rotation::{Effect, Plan, Rest, Rotation, Signer};
 use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
 
 use super::driver::{DriveError, Driver, Watch};
@@ -43,7 +43,13 @@ impl Driver {
             Effect::Deliver { place, .. } => self.deliver(rotation, *place).await,
             Effect::Restore { place, .. } => self.restore(rotation, *place).await,
             Effect::CheckRivals { key } => failed_or(self.check_rivals(rotation, key).await),
-            Effect::MakeRoom { key } => failed_or(self.make_room(rotation, key).await),
+            Effect::MakeRoom { key } => {
+                let event = failed_or(self.make_room(rotation, key).await);
+                if event == Event::RoomMade {
+                    self.end_kept(rotation, key, watch).await?;
+                }
+                event
+            }
             Effect::InvestigateCreate => failed_or(self.investigate(rotation).await),
             Effect::DeleteOrphan { ours } => failed_or(self.delete(rotation, ours.key(), Event::OrphanDeleted).await),
             Effect::DeleteNew { ours } => failed_or(self.delete(rotation, ours.key(), Event::NewDeleted).await),
@@ -207,6 +213,24 @@ impl Driver {
             delete_key(&caller, plan, key).await?;
         }
         Ok(Event::RoomMade)
+    }
+
+    /// A key that was deleted to make room may be one that an earlier rotation displaced and kept: that one is over,
+    /// and holds its secret no longer. The user is locked, so nobody else works on it.
+    async fn end_kept(&self, rotation: &Rotation, key: &AccessKeyId, watch: &dyn Watch) -> Result<(), DriveError> {
+        let user = &rotation.plan().identity.user_id;
+        let all = self.load_all().await.map_err(|error| self.journal(&rotation.plan().id, error))?;
+        for mut earlier in all.into_iter().flatten() {
+            let plan = earlier.plan();
+            if plan.displaced == *key && plan.identity.user_id == *user && earlier.rest(self.clock.now()) == Rest::Kept
+            {
+                let id = plan.id.clone();
+                self.record(&mut earlier, Event::DisplacedGone, None, watch).await?;
+                self.store.unstage(&id, None).await.map_err(|error| self.journal(&id, error))?;
+                self.record(&mut earlier, Event::SecretsWiped, None, watch).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn deliver(&self, rotation: &Rotation, place: usize) -> Event {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use akia_core::rotation::{Identity, Pace, Place, Plan, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
 use akia_core::{
     AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
     UserName,
@@ -17,11 +17,11 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
-use super::past::Past;
-use super::refusal::{LeftBy, OtherKey, Refusal};
+use super::refusal::{Left, LeftBy, OtherKey, Refusal};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
 use crate::state::{Lock, LockError, StateFolder};
+use crate::store::StoreError;
 
 /// Groups that are prepared at the same time.
 const CONCURRENT: usize = 32;
@@ -98,7 +98,7 @@ pub struct PreparedRotation {
     /// What the person should hear of, as sentences without a full stop.
     pub warnings: Vec<String>,
     /// Held until the rotation rests.
-    pub lock: Lock,
+    pub lock: Arc<Lock>,
 }
 
 /// A profile that is left alone.
@@ -119,13 +119,6 @@ struct KeptKey {
     mfa_serial: Option<String>,
 }
 
-/// What was found before any key was looked at.
-struct Found<'a> {
-    /// The profiles that hold each key.
-    holders: &'a BTreeMap<AccessKeyId, Vec<ProfileName>>,
-    past: Past,
-}
-
 /// The places that hold one key.
 struct Group {
     key: AccessKeyId,
@@ -135,6 +128,23 @@ struct Group {
     along: Vec<ProfileName>,
     mfa_serial: Option<String>,
     target: Target,
+}
+
+/// What was asked for, and what the files hold.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    files: &'a AwsFiles,
+    selection: &'a Selection,
+    options: &'a Options,
+    holders: &'a BTreeMap<AccessKeyId, Vec<ProfileName>>,
+}
+
+/// A group whose owner is known.
+struct Opened {
+    group: Group,
+    identity: Identity,
+    caller: Caller,
+    signer: Signer,
 }
 
 /// Where the ids and nonces of new rotations come from: a seed, and a counter hashed with it. Unpredictable where the
@@ -184,10 +194,23 @@ impl Driver {
         });
         let named = self.named(files, selection, options, &holders, &kept, &mut prepared).await;
         let groups = groups(files, options, &mut kept, named.as_ref(), &mut prepared);
-        let found = &Found { holders: &holders, past: Past::default() };
-        let outcomes: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|group| async move {
+        let request = Request { files, selection, options, holders: &holders };
+        let opened: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|group| async move {
             let profiles = group.profiles.clone();
-            let outcome = self.prepare_group(files, state, selection, options, draw, found, group).await;
+            (profiles, self.open_group(request, group).await)
+        }))
+        .buffered(CONCURRENT)
+        .collect()
+        .await;
+        let locked = lock_all(state, opened);
+        // Not before the locks are held, so that no other akia changes keys or journal under the plans; and once for all.
+        let history = &self.unfinished_rotations().await;
+        let outcomes: Vec<_> = futures_util::stream::iter(locked.into_iter().map(|(profiles, locked)| async move {
+            let outcome = match (locked, history) {
+                (Err(refusal), _) => Err(refusal),
+                (Ok(_), Err(error)) => Err(Refusal::Store(error.clone())),
+                (Ok((opened, lock)), Ok(history)) => self.judge_group(request, draw, history, opened, lock).await,
+            };
             (profiles, outcome)
         }))
         .buffered(CONCURRENT)
@@ -340,37 +363,55 @@ impl Driver {
         if found.is_empty() { Err(Refusal::NoPlace { user: user.to_string() }) } else { Ok(found) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what was asked for is kept apart from what was found")]
-    async fn prepare_group(
-        &self,
-        files: &AwsFiles,
-        state: &StateFolder,
-        selection: &Selection,
-        options: &Options,
-        draw: &Draw,
-        found: &Found<'_>,
-        group: Group,
-    ) -> Result<Verdict, Refusal> {
+    /// Whose key it is, and who signs for it.
+    async fn open_group(&self, request: Request<'_>, group: Group) -> Result<Opened, Refusal> {
         let identity = self.identify(&group).await?;
-        let user = identity.arn.name.clone();
         let profile = group.profiles[0].clone();
-        let (caller, signer) = match selection {
+        let (caller, signer) = match request.selection {
             Selection::User { signer, .. } => {
-                let target = files.target(signer, options.region.as_ref()).map_err(Refusal::Endpoint)?;
+                let region = request.options.region.as_ref();
+                let target = request.files.target(signer, region).map_err(Refusal::Endpoint)?;
                 let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
                 (caller, Signer::Admin { profile: signer.clone() })
             }
             Selection::Profiles(_) | Selection::All => {
                 let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
-                let caller = self.signers.of_key(&self.aws, key, group.mfa_serial.as_deref(), &group.target).await;
+                let (owner, serial) = (&identity.user_id, group.mfa_serial.as_deref());
+                let caller = self.signers.of_key(&self.aws, key, owner, serial, &group.target).await;
                 let caller = caller.map_err(Refusal::Signer)?;
                 (caller, Signer::Own { profile, mfa_serial: group.mfa_serial.clone() })
             }
         };
-        // Before the keys are read, so that no other akia changes them under the plan; and an unfinished rotation is
-        // named as what it is, not as two keys.
-        let lock = lock_user(state, &identity).map_err(|error| Refusal::Busy { user: user.to_string(), error })?;
-        self.check_unfinished(&found.past, &identity).await?;
+        Ok(Opened { group, identity, caller, signer })
+    }
+
+    /// The rotations of the journal that are not over.
+    async fn unfinished_rotations(&self) -> Result<Vec<Rotation>, StoreError> {
+        let mut unfinished = Vec::new();
+        for loaded in self.load_all().await? {
+            match loaded {
+                Ok(rotation) if !rotation.is_over() => unfinished.push(rotation),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a rotation of the journal cannot be read and is passed over"),
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Whether the key of a group can be rotated now, and the plan for it.
+    async fn judge_group(
+        &self,
+        request: Request<'_>,
+        draw: &Draw,
+        history: &[Rotation],
+        opened: Opened,
+        lock: Arc<Lock>,
+    ) -> Result<Verdict, Refusal> {
+        let Request { options, holders, .. } = request;
+        let Opened { group, identity, caller, signer } = opened;
+        let user = identity.user_name().clone();
+        // Before the keys are looked at: an unfinished rotation is named as what it is, not as two keys.
+        self.check_unfinished(&identity, history)?;
         let keys = caller
             .access_keys(Some(&user))
             .await
@@ -389,7 +430,7 @@ impl Driver {
                 return Ok(Verdict::Skip(format!("its key is {} days old", age.as_hours() / 24)));
             }
         }
-        let room = self.room(found, &group, &identity, &keys, &caller, options).await?;
+        let room = self.room(holders, &group, &identity, &keys, &caller, options, history).await?;
         self.check_rights(&caller, &identity, options).await?;
         let mut warnings = Vec::new();
         for place in &group.places {
@@ -403,6 +444,16 @@ impl Driver {
             Ok((last_used, _)) => last_used,
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
+        if let LastUsed::Unknown { reason } = &last_used
+            && options.retirement != Retirement::Keep
+            && !options.without_evidence
+        {
+            warnings.push(format!(
+                "whether {} is still used cannot be read ({reason}): it will stay active until you decide, unless you \
+                 add --without-evidence",
+                group.key
+            ));
+        }
         let (id, nonce) = draw.next();
         let plan = Plan {
             run: RotationId::from_bits(id),
@@ -461,20 +512,22 @@ impl Driver {
     }
 
     /// Whether there is room for a new key, or a key that a person named to make it.
+    #[expect(clippy::too_many_arguments, reason = "what was asked for is kept apart from what was found")]
     async fn room(
         &self,
-        found: &Found<'_>,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
         group: &Group,
         identity: &Identity,
         keys: &[AccessKey],
         caller: &Caller,
         options: &Options,
+        history: &[Rotation],
     ) -> Result<Room, Refusal> {
-        let Some(other) = keys.iter().find(|key| key.id != group.key) else { return Ok(Room::default()) };
         let user = identity.user_name().to_string();
-        if let Some(holders) = found.holders.get(&other.id)
-            && let Some(other_profile) = holders.first().cloned()
-        {
+        // AWS has been seen to make more than two, so any of them may be one that a profile here holds.
+        for other in keys.iter().filter(|key| key.id != group.key) {
+            let Some(holders) = holders.get(&other.id) else { continue };
+            let Some(other_profile) = holders.first().cloned() else { continue };
             return Err(Refusal::TwoProfilesTwoKeys {
                 profiles: quoted_list(&group.profiles),
                 others: quoted_list(holders),
@@ -485,26 +538,34 @@ impl Driver {
                 other_profile,
             });
         }
+        let Some(other) = keys.iter().find(|key| key.id != group.key) else { return Ok(Room::default()) };
         let last_used = match caller.access_key_last_used(&other.id).await {
             Ok((last_used, _)) => last_used,
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
-        let left_by = match self.left_by(&found.past, &other.id).await? {
-            Some(rotation) if rotation.is_out_of_grace(self.clock.now()) => {
-                return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
-            }
-            rotation => rotation,
-        };
+        let now = self.clock.now();
+        let left_by = history
+            .iter()
+            .find(|rotation| rotation.plan().displaced == other.id || rotation.new_key() == Some(&other.id));
+        if let Some(rotation) = left_by
+            && rotation.is_out_of_grace(now)
+        {
+            return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
+        }
         let left_by = left_by.map(|rotation| LeftBy {
             rotation: rotation.plan().id.clone(),
-            was_undone: rotation.plan().displaced != other.id,
+            how: match rotation.rest(now) {
+                Rest::Kept => Left::Kept,
+                _ if rotation.plan().displaced == other.id => Left::InGrace,
+                _ => Left::Undone,
+            },
         });
         let described = OtherKey { id: other.id.clone(), status: other.status, last_used, left_by };
         if !options.make_room.contains(&other.id) {
             return Err(Refusal::TwoKeys { user, key: group.key.clone(), other: Box::new(described) });
         }
         let refuse = |reason: &str| Refusal::CannotMakeRoom { key: other.id.clone(), reason: reason.to_owned() };
-        if let Some(LeftBy { rotation, .. }) = &described.left_by {
+        if let Some(LeftBy { rotation, how: Left::InGrace | Left::Undone }) = &described.left_by {
             return Err(refuse(&format!("rotation {rotation} of this machine keeps it for an undo; retire it there")));
         }
         if !described.is_idle() {
@@ -513,18 +574,12 @@ impl Driver {
         Ok(Room { delete: Some(other.id.clone()), retire_first: None })
     }
 
-    /// The rotation of this machine that the key is left over from.
-    async fn left_by(&self, past: &Past, key: &AccessKeyId) -> Result<Option<Arc<Rotation>>, Refusal> {
-        let rotations = past.rotations(self).await.map_err(Refusal::Store)?;
-        let is_of_key = |rotation: &Rotation| rotation.plan().displaced == *key || rotation.new_key() == Some(key);
-        Ok(rotations.into_iter().find(|rotation| !rotation.is_over() && is_of_key(rotation)))
-    }
-
     /// An earlier rotation of the user has to be at rest before another begins.
-    async fn check_unfinished(&self, past: &Past, identity: &Identity) -> Result<(), Refusal> {
-        for rotation in past.rotations(self).await.map_err(Refusal::Store)? {
-            let is_of_user = rotation.plan().identity.user_id == identity.user_id;
-            if is_of_user && rotation.is_unfinished(self.clock.now()) {
+    #[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
+    fn check_unfinished(&self, identity: &Identity, history: &[Rotation]) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        for rotation in history.iter().filter(|rotation| rotation.plan().identity.user_id == identity.user_id) {
+            if rotation.is_unfinished(now) {
                 return Err(Refusal::Unfinished {
                     user: identity.user_name().to_string(),
                     rotation: rotation.plan().id.clone(),
@@ -558,6 +613,35 @@ impl Driver {
 /// Keeps other processes of this machine from rotating the same user.
 pub fn lock_user(state: &StateFolder, identity: &Identity) -> Result<Lock, LockError> {
     state.lock(&format!("user-{}-{}", identity.account(), identity.user_id))
+}
+
+/// Groups as they were opened, each with its profiles.
+type ByProfiles<T> = Vec<(Vec<ProfileName>, Result<T, Refusal>)>;
+
+/// Locks the user of each group. Two keys of one user share its lock: neither may be told that another akia is at work.
+fn lock_all(state: &StateFolder, opened: ByProfiles<Opened>) -> ByProfiles<(Opened, Arc<Lock>)> {
+    let mut locks: BTreeMap<Identity, Arc<Lock>> = BTreeMap::new();
+    let mut locked = Vec::new();
+    for (profiles, opened) in opened {
+        let outcome = match opened {
+            Ok(opened) => {
+                let held = match locks.get(&opened.identity) {
+                    Some(lock) => Ok(Arc::clone(lock)),
+                    None => lock_user(state, &opened.identity).map(Arc::new),
+                };
+                match held {
+                    Ok(lock) => {
+                        locks.insert(opened.identity.clone(), Arc::clone(&lock));
+                        Ok((opened, lock))
+                    }
+                    Err(error) => Err(Refusal::Busy { user: opened.identity.user_name().to_string(), error }),
+                }
+            }
+            Err(refusal) => Err(refusal),
+        };
+        locked.push((profiles, outcome));
+    }
+    locked
 }
 
 /// How there is room for a new key.

@@ -3,7 +3,7 @@
 use akia_core::{AccessKeyId, KeyStatus, LastUsed, ProfileName, RotationId};
 
 use super::signing::SignerError;
-use crate::aws::AwsError;
+use crate::aws::{AwsError, CredentialsError};
 use crate::place::PlaceError;
 use crate::state::LockError;
 use crate::store::StoreError;
@@ -204,13 +204,24 @@ pub struct OtherKey {
     pub left_by: Option<LeftBy>,
 }
 
-/// A rotation that keeps a key for its grace.
+/// The rotation that a key is left over from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftBy {
     /// The rotation.
     pub rotation: RotationId,
-    /// Whether it was taken back, so that the key is the one it had made.
-    pub was_undone: bool,
+    /// What the rotation did with it.
+    pub how: Left,
+}
+
+/// What a rotation has left a key as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It displaced the key, and keeps it for an undo until its grace is over.
+    InGrace,
+    /// It displaced the key and left it active, as it was told to (`--retire keep`).
+    Kept,
+    /// It had made the key, and was taken back.
+    Undone,
 }
 
 impl OtherKey {
@@ -228,10 +239,13 @@ impl OtherKey {
         };
         let status = self.status.as_str().to_lowercase();
         match &self.left_by {
-            Some(LeftBy { rotation, was_undone: false }) => {
+            Some(LeftBy { rotation, how: Left::InGrace }) => {
                 format!("{} ({status}, {use_}), which rotation {rotation} displaced", self.id)
             }
-            Some(LeftBy { rotation, was_undone: true }) => {
+            Some(LeftBy { rotation, how: Left::Kept }) => {
+                format!("{} ({status}, {use_}), which rotation {rotation} displaced and kept", self.id)
+            }
+            Some(LeftBy { rotation, how: Left::Undone }) => {
                 format!("{} ({status}, {use_}), left by rotation {rotation}, which was taken back", self.id)
             }
             None => format!("{} ({status}, {use_})", self.id),
@@ -267,7 +281,20 @@ impl Refusal {
                 format!("akia status --profile {}", quote_name(profile)),
                 format!("akia setup {} (with a key that works)", quote_name(profile)),
             ],
-            Self::Aws { error, .. } => error.hints().into_iter().map(str::to_owned).collect(),
+            Self::Aws { error, .. } | Self::Signer(SignerError::Aws(error)) => {
+                error.hints().into_iter().map(str::to_owned).collect()
+            }
+            Self::Signer(SignerError::Credentials(CredentialsError::Mfa { .. })) => {
+                vec!["add --mfa-code CODE to the command, with the present code of the device".to_owned()]
+            }
+            Self::Signer(SignerError::Credentials(
+                CredentialsError::NoSuchProfile { .. }
+                | CredentialsError::Unusable { .. }
+                | CredentialsError::Secret(_)
+                | CredentialsError::Disagreement(_)
+                | CredentialsError::RoleLoop { .. }
+                | CredentialsError::Source { .. },
+            )) => vec!["akia status (what each profile stands on)".to_owned()],
             Self::Signer(_) => vec!["akia policy check".to_owned()],
             Self::Inactive { key, user } => vec![format!("akia key activate {key} --user {user}")],
             Self::TwoProfilesTwoKeys { profile, other_profile, .. } => vec![
@@ -275,12 +302,14 @@ impl Refusal {
                 "then deactivate the key that nobody uses any more, and rotate again".to_owned(),
             ],
             Self::TwoKeys { other, .. } => match (&other.left_by, other.is_idle()) {
-                (Some(LeftBy { rotation, was_undone: false }), _) => {
+                (Some(LeftBy { rotation, how: Left::InGrace }), _) => {
                     vec![format!("akia retire {rotation} --now"), format!("akia undo {rotation}")]
                 }
-                (Some(LeftBy { rotation, was_undone: true }), _) => vec![format!("akia retire {rotation} --now")],
-                (None, true) => vec![format!("add --delete-key {} to the command", other.id)],
-                (None, false) => vec![
+                (Some(LeftBy { rotation, how: Left::Undone }), _) => vec![format!("akia retire {rotation} --now")],
+                (Some(LeftBy { how: Left::Kept, .. }) | None, true) => {
+                    vec![format!("add --delete-key {} to the command", other.id)]
+                }
+                (Some(LeftBy { how: Left::Kept, .. }) | None, false) => vec![
                     format!("akia key last-used {}", other.id),
                     format!("akia key deactivate {} (when nobody uses it)", other.id),
                 ],

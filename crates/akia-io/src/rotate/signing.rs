@@ -1,12 +1,12 @@
 //! Who signs the calls of a rotation.
 //!
 //! Before promotion a user's own rotation is signed with the displaced key, after it with the key that its places
-//! hold now, which outlives this rotation. Sessions for MFA are opened once for a device and a run.
+//! hold now, which outlives this rotation. Sessions for MFA are opened once for a user's device and a run.
 
 use std::collections::HashMap;
 
 use akia_core::rotation::{Plan, Rotation, Signer, SigningKey};
-use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey};
+use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey, UserId};
 use tokio::sync::Mutex;
 
 use super::driver::Driver;
@@ -68,7 +68,8 @@ pub enum SignerError {
 /// The signers of one run.
 pub struct Signers {
     wallet: Wallet,
-    sessions: Mutex<HashMap<String, Credentials>>,
+    /// By user and device. The key is not part of it: a rotation changes it, and a code can be used once.
+    sessions: Mutex<HashMap<(UserId, String), Credentials>>,
 }
 
 impl Signers {
@@ -84,28 +85,39 @@ impl Signers {
         &self.wallet
     }
 
-    /// A caller for a profile, the way the AWS CLI would find its credentials.
+    /// A caller for a profile: the credentials that the AWS CLI would find, in an MFA session where the profile holds a
+    /// key and names a device, which the AWS CLI would not do.
     pub async fn of_profile(&self, aws: &Aws, profile: &ProfileName, target: &Target) -> Result<Caller, SignerError> {
-        Ok(aws.caller(self.wallet.credentials(aws, profile).await?, target.clone()))
+        let base = self.wallet.credentials(aws, profile).await?;
+        let serial = self.wallet.profiles().find(profile).and_then(|profile| profile.mfa_serial.as_deref());
+        let credentials = match serial {
+            Some(serial) if !base.is_temporary() => self.wallet.session(aws, base, serial, target.clone()).await?,
+            Some(_) | None => base,
+        };
+        Ok(aws.caller(credentials, target.clone()))
     }
 
-    /// A caller for a user's own key; through an MFA session where the profile names a device.
+    /// A caller for the own key of a user, `owner`; through an MFA session where the profile names a device.
+    ///
+    /// A session is never lent to another user, even if a line copied between profiles names the same device in both.
     pub async fn of_key(
         &self,
         aws: &Aws,
         key: Credentials,
+        owner: &UserId,
         mfa_serial: Option<&str>,
         target: &Target,
     ) -> Result<Caller, SignerError> {
         let Some(serial) = mfa_serial else { return Ok(aws.caller(key, target.clone())) };
         // Held across the prompt on purpose: rotations that share a device wait for one code.
         let mut sessions = self.sessions.lock().await;
-        if let Some(session) = sessions.get(serial) {
+        let slot = (owner.clone(), serial.to_owned());
+        if let Some(session) = sessions.get(&slot) {
             return Ok(aws.caller(session.duplicate(), target.clone()));
         }
         let session = self.wallet.session(aws, key, serial, target).await?;
         let caller = aws.caller(session.duplicate(), target.clone());
-        sessions.insert(serial.to_owned(), session);
+        sessions.insert(slot, session);
         Ok(caller)
     }
 }
@@ -131,7 +143,8 @@ impl Driver {
                     SigningKey::Displaced => self.staged_key(&plan.id, &plan.displaced).await?,
                     SigningKey::New => self.current_key(rotation).await?,
                 };
-                self.signers.of_key(&self.aws, key, mfa_serial.as_deref(), &target_of(plan)).await
+                let owner = &plan.identity.user_id;
+                self.signers.of_key(&self.aws, key, owner, mfa_serial.as_deref(), &target_of(plan)).await
             }
         }
     }
