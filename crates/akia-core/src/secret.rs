@@ -60,6 +60,12 @@ impl SecretAccessKey {
         Self(self.0.clone())
     }
 
+    /// A foreign text without this secret, which is replaced by `placeholder` wherever it stands.
+    #[must_use]
+    pub fn redact(&self, text: &str, placeholder: &str) -> String {
+        text.replace(&self.0, placeholder)
+    }
+
     /// Whether two secrets are equal, in time that does not depend on where they differ.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
@@ -77,6 +83,12 @@ mod tests {
         let secret = SecretAccessKey::parse("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()).ok().unwrap();
         assert!(secret.matches(&secret.duplicate()));
         assert!(!secret.matches(&SecretAccessKey::parse("other".into()).ok().unwrap()));
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_of_foreign_texts() {
+        let secret = SecretAccessKey::parse("hunter2".into()).ok().unwrap();
+        assert_eq!(secret.redact("no hunter2, hunter2!", "<secret>"), "no <secret>, <secret>!");
     }
 
     #[test]

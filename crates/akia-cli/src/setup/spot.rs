@@ -10,6 +10,7 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, Region};
 use akia_io::edit::edit;
 use akia_io::files::{FileError, rehearse};
+use akia_io::place::written::{ID, SECRET, Values, rehearsal_values, values};
 use akia_io::place::{KeyPair, Places, account_of};
 use akia_io::profiles::{AwsFiles, KeyHolder, holder_of_key, keychain_command, kind_clause};
 use akia_io::state::StateFolder;
@@ -22,8 +23,6 @@ use crate::exit::Exit;
 use crate::setup::source;
 use crate::workbench;
 
-const ID: &str = "aws_access_key_id";
-const SECRET: &str = "aws_secret_access_key";
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 const PROCESS: &str = "credential_process";
 const REGION: &str = "region";
@@ -236,7 +235,7 @@ impl Spot {
     pub async fn rehearse(&self, files: &AwsFiles, wish: &Wish, places: &Places) -> Result<Vec<String>, CommandError> {
         let mut notes = Vec::new();
         // With a pair of the right form: the real one may not exist yet.
-        let edits = self.edits(files, wish, "AKIAIOSFODNN7EXAMPLE", "rehearsal")?;
+        let edits = self.edits(files, wish, rehearsal_values())?;
         for (kind, edits) in edits.iter().filter(|(_, edits)| !edits.is_empty()) {
             let file = files.file(*kind).cloned().unwrap_or_else(|| File::parse(*kind, Vec::new()));
             let fails = |error: Unwritten| CommandError::failed(&error).next(error.hint());
@@ -278,7 +277,7 @@ impl Spot {
             written.add("the key to the keychain");
             secret_kept = true;
         }
-        let edits = self.edits(files, wish, pair.id.as_str(), pair.secret.expose());
+        let edits = self.edits(files, wish, values(pair));
         let mut edits = edits.map_err(|error| failed(error, secret_kept))?;
         if wish.store == SecretStore::Keychain {
             // The way to the keychain first: the profile has a key at every moment.
@@ -356,13 +355,7 @@ impl Spot {
     }
 
     /// All changes, credentials file first.
-    fn edits(
-        &self,
-        files: &AwsFiles,
-        wish: &Wish,
-        id: &str,
-        secret: &str,
-    ) -> Result<Vec<(FileKind, Edits)>, CommandError> {
+    fn edits(&self, files: &AwsFiles, wish: &Wish, key: Values) -> Result<Vec<(FileKind, Edits)>, CommandError> {
         let mut credentials = Edits::default();
         let mut config = Edits::default();
         let mut of = |kind: FileKind, change: &mut dyn FnMut(&mut Edits)| match kind {
@@ -376,7 +369,7 @@ impl Spot {
         match wish.store {
             SecretStore::File => {
                 let key_file = self.key_file();
-                of(key_file, &mut |edits| edits.set.extend([(ID, text(id)), (SECRET, text(secret))]));
+                of(key_file, &mut |edits| edits.set.extend(key.clone()));
                 for kind in [FileKind::Credentials, FileKind::Config] {
                     let gone = TOKENS.into_iter().filter(|token| stands(kind, token));
                     of(kind, &mut |edits| edits.remove.extend(gone.clone()));

@@ -420,7 +420,7 @@ fn code_text(code: Option<&str>) -> String {
 pub(crate) fn clean(text: &str, credentials: Option<&Credentials>) -> String {
     let mut text = text.to_owned();
     if let Some(credentials) = credentials {
-        text = text.replace(credentials.secret().expose(), "<secret>");
+        text = credentials.secret().redact(&text, "<secret>");
         if let Some(token) = credentials.session_token() {
             text = text.replace(token, "<session token>");
         }

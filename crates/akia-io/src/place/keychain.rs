@@ -7,9 +7,8 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::written::{ProcessText, process_output};
 use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
 use crate::keychain::Keychain;
 
@@ -24,12 +23,6 @@ pub fn account_of(profile: &ProfileName) -> String {
 pub fn pair_in(keychain: &Keychain, profile: &ProfileName) -> Result<Option<KeyPair>, PlaceError> {
     let place = Place::Keychain { profile: profile.clone() };
     keychain.read(&account_of(profile))?.map(|bytes| parse(&place, &bytes)).transpose()
-}
-
-/// A key in the JSON of `credential_process`, for a program that asked for it and for nobody else.
-#[must_use]
-pub fn process_output(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
-    print(pair)
 }
 
 pub(super) struct KeychainPlace;
@@ -97,7 +90,7 @@ impl PlaceKind for KeychainPlace {
                 let found = keychain.read(&account)?.map(|bytes| parse(&owned, &bytes)).transpose()?;
                 refuse_unexpected(&owned, found.as_ref().map(|pair| &pair.id), &pair.id, &expected)?;
                 // `put` reads back what it wrote.
-                keychain.put(&account, &print(&pair))?;
+                keychain.put(&account, &process_output(&pair))?;
                 Ok(())
             })
             .await
@@ -106,33 +99,14 @@ impl PlaceKind for KeychainPlace {
     }
 }
 
-/// The JSON of `credential_process`, long-term form.
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(rename_all = "PascalCase")]
-struct Text {
-    version: u32,
-    access_key_id: String,
-    secret_access_key: String,
-}
-
 fn open(places: &Places, place: &Place) -> Result<(Keychain, String), PlaceError> {
     Ok(((places.open_keychain)()?, account_of(place.profile())))
-}
-
-fn print(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
-    let text = Text {
-        version: 1,
-        access_key_id: pair.id.as_str().to_owned(),
-        secret_access_key: pair.secret.expose().to_owned(),
-    };
-    // Two strings and a number always print; nothing would be as good as anything else here.
-    Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default())
 }
 
 fn parse(place: &Place, bytes: &[u8]) -> Result<KeyPair, PlaceError> {
     // The parser's words may repeat what it has read, which is a secret: they are not passed on.
     let fails = |what: &str| PlaceError::Unreadable { place: place.to_string(), reason: what.to_owned() };
-    let text: Text = serde_json::from_slice(bytes).map_err(|_| fails("it is not what akia keeps there"))?;
+    let text: ProcessText = serde_json::from_slice(bytes).map_err(|_| fails("it is not what akia keeps there"))?;
     if text.version != 1 {
         return Err(fails("a newer akia has written it"));
     }

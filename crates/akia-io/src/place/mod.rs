@@ -7,6 +7,7 @@
 
 mod keychain;
 mod profile;
+pub mod written;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, SecretAccessKey};
 use futures_util::future::BoxFuture;
 
-pub use keychain::{account_of, pair_in, process_output};
+pub use keychain::{account_of, pair_in};
+pub use written::process_output;
 
 use crate::files::FileError;
 use crate::keychain::{Keychain, KeychainError, NoKeychain};

@@ -10,12 +10,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
+use super::written::{ID, SECRET, Values, rehearsal_values, values};
 use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
 use crate::files::{self, FileError, MAX_FILE_BYTES};
 use crate::state::StateFolder;
 
-const ID: &str = "aws_access_key_id";
-const SECRET: &str = "aws_secret_access_key";
 /// Both names under which tools have kept it; botocore still reads the second.
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 /// How often a file that changes under us is read and edited anew.
@@ -43,10 +42,7 @@ impl PlaceKind for ProfilePlace {
                 let file = File::parse(spot.kind, bytes);
                 // Editing with what already stands there shows whether the profile can be edited at all.
                 let held = spot.pair_in(&file)?;
-                let (id, secret) = held
-                    .as_ref()
-                    .map_or(("AKIAIOSFODNN7EXAMPLE", "rehearsal"), |pair| (pair.id.as_str(), pair.secret.expose()));
-                spot.edit(&file, id, secret)?;
+                spot.edit(&file, &held.as_ref().map_or_else(rehearsal_values, values))?;
                 let prepared = files::rehearse(&spot.path)?;
                 Ok(Ready { path: Some(prepared.path), loose_mode: prepared.loose_mode })
             })
@@ -173,11 +169,12 @@ impl Spot {
         let file = File::parse(self.kind, base);
         let found = self.pair_in(&file)?;
         refuse_unexpected(&self.place, found.as_ref().map(|found| &found.id), &pair.id, expected)?;
-        self.edit(&file, pair.id.as_str(), pair.secret.expose())
+        self.edit(&file, &values(pair))
     }
 
-    fn edit(&self, file: &File, id: &str, secret: &str) -> Result<File, PlaceError> {
-        file.set(&self.profile, &[(ID, id), (SECRET, secret)])
+    fn edit(&self, file: &File, values: &Values) -> Result<File, PlaceError> {
+        let values = values.each_ref().map(|(key, value)| (*key, value.as_str()));
+        file.set(&self.profile, &values)
             .map_err(|error| PlaceError::Edit { place: self.place.to_string(), source: Box::new(error) })
     }
 
