@@ -65,7 +65,7 @@ async fn a_create_is_sent_once_whatever_comes_back() {
         ("throttled (SlowDown)", Act::Answer(503, error_xml("SlowDown", "x")), false),
         ("limit exceeded", Act::Answer(409, error_xml("LimitExceeded", "Cannot exceed quota")), true),
         ("access denied", Act::Answer(403, error_xml("AccessDenied", "no")), true),
-        ("rejected with none (http 403)", Act::Answer(403, "<html>forbidden by the proxy</html>".into()), true),
+        ("rejected without a code (http 403)", Act::Answer(403, "<html>forbidden by the proxy</html>".into()), true),
         ("clock is off", Act::Answer(403, error_xml("RequestTimeTooSkewed", "x")), true),
     ];
     for (text, act, known) in table {
