@@ -10,6 +10,7 @@ mod effect;
 mod place;
 mod plan;
 mod state;
+pub mod verdict;
 
 pub use effect::{Effect, GraceOver, InEveryPlace, Ours, Proven};
 pub use place::Place;

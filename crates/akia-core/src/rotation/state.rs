@@ -1,6 +1,9 @@
 //! State, transitions and next effects of a rotation.
 
+mod moments;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,7 +22,8 @@ const LOOK_GAP: SignedDuration = SignedDuration::from_secs(30);
 /// One rotation, as its records say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rotation {
-    plan: Plan,
+    /// Fixed, and shared: the driver copies the rotation for every record.
+    plan: Arc<Plan>,
     stage: Stage,
     places: Vec<PlaceState>,
     trouble: Option<Trouble>,
@@ -288,7 +292,7 @@ impl Rotation {
         match &record.event {
             Event::Planned { plan } => Ok(Self {
                 places: vec![PlaceState::Displaced; plan.places.len()],
-                plan: (**plan).clone(),
+                plan: Arc::new((**plan).clone()),
                 stage: match &plan.make_room {
                     Some(key) if *key == plan.displaced || !plan.before.contains(key) => {
                         return Err(Illegal { event: name_of(&record.event), stage: "not planned".to_owned() });
