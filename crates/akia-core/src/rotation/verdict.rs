@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+
 use super::plan::Plan;
 use super::state::Rotation;
 use crate::ids::AccessKeyId;
@@ -47,7 +49,8 @@ pub fn create_failed(rotation: &Rotation, failure: CreateFailure, error: String,
         CreateFailure::Refused => Event::CreateRefused { error, transient: false },
         CreateFailure::QuotaFull => {
             // An earlier request of this rotation may have made a key after all.
-            let late = if rotation.has_created_before() { keys_since(rotation.plan(), listed) } else { BTreeSet::new() };
+            let late =
+                if rotation.has_created_before() { keys_since(rotation.plan(), listed) } else { BTreeSet::new() };
             if late.is_empty() {
                 Event::CreateRefused { error, transient: false }
             } else {
@@ -90,12 +93,25 @@ pub fn overwritten(rotation: &Rotation, place: usize, held: Option<&AccessKeyId>
     if held == rotation.new_key() { None } else { Some(Event::PlaceOverwritten { place }) }
 }
 
-/// The displaced key was listed again, right before it is to be deleted.
+/// How long after its deactivation a use of the displaced key may still be one of before: a deactivated key works for
+/// some seconds more, and this machine's clock is not AWS's.
+const USE_SLACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// The displaced key was listed and its last use read again, right before it is to be deleted.
+///
+/// A key that was used since it was deactivated had been activated by somebody, and counts as active although it may
+/// be inactive again. Where its last use is not known, its status has to do.
 #[must_use]
-pub fn displaced_before_deletion(plan: &Plan, listed: &[AccessKey]) -> Deletion {
+pub fn displaced_before_deletion(rotation: &Rotation, listed: &[AccessKey], last_used: &LastUsed) -> Deletion {
+    let plan = rotation.plan();
+    let was_used = match (last_used, rotation.displaced_inactive_since()) {
+        (LastUsed::At { at, .. }, Some(since)) => at.duration_since(since) > USE_SLACK.min(plan.grace / 8),
+        (LastUsed::At { .. } | LastUsed::Never | LastUsed::Unknown { .. }, _) => false,
+    };
     match listed.iter().find(|key| key.id == plan.displaced).map(|key| key.status) {
         None => Deletion::Moot(Event::DisplacedGone),
         Some(KeyStatus::Active) => Deletion::Moot(Event::DisplacedFoundActive),
+        Some(KeyStatus::Inactive) if was_used => Deletion::Moot(Event::DisplacedFoundActive),
         Some(KeyStatus::Inactive) => Deletion::Due(Event::DisplacedDeleted),
     }
 }

@@ -281,7 +281,11 @@ impl Driver {
         let user = rotation.plan().identity.user_name();
         let caller = self.signer(rotation).await?;
         let keys = caller.access_keys(Some(user)).await?;
-        match verdict::displaced_before_deletion(rotation.plan(), &keys) {
+        let last_used = match caller.access_key_last_used(key).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) => LastUsed::Unknown { reason: error.to_string() },
+        };
+        match verdict::displaced_before_deletion(rotation, &keys, &last_used) {
             Deletion::Moot(event) => Ok(event),
             Deletion::Due(event) => {
                 delete_key(&caller, rotation.plan(), key).await?;

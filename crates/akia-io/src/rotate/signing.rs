@@ -129,7 +129,8 @@ impl Driver {
             Signer::Own { mfa_serial, .. } => {
                 let key = match rotation.signing_key() {
                     SigningKey::Displaced => self.staged_key(&plan.id, &plan.displaced).await?,
-                    SigningKey::New => self.current_key(rotation).await?,
+                    SigningKey::New => self.current_key(plan, Some(&plan.displaced), rotation.new_key()).await?,
+                    SigningKey::Restored => self.current_key(plan, rotation.new_key(), Some(&plan.displaced)).await?,
                 };
                 self.signers.of_key(&self.aws, key, mfa_serial.as_deref(), &target_of(plan)).await
             }
@@ -153,18 +154,23 @@ impl Driver {
         self.sealer.open_sealed(&sealed, id, key).map_err(|error| failed(error.to_string()))
     }
 
-    /// The key that the places hold now: the new key, or one that a later rotation has put there.
-    async fn current_key(&self, rotation: &Rotation) -> Result<Credentials, SignerError> {
-        let plan = rotation.plan();
+    /// The key that the places hold now, or that a later rotation has put there; never the one that this rotation has
+    /// taken out of them. Where no place tells, the staged one.
+    async fn current_key(
+        &self,
+        plan: &Plan,
+        taken_out: Option<&AccessKeyId>,
+        staged: Option<&AccessKeyId>,
+    ) -> Result<Credentials, SignerError> {
         for place in &plan.places {
             if let Some(pair) = self.places.read(place).await?
-                && pair.id != plan.displaced
+                && Some(&pair.id) != taken_out
             {
                 return Ok(Credentials::for_key(pair.id, pair.secret));
             }
         }
-        match rotation.new_key() {
-            Some(new) => self.staged_key(&plan.id, new).await,
+        match staged {
+            Some(key) => self.staged_key(&plan.id, key).await,
             None => {
                 Err(SignerError::Secret { key: plan.displaced.clone(), reason: "no place holds a later key".into() })
             }

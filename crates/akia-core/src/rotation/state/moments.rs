@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Rotation, Stage, Streak, after};
+use crate::key::LastUsed;
 
 impl Rotation {
     /// Moves every moment of this rotation `by` into the past, but none before `floor`.
@@ -22,6 +23,9 @@ impl Rotation {
         if let Some(trouble) = &mut self.trouble {
             back(&mut trouble.at);
         }
+        if let Some(at) = &mut self.retiring.unanswered_at {
+            back(at);
+        }
         match &mut self.stage {
             Stage::Planned { not_before, .. } => {
                 if let Some(at) = not_before {
@@ -39,9 +43,12 @@ impl Rotation {
                 back(since);
                 back_streak(streak);
             }
-            Stage::UseSuspected { at, next_look, .. } => {
+            Stage::UseSuspected { at, next_look, last_used, .. } => {
                 back(at);
                 back(next_look);
+                if let LastUsed::At { at, .. } = last_used {
+                    back(at);
+                }
             }
             Stage::Promoted { at, .. }
             | Stage::Quiet { at, .. }
