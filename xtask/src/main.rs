@@ -7,6 +7,7 @@ mod command;
 mod docs;
 mod folders;
 mod packages;
+mod prove;
 mod test;
 mod tools;
 mod venv;
@@ -39,6 +40,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Explore every state of the rotation protocol in the model of IAM; prints the count, and a counterexample if any.
+    Prove {
+        /// More faults, more people, more machines: more than ten million states.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
+        Task::Prove { deep } => prove::model(deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {
