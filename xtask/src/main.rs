@@ -8,6 +8,7 @@ mod command;
 mod docs;
 mod folders;
 mod packages;
+mod prove;
 mod test;
 mod tools;
 mod venv;
@@ -43,6 +44,12 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Explore every state of the rotation protocol in the model of IAM; prints the count, and a counterexample if any.
+    Prove {
+        /// More faults, more people, more machines: more than ten million states.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Prove { deep } => prove::model(deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, tools, venv};
+use crate::{packages, prove, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,11 @@ const STEPS: &[Step] = &[
     Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step { name: "kill", what: "the real binary, killed at each of its system calls", run: kill },
+    Step {
+        name: "prove",
+        what: "the model check of the rotation protocol",
+        run: || prove::model(false).map(|()| Outcome::Passed),
+    },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
     Step { name: "docs", what: "the generated pages of docs/ are up to date", run: docs },

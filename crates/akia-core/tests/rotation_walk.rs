@@ -7,12 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::journal::{Attribution, Event, Record};
+use akia_core::journal::{Attribution, Event, Intent, Record};
 use akia_core::profile::FileKind;
+use akia_core::rotation::verdict::{self, Deletion};
 use akia_core::rotation::{
-    AbortReason, Decision, Effect, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer,
+    AbortReason, Decision, Effect, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer, SigningKey,
 };
-use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId};
+use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, RotationId};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -113,6 +114,85 @@ fn a_rival_key_makes_us_delete_ours_and_stop() {
     walk.drain();
     assert!(matches!(walk.rest(), Rest::Aborted { why: AbortReason::Rival { .. } }));
     assert_eq!(walk.keys.keys().cloned().collect::<Vec<_>>(), [walk.displaced()]);
+}
+
+#[test]
+fn a_create_that_was_sent_long_after_its_intent_is_quarantined_from_the_next_run_on() {
+    // Found by the model check: the machine sleeps between intent and request, and the process dies with the request
+    // under way. The quarantine counted from the intent and was over at once.
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.record(Event::Intended { intent: Intent::Create });
+    walk.now = walk.now.checked_add(SignedDuration::from_hours(1)).unwrap();
+    walk.record(Event::Resumed);
+    let until = walk.now.checked_add(SignedDuration::from_secs(60)).unwrap();
+    assert_eq!(walk.rotation.next(walk.now), [Effect::Wait { until }]);
+}
+
+#[test]
+fn an_undo_waits_for_a_deactivation_whose_answer_was_lost() {
+    // Found by the model check: the late request deactivated the displaced key after it was back in every place.
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.until(|effect| matches!(effect, Effect::DeactivateDisplaced { .. }));
+    walk.record(Event::Intended { intent: Intent::DeactivateDisplaced });
+    walk.record(Event::Failed { error: "time-out".to_owned() });
+    let until = walk.now.checked_add(SignedDuration::from_secs(60)).unwrap();
+    walk.record(Event::UndoRequested);
+    assert_eq!(walk.rotation.next(walk.now), [Effect::Wait { until }]);
+    assert_eq!(walk.rotation.next(until), [Effect::ActivateDisplaced]);
+}
+
+#[test]
+fn an_undo_whose_proofs_fail_to_the_limit_activates_the_key_again() {
+    // Found by the model check: an undo that took the displaced key for active proved an inactive one for ever.
+    let mut walk = Walk::new(Vec::new(), Retirement::Keep);
+    walk.drain();
+    walk.record(Event::UndoRequested);
+    for _ in 0..walk.rotation.plan().pace.proof_limit {
+        walk.record(Event::ProofFailed { error: "not accepted".to_owned() });
+    }
+    assert!(matches!(walk.rest(), Rest::Interrupted { .. }));
+    walk.record(Event::Resumed);
+    assert_eq!(walk.rotation.next(walk.now), [Effect::ActivateDisplaced]);
+}
+
+#[test]
+fn an_undo_is_possible_until_the_displaced_key_is_gone_even_when_its_deletion_has_begun() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Delete);
+    walk.until(|effect| matches!(effect, Effect::DeleteDisplaced { .. }));
+    walk.record(Event::Intended { intent: Intent::DeleteDisplaced });
+    walk.record(Event::Failed { error: "access denied".to_owned() });
+    walk.record(Event::UndoRequested);
+    walk.drain();
+    assert!(matches!(walk.rest(), Rest::Undone { .. }), "{:?}", walk.rest());
+}
+
+#[test]
+fn the_deletion_after_an_undo_is_signed_with_what_the_places_hold() {
+    // Found by the model check: a later rotation had retired the staged displaced key, and nothing could sign any more.
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.drain();
+    walk.record(Event::UndoRequested);
+    walk.drain();
+    assert_eq!(walk.rotation.signing_key(), SigningKey::Restored);
+    walk.record(Event::GraceWaived);
+    assert_eq!(walk.rest(), Rest::Busy, "a grace that was waived is over");
+}
+
+#[test]
+fn a_displaced_key_that_was_used_during_its_grace_is_not_deleted() {
+    let mut walk = Walk::new(Vec::new(), Retirement::Deactivate);
+    walk.drain();
+    let displaced = walk.displaced();
+    let listed = [AccessKey { id: displaced, status: KeyStatus::Inactive, created_at: walk.now }];
+    let used = |hours| LastUsed::At {
+        at: walk.now.checked_add(SignedDuration::from_hours(hours)).unwrap(),
+        service: "s3".to_owned(),
+        region: "eu-west-1".to_owned(),
+    };
+    let verdict = |last_used: &LastUsed| verdict::displaced_before_deletion(&walk.rotation, &listed, last_used);
+    assert_eq!(verdict(&used(24)), Deletion::Moot(Event::DisplacedFoundActive));
+    assert_eq!(verdict(&used(-24)), Deletion::Due(Event::DisplacedDeleted));
+    assert_eq!(verdict(&LastUsed::Never), Deletion::Due(Event::DisplacedDeleted));
 }
 
 proptest! {
@@ -234,6 +314,18 @@ impl Walk {
             }
         }
         panic!("no rest after {DRAIN_LIMIT} rounds: {:?}", self.rotation);
+    }
+
+    /// Goes on without faults until this effect is next.
+    fn until(&mut self, wanted: impl Fn(&Effect) -> bool) {
+        for _ in 0..DRAIN_LIMIT {
+            match self.rotation.next(self.now).into_iter().next() {
+                Some(effect) if wanted(&effect) => return,
+                Some(effect) => self.step(&effect),
+                None => break,
+            }
+        }
+        panic!("never came to it: {:?}", self.rotation);
     }
 
     /// A person answers what is asked.

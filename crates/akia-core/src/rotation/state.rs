@@ -1,6 +1,9 @@
 //! State, transitions and next effects of a rotation.
 
+mod moments;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,11 +22,27 @@ const LOOK_GAP: SignedDuration = SignedDuration::from_secs(30);
 /// One rotation, as its records say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rotation {
-    plan: Plan,
+    /// Fixed, and shared: the driver copies the rotation for every record.
+    plan: Arc<Plan>,
     stage: Stage,
     places: Vec<PlaceState>,
     trouble: Option<Trouble>,
+    retiring: Retiring,
     secrets: Secrets,
+}
+
+/// Requests to deactivate or delete the displaced key.
+///
+/// One without an answer may still take effect, up to [`super::Pace::quarantine`] after its sender has died or given
+/// up. An undo that did not wait for it would prove the displaced key, put it back everywhere, and lose it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Retiring {
+    /// Whether one was ever about to be sent, so that the displaced key may be inactive.
+    begun: bool,
+    /// Whether the last one was about to be sent and has no outcome in the journal.
+    open: bool,
+    /// When the last one without an answer was given up.
+    unanswered_at: Option<Timestamp>,
 }
 
 /// Whether the state folder holds sealed secrets of this rotation.
@@ -116,7 +135,6 @@ enum Stage {
         proven: Proven,
         delivered: InEveryPlace,
         at: Timestamp,
-        begun: bool,
     },
     Kept {
         new: Ours,
@@ -270,8 +288,10 @@ pub enum Rest {
 pub enum SigningKey {
     /// The key that is replaced.
     Displaced,
-    /// The key that replaces it.
+    /// The key that replaces it: whatever the places hold now, but for the displaced one.
     New,
+    /// The displaced key, back in its places: whatever they hold now, but for the key that was taken back.
+    Restored,
 }
 
 /// A record that the rotation cannot have written: a bug, or a journal that was tampered with.
@@ -290,7 +310,7 @@ impl Rotation {
         match &record.event {
             Event::Planned { plan } => Ok(Self {
                 places: vec![PlaceState::Displaced; plan.places.len()],
-                plan: (**plan).clone(),
+                plan: Arc::new((**plan).clone()),
                 stage: match &plan.make_room {
                     Some(key) if *key == plan.displaced || !plan.before.contains(key) => {
                         return Err(Illegal { event: name_of(&record.event), stage: "not planned".to_owned() });
@@ -299,6 +319,7 @@ impl Rotation {
                     None => Stage::Planned { attempt: 1, not_before: None },
                 },
                 trouble: None,
+                retiring: Retiring::default(),
                 secrets: Secrets::Staged,
             }),
             other => Err(Illegal { event: name_of(other), stage: "not planned".to_owned() }),
@@ -402,9 +423,9 @@ impl Rotation {
             | Stage::Delivering { .. }
             | Stage::Discarding { .. }
             | Stage::Aborted { .. }
-            | Stage::Restoring { .. }
-            | Stage::Undone { .. }
-            | Stage::UndoneAndClean => SigningKey::Displaced,
+            | Stage::Restoring { .. } => SigningKey::Displaced,
+            // Its deletion may come weeks later, when another rotation has retired the key that was put back.
+            Stage::Undone { .. } | Stage::UndoneAndClean => SigningKey::Restored,
         }
     }
 
@@ -439,6 +460,15 @@ impl Rotation {
     pub(super) fn grace_ends(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Deactivated { at, grace, .. } | Stage::Undone { at, grace, .. } => Some(after(*at, *grace)),
+            _ => None,
+        }
+    }
+
+    /// Since when the displaced key is inactive, where its grace has to be waited out.
+    #[must_use]
+    pub fn displaced_inactive_since(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Deactivated { at, grace, .. } if !grace.is_zero() => Some(*at),
             _ => None,
         }
     }
@@ -508,7 +538,10 @@ impl Rotation {
             }
             Stage::Kept { .. } | Stage::Deactivated { .. } | Stage::Reactivated { .. } => Vec::new(),
             Stage::Discarding { new, .. } => vec![Effect::DeleteNew { ours: new.clone() }],
-            Stage::Undoing { activation: Activation::Needed, .. } => vec![Effect::ActivateDisplaced],
+            Stage::Undoing { activation: Activation::Needed, .. } => vec![match self.retiring.unanswered_at {
+                Some(since) => wait_or(after(since, pace.quarantine), Effect::ActivateDisplaced),
+                None => Effect::ActivateDisplaced,
+            }],
             Stage::Undoing { activation: Activation::Held, streak, .. } => {
                 let prove = Effect::Prove { key: self.plan.displaced.clone() };
                 vec![streak.last.map_or(prove.clone(), |last| wait_or(after(last, pace.proof_gap), prove))]
@@ -549,9 +582,7 @@ impl Rotation {
             Stage::Deactivated { at, grace, .. } if now < after(*at, *grace) => {
                 Rest::InGrace { until: after(*at, *grace) }
             }
-            Stage::Undone { at, .. } if now < after(*at, self.plan.grace) => {
-                Rest::Undone { until: after(*at, self.plan.grace) }
-            }
+            Stage::Undone { at, grace, .. } if now < after(*at, *grace) => Rest::Undone { until: after(*at, *grace) },
             Stage::OrphanSuspected { keys, .. } => {
                 Rest::Undecided { decision: Decision::Orphans { keys: keys.clone() } }
             }
@@ -583,16 +614,17 @@ impl Rotation {
         let at = record.at;
         match &record.event {
             Event::Failed { error } => {
+                self.retiring.give_up(at);
                 self.count_failure(error, at);
                 return Ok(());
             }
             Event::Resumed => {
-                self.resume();
+                self.resume(at);
                 return Ok(());
             }
             Event::SecretsWiped => return self.wipe(&record.event),
             Event::UndoRequested => {
-                self.request_undo()?;
+                self.request_undo(at)?;
                 self.trouble = None;
                 return Ok(());
             }
@@ -605,6 +637,7 @@ impl Rotation {
         }
         let stage = self.transition(&record.event, at).ok_or_else(|| self.illegal(&record.event))?;
         self.stage = stage;
+        self.retiring.take_in(&record.event);
         // An intent or a failed proof is no progress; everything else that was taken in ends the trouble before it.
         if !matches!(record.event, Event::Intended { .. } | Event::ProofFailed { .. } | Event::CreateRefused { .. }) {
             self.trouble = None;
@@ -725,7 +758,7 @@ impl Rotation {
                     LastUsed::Unknown { .. } => self.plan.without_evidence,
                 };
                 if quiet {
-                    Stage::Quiet { new, proven, delivered, at: promoted_at, begun: false }
+                    Stage::Quiet { new, proven, delivered, at: promoted_at }
                 } else {
                     let last_used = last_used.clone();
                     Stage::UseSuspected {
@@ -743,7 +776,7 @@ impl Rotation {
                 | Stage::UseSuspected { new, proven, delivered, at: promoted_at, .. }
                 | Stage::Reactivated { new, proven, delivered, at: promoted_at },
                 Event::EvidenceWaived,
-            ) => Stage::Quiet { new, proven, delivered, at: promoted_at, begun: false },
+            ) => Stage::Quiet { new, proven, delivered, at: promoted_at },
             (Stage::Quiet { new, proven, delivered, .. }, Event::DisplacedDeactivated) => {
                 let grace = match self.plan.retirement {
                     Retirement::Delete => SignedDuration::ZERO,
@@ -795,11 +828,14 @@ impl Rotation {
                 Event::ProofFailed { error },
             ) => {
                 let streak = streak.failed_at(at);
+                let mut activation = Activation::Held;
                 if streak.failed >= pace.proof_limit {
                     let limit = pace.retry_limit;
                     self.trouble = Some(Trouble { error: error.clone(), count: limit, at });
+                    // Whatever was believed of the key, it is not so: the next run activates it.
+                    activation = Activation::Needed;
                 }
-                Stage::Undoing { new, new_proven, activation: Activation::Held, streak }
+                Stage::Undoing { new, new_proven, activation, streak }
             }
             // There is nothing to go back to: go forward again. Delivery is idempotent, and so is promotion.
             (Stage::Undoing { new, new_proven, .. }, Event::DisplacedGone) => {
@@ -830,6 +866,7 @@ impl Rotation {
             (stage @ Stage::Crowded, Intent::MakeRoom) => stage,
             (Stage::Planned { attempt, .. }, Intent::Create) => Stage::CreateIntended { attempt, since: at },
             (stage @ Stage::OrphanAttributed { .. }, Intent::DeleteOrphan)
+            | (stage @ Stage::Quiet { .. }, Intent::DeactivateDisplaced)
             | (stage @ Stage::Discarding { .. }, Intent::DeleteNew)
             | (stage @ Stage::Undoing { .. }, Intent::ActivateDisplaced) => stage,
             (stage @ Stage::Restoring { .. }, Intent::DeactivateNew) if self.is_everywhere(&PlaceState::Displaced) => {
@@ -840,9 +877,6 @@ impl Rotation {
                 *self.places.get_mut(place)? = PlaceState::Writing;
                 stage
             }
-            (Stage::Quiet { new, proven, delivered, at, .. }, Intent::DeactivateDisplaced) => {
-                Stage::Quiet { new, proven, delivered, at, begun: true }
-            }
             (Stage::Deactivated { new, proven, delivered, at, grace, .. }, Intent::DeleteDisplaced) => {
                 Stage::Deactivated { new, proven, delivered, at, grace, begun: true }
             }
@@ -852,7 +886,10 @@ impl Rotation {
     }
 
     /// Takes the rotation back from wherever it stands, or says why that cannot be.
-    fn request_undo(&mut self) -> Result<(), Illegal> {
+    fn request_undo(&mut self, at: Timestamp) -> Result<(), Illegal> {
+        // Where the rotation has rested with the displaced key active, anybody may have deactivated it since.
+        let has_rested = matches!(self.stage, Stage::UseSuspected { .. } | Stage::Kept { .. } | Stage::Reactivated { .. });
+        let activation = if self.retiring.begun || has_rested { Activation::Needed } else { Activation::Held };
         let undoing = |new: Ours, new_proven: Proven, activation: Activation| Stage::Undoing {
             new,
             new_proven,
@@ -868,16 +905,13 @@ impl Rotation {
             | Stage::Promoted { new, proven, .. }
             | Stage::UseSuspected { new, proven, .. }
             | Stage::Kept { new, proven }
-            | Stage::Quiet { new, proven, begun: false, .. }
-            | Stage::Reactivated { new, proven, .. } => undoing(new, proven, Activation::Held),
-            Stage::Quiet { new, proven, begun: true, .. } | Stage::Deactivated { new, proven, begun: false, .. } => {
-                undoing(new, proven, Activation::Needed)
-            }
+            | Stage::Quiet { new, proven, .. }
+            | Stage::Deactivated { new, proven, .. }
+            | Stage::Reactivated { new, proven, .. } => undoing(new, proven, activation),
             Stage::CreateIntended { .. }
             | Stage::CreateUnknown { .. }
             | Stage::OrphanSuspected { .. }
             | Stage::OrphanAttributed { .. }
-            | Stage::Deactivated { begun: true, .. }
             | Stage::Retired
             | Stage::Discarding { .. }
             | Stage::Aborted { .. }
@@ -886,12 +920,17 @@ impl Rotation {
             | Stage::Undone { .. }
             | Stage::UndoneAndClean => return Err(self.illegal(&Event::UndoRequested)),
         };
+        self.retiring.give_up(at);
         Ok(())
     }
 
-    fn resume(&mut self) {
+    /// A new run begins, and with it the last one has ended: what that may have sent was sent before now.
+    fn resume(&mut self, at: Timestamp) {
         self.trouble = None;
+        self.retiring.give_up(at);
         match &mut self.stage {
+            // The intent may be much older than the request: a machine may sleep between the two.
+            Stage::CreateIntended { since, .. } => *since = at.max(*since),
             Stage::Proving { streak, .. } | Stage::Undoing { streak, .. } => *streak = Streak::default(),
             _ => {}
         }
@@ -989,6 +1028,30 @@ impl Rotation {
 
     fn illegal(&self, event: &Event) -> Illegal {
         Illegal { event: name_of(event), stage: self.stage_name().to_owned() }
+    }
+}
+
+impl Retiring {
+    /// Whoever sent the open request does not wait for its answer any more.
+    fn give_up(&mut self, at: Timestamp) {
+        if self.open {
+            self.open = false;
+            self.unanswered_at = Some(at);
+        }
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        match event {
+            Event::Intended { intent: Intent::DeactivateDisplaced | Intent::DeleteDisplaced } => {
+                self.begun = true;
+                self.open = true;
+            }
+            Event::DisplacedDeactivated
+            | Event::DisplacedFoundActive
+            | Event::DisplacedGone
+            | Event::PlaceOverwritten { .. } => self.open = false,
+            _ => {}
+        }
     }
 }
 

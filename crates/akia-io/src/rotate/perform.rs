@@ -1,11 +1,11 @@
 //! Performs one effect and writes its outcome down.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use akia_core::journal::{Attribution, Event};
+use akia_core::journal::Event;
+use akia_core::rotation::verdict::{self, CreateFailure, Deletion};
 use akia_core::rotation::{Effect, Plan, Rest, Rotation, Signer};
-use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
+use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
 
 use super::driver::{DriveError, Driver, Watch};
 use super::signing::{SignerError, target_of};
@@ -111,22 +111,21 @@ impl Driver {
     }
 
     async fn create_failed(&self, rotation: &Rotation, caller: &Caller, error: &AwsError) -> Event {
-        if let AwsError::LimitExceeded { .. } = error
-            && rotation.has_created_before()
-            && let Ok(keys) = caller.access_keys(Some(rotation.plan().identity.user_name())).await
-        {
-            // An earlier request of this rotation may have made it after all.
-            let late = unknown_keys(rotation.plan(), &keys);
-            if !late.is_empty() {
-                return Event::OrphanSuspected { keys: late };
+        let failure = match error {
+            AwsError::LimitExceeded { .. } => CreateFailure::QuotaFull,
+            AwsError::Throttled { .. } | AwsError::Unreachable { .. } if error.outcome_is_known() => {
+                CreateFailure::NotNow
             }
-        }
-        if error.outcome_is_known() {
-            let transient = matches!(error, AwsError::Throttled { .. } | AwsError::Unreachable { .. });
-            Event::CreateRefused { error: error.to_string(), transient }
-        } else {
-            Event::CreateUnanswered { error: error.to_string() }
-        }
+            error if error.outcome_is_known() => CreateFailure::Refused,
+            _ => CreateFailure::Unknown,
+        };
+        let listed = match failure {
+            CreateFailure::QuotaFull if rotation.has_created_before() => {
+                caller.access_keys(Some(rotation.plan().identity.user_name())).await.unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        verdict::create_failed(rotation, failure, error.to_string(), &listed)
     }
 
     /// Lists until two answers agree, then looks for a key that the lost request may have made.
@@ -143,18 +142,19 @@ impl Driver {
             }
             last = again;
         }
-        let suspects = unknown_keys(plan, &last);
+        let suspects = verdict::keys_since(plan, &last);
         for key in &suspects {
             // CloudTrail may be late or closed to us; then a person decides.
             match caller.who_created(key, plan.planned_at).await {
                 Ok(Some(evidence)) if evidence.user_agent.contains(&plan.nonce) => {
-                    return Ok(Event::OrphanAttributed { key: key.clone(), evidence: Attribution::CloudTrail });
+                    let ours = Some(key.clone());
+                    return Ok(verdict::investigated(suspects, ours));
                 }
                 Ok(_) => {}
                 Err(error) => tracing::info!(%key, %error, "CloudTrail does not tell who created the key"),
             }
         }
-        Ok(if suspects.is_empty() { Event::OrphanAbsent } else { Event::OrphanSuspected { keys: suspects } })
+        Ok(verdict::investigated(suspects, None))
     }
 
     /// Authenticates once, on a fresh connection, and checks who AWS takes us for.
@@ -196,9 +196,7 @@ impl Driver {
             Some(keys) => keys,
             None => self.signer(rotation).await?.access_keys(user).await?,
         };
-        let mut rivals = unknown_keys(plan, &keys);
-        rivals.remove(new);
-        Ok(if rivals.is_empty() { Event::RivalsAbsent } else { Event::RivalFound { keys: rivals } })
+        Ok(verdict::rivals(plan, new, &keys))
     }
 
     async fn make_room(&self, rotation: &Rotation, key: &AccessKeyId) -> Result<Event, SignerError> {
@@ -207,7 +205,11 @@ impl Driver {
         // Read again right before the act: a person may have thought about the plan for an hour.
         let keys = caller.access_keys(Some(plan.identity.user_name())).await?;
         if let Some(listed) = keys.iter().find(|listed| listed.id == *key) {
-            if listed.status == KeyStatus::Active && caller.access_key_last_used(key).await?.0 != LastUsed::Never {
+            let last_used = match listed.status {
+                KeyStatus::Active => caller.access_key_last_used(key).await?.0,
+                KeyStatus::Inactive => LastUsed::Never,
+            };
+            if !verdict::is_idle(listed.status, &last_used) {
                 return Err(SignerError::InUse { key: key.clone() });
             }
             delete_key(&caller, plan, key).await?;
@@ -282,8 +284,9 @@ impl Driver {
     async fn overwritten(&self, rotation: &Rotation, doomed: &AccessKeyId) -> Result<Option<Event>, SignerError> {
         for (index, place) in rotation.plan().places.iter().enumerate() {
             let held = self.places.read(place).await?.map(|pair| pair.id);
-            if !rotation.may_lose(index, held.as_ref(), doomed) {
-                return Ok(Some(Event::PlaceOverwritten { place: index }));
+            let overwritten = verdict::overwritten(rotation, index, held.as_ref(), doomed);
+            if overwritten.is_some() {
+                return Ok(overwritten);
             }
         }
         Ok(None)
@@ -310,14 +313,17 @@ impl Driver {
         let user = rotation.plan().identity.user_name();
         let caller = self.signer(rotation).await?;
         let keys = caller.access_keys(Some(user)).await?;
-        Ok(match keys.iter().find(|listed| listed.id == *key).map(|listed| listed.status) {
-            None => Event::DisplacedGone,
-            Some(KeyStatus::Active) => Event::DisplacedFoundActive,
-            Some(KeyStatus::Inactive) => {
+        let last_used = match caller.access_key_last_used(key).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) => LastUsed::Unknown { reason: error.to_string() },
+        };
+        match verdict::displaced_before_deletion(rotation, &keys, &last_used) {
+            Deletion::Moot(event) => Ok(event),
+            Deletion::Due(event) => {
                 delete_key(&caller, rotation.plan(), key).await?;
-                Event::DisplacedDeleted
+                Ok(event)
             }
-        })
+        }
     }
 
     async fn activate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
@@ -349,8 +355,16 @@ impl Driver {
         })
     }
 
+    /// Deletes a key of this rotation's own. One that had to wait out a grace is read again right before the act: it may
+    /// have been activated by somebody who needs it.
     async fn delete(&self, rotation: &Rotation, key: &AccessKeyId, done: Event) -> Result<Event, SignerError> {
         let caller = self.signer(rotation).await?;
+        if rotation.key_in_grace() == Some(key) {
+            let keys = caller.access_keys(Some(rotation.plan().identity.user_name())).await?;
+            if keys.iter().any(|listed| listed.id == *key && listed.status == KeyStatus::Active) {
+                return Err(SignerError::Reactivated { key: key.clone() });
+            }
+        }
         delete_key(&caller, rotation.plan(), key).await?;
         Ok(done)
     }
@@ -390,11 +404,6 @@ async fn confirm_gone(caller: &Caller, plan: &Plan, key: &AccessKeyId) -> Result
         return Err(SignerError::StillListed { key: key.clone(), user: user.to_string() });
     }
     Ok(())
-}
-
-/// Keys that were not there when the plan was made.
-fn unknown_keys(plan: &Plan, keys: &[AccessKey]) -> BTreeSet<AccessKeyId> {
-    keys.iter().map(|key| &key.id).filter(|id| !plan.before.contains(*id)).cloned().collect()
 }
 
 fn failed_or(outcome: Result<Event, SignerError>) -> Event {

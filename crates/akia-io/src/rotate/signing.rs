@@ -51,6 +51,14 @@ pub enum SignerError {
         /// The key.
         key: AccessKeyId,
     },
+    /// The key that an undo left inactive is active again.
+    #[error(
+        "key {key} was activated by somebody since the undo, and is not deleted; when nobody needs it: akia key deactivate {key}"
+    )]
+    Reactivated {
+        /// The key.
+        key: AccessKeyId,
+    },
     /// The signer answers as somebody else than the plan says.
     #[error(
         "user {name} has the unique id {found} now, but the plan was made for {planned}: it was deleted and made anew"
@@ -141,7 +149,8 @@ impl Driver {
             Signer::Own { mfa_serial, .. } => {
                 let key = match rotation.signing_key() {
                     SigningKey::Displaced => self.staged_key(&plan.id, &plan.displaced).await?,
-                    SigningKey::New => self.current_key(rotation).await?,
+                    SigningKey::New => self.current_key(plan, Some(&plan.displaced), rotation.new_key()).await?,
+                    SigningKey::Restored => self.current_key(plan, rotation.new_key(), Some(&plan.displaced)).await?,
                 };
                 let owner = &plan.identity.user_id;
                 self.signers.of_key(&self.aws, key, owner, mfa_serial.as_deref(), &target_of(plan)).await
@@ -166,15 +175,19 @@ impl Driver {
         self.sealer.open_sealed(&sealed, id, key).map_err(|error| failed(error.to_string()))
     }
 
-    /// The key that the places hold now: the new key, or one that a later rotation has put there. A key of somebody else,
-    /// which a person put there, does not sign.
-    async fn current_key(&self, rotation: &Rotation) -> Result<Credentials, SignerError> {
-        let plan = rotation.plan();
+    /// The key that the places hold now, or that a later rotation has put there; never the one that this rotation has
+    /// taken out of them, nor one of somebody else, which a person put there. Where no place tells, the staged one.
+    async fn current_key(
+        &self,
+        plan: &Plan,
+        taken_out: Option<&AccessKeyId>,
+        staged: Option<&AccessKeyId>,
+    ) -> Result<Credentials, SignerError> {
         for place in &plan.places {
-            let Some(pair) = self.places.read(place).await?.filter(|pair| pair.id != plan.displaced) else { continue };
-            let is_new = rotation.new_key() == Some(&pair.id);
+            let Some(pair) = self.places.read(place).await?.filter(|pair| Some(&pair.id) != taken_out) else { continue };
+            let is_staged = staged == Some(&pair.id);
             let key = Credentials::for_key(pair.id, pair.secret);
-            if is_new {
+            if is_staged {
                 return Ok(key);
             }
             let caller = self.aws.caller(key.duplicate(), target_of(plan));
@@ -184,8 +197,8 @@ impl Driver {
                 Err(error) => return Err(error.into()),
             }
         }
-        match rotation.new_key() {
-            Some(new) => self.staged_key(&plan.id, new).await,
+        match staged {
+            Some(key) => self.staged_key(&plan.id, key).await,
             None => {
                 Err(SignerError::Secret { key: plan.displaced.clone(), reason: "no place holds a later key".into() })
             }
