@@ -201,6 +201,23 @@ async fn a_kill_around_any_record_is_recovered_from() {
 }
 
 /// A kill at any point at which the program waits for anything: files, the network, the journal.
+/// SQLite reports that the folder could not be synced after the commit is done.
+#[tokio::test]
+async fn a_record_that_the_store_wrote_and_denied_is_not_written_twice() {
+    let count = World::new().count_records(&options()).await;
+    for at in 1..=count {
+        for after in [true, false] {
+            let world = World::new();
+            let fuse = Fuse::new(world.store().await, at, after);
+            let fuse = Arc::new(Fuse { lies: true, ..Arc::into_inner(fuse).unwrap() });
+            let (rotation, rest) = world.rotate_on(fuse, &options(), &Silent).await.rested();
+            assert!(matches!(rest, Rest::InGrace { .. }), "record {at}, written {after}: {rest:?}");
+            world.check(&format!("record {at}"), &rotation).await;
+            assert_eq!(Rotation::replay(&world.records(&rotation.plan().id).await).unwrap(), rotation);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_kill_at_any_wait_is_recovered_from() {
     for polls in 1..=150 {
@@ -1041,6 +1058,8 @@ struct Fuse {
     inner: SharedStore,
     left: AtomicI64,
     after: bool,
+    /// Whether, in place of dying, it answers once that it could not write.
+    lies: bool,
     blown: Notify,
     /// How often the records of one rotation, or of all, were read.
     reads: AtomicI64,
@@ -1048,7 +1067,14 @@ struct Fuse {
 
 impl Fuse {
     fn new(inner: SharedStore, at: i64, after: bool) -> Arc<Self> {
-        Arc::new(Self { inner, left: AtomicI64::new(at), after, blown: Notify::new(), reads: AtomicI64::new(0) })
+        Arc::new(Self {
+            inner,
+            left: AtomicI64::new(at),
+            after,
+            lies: false,
+            blown: Notify::new(),
+            reads: AtomicI64::new(0),
+        })
     }
 }
 
@@ -1066,6 +1092,10 @@ impl Store for Fuse {
                 if !last {
                     return appended;
                 }
+            }
+            if self.lies {
+                let path = std::path::PathBuf::from("journal.db");
+                return Err(StoreError::Database { path, doing: "sync the folder of", reason: "i/o error".into() });
             }
             self.blown.notify_one();
             std::future::pending().await

@@ -521,8 +521,8 @@ impl Act<'_> {
         }
         let (rotation, machine) = (self.rotation(), self.state.clients[self.client].machine);
         let places = self.state.machines[machine].places.iter().enumerate();
-        let mut found =
-            places.filter_map(|(place, held)| verdict::overwritten(&rotation, place, Some(&held.key.id()), &doomed.id()));
+        let mut found = places
+            .filter_map(|(place, held)| verdict::overwritten(&rotation, place, Some(&held.key.id()), &doomed.id()));
         found.next()
     }
 

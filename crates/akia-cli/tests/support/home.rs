@@ -149,7 +149,7 @@ impl Home {
         let mut environment = self.environment.clone();
         environment.insert("TERM".to_owned(), "xterm".to_owned());
         let answer = ask(json!({
-            "do": "pty", "argv": argv, "env": environment, "cwd": self.folder.path(), "steps": steps, "limit": 60,
+            "do": "pty", "argv": argv, "env": environment, "cwd": self.folder.path(), "steps": steps, "limit": 120,
         }));
         let screen = answer["screen"].as_str().unwrap().to_owned();
         assert_eq!(answer["missed"], Value::Null, "the terminal never showed the awaited text; it showed:\n{screen}");

@@ -888,7 +888,8 @@ impl Rotation {
     /// Takes the rotation back from wherever it stands, or says why that cannot be.
     fn request_undo(&mut self, at: Timestamp) -> Result<(), Illegal> {
         // Where the rotation has rested with the displaced key active, anybody may have deactivated it since.
-        let has_rested = matches!(self.stage, Stage::UseSuspected { .. } | Stage::Kept { .. } | Stage::Reactivated { .. });
+        let has_rested =
+            matches!(self.stage, Stage::UseSuspected { .. } | Stage::Kept { .. } | Stage::Reactivated { .. });
         let activation = if self.retiring.begun || has_rested { Activation::Needed } else { Activation::Held };
         let undoing = |new: Ours, new_proven: Proven, activation: Activation| Stage::Undoing {
             new,

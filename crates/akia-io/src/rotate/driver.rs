@@ -222,6 +222,9 @@ impl Driver {
             tries += 1;
             match self.store.append(id, record, staged.clone()).await {
                 Ok(_) => return Ok(()),
+                // A store that fails may have written all the same (a folder that cannot be synced after the commit).
+                // The same record twice would make the rotation unreadable for ever.
+                Err(_) if self.is_last(id, record).await => return Ok(()),
                 Err(error) if tries >= APPEND_TRIES => return Err(self.journal(id, error)),
                 Err(error) => {
                     tracing::warn!(%id, %error, "the journal could not be written; trying again");
@@ -229,6 +232,12 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Whether the journal already ends with this record.
+    async fn is_last(&self, id: &RotationId, record: &Record) -> bool {
+        let records = self.store.records(id).await;
+        records.is_ok_and(|records| records.last().is_some_and(|(_, last)| last == record))
     }
 
     async fn wait(&self, until: jiff::Timestamp, stop: &Stop) {

@@ -368,13 +368,14 @@ impl Driver {
         let identity = self.identify(&group).await?;
         let profile = group.profiles[0].clone();
         let (caller, signer) = match request.selection {
-            Selection::User { signer, .. } => {
+            Selection::User { signer, .. } if !signs_with(request.files, signer, &group.key)? => {
                 let region = request.options.region.as_ref();
                 let target = request.files.target(signer, region).map_err(Refusal::Endpoint)?;
                 let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
                 (caller, Signer::Admin { profile: signer.clone() })
             }
-            Selection::Profiles(_) | Selection::All => {
+            // A user who names itself signs as its own rotation does: with the new key once that is everywhere.
+            Selection::User { .. } | Selection::Profiles(_) | Selection::All => {
                 let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
                 let (owner, serial) = (&identity.user_id, group.mfa_serial.as_deref());
                 let caller = self.signers.of_key(&self.aws, key, owner, serial, &group.target).await;
@@ -544,9 +545,7 @@ impl Driver {
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
         let now = self.clock.now();
-        let left_by = history
-            .iter()
-            .find(|rotation| rotation.plan().displaced == other.id || rotation.new_key() == Some(&other.id));
+        let left_by = left_by(history, &other.id);
         if let Some(rotation) = left_by
             && rotation.is_out_of_grace(now)
         {
@@ -642,6 +641,40 @@ fn lock_all(state: &StateFolder, opened: ByProfiles<Opened>) -> ByProfiles<(Open
         locked.push((profiles, outcome));
     }
     locked
+}
+
+/// The rotation that a key is left over from: the latest that keeps it for its grace, else the latest that displaced it,
+/// else the one that made it.
+fn left_by<'a>(history: &'a [Rotation], key: &AccessKeyId) -> Option<&'a Rotation> {
+    let latest = |holds: &dyn Fn(&Rotation) -> bool| history.iter().rev().find(|rotation| holds(rotation));
+    latest(&|rotation| rotation.key_in_grace() == Some(key))
+        .or_else(|| latest(&|rotation| rotation.plan().displaced == *key))
+        .or_else(|| latest(&|rotation| rotation.new_key() == Some(key)))
+}
+
+/// Whether the profile signs with this very key. A role that is assumed with it is refused: once the key is retired, the
+/// role could not be assumed to finish the rotation.
+#[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
+fn signs_with(files: &AwsFiles, signer: &ProfileName, key: &AccessKeyId) -> Result<bool, Refusal> {
+    /// Longer chains of roles are refused where the credentials are looked up.
+    const HOPS: usize = 16;
+    let mut name = signer;
+    for hop in 0..HOPS {
+        let Some(profile) = files.profiles().find(name) else { return Ok(false) };
+        match holder_of_key(files.profiles(), profile) {
+            KeyHolder::File { id, profile: holder } if id == key && hop > 0 => {
+                return Err(Refusal::SignsThroughKey {
+                    signer: signer.clone(),
+                    key: key.clone(),
+                    holder: holder.clone(),
+                });
+            }
+            KeyHolder::File { id, .. } => return Ok(id == key),
+            KeyHolder::Keychain { .. } | KeyHolder::None { instead: None } => return Ok(false),
+            KeyHolder::None { instead: Some(source) } => name = source,
+        }
+    }
+    Ok(false)
 }
 
 /// How there is room for a new key.

@@ -60,6 +60,18 @@ pub enum Refusal {
     /// The profile sends its calls somewhere that akia would not talk to.
     #[error(transparent)]
     Endpoint(crate::profiles::BadEndpoint),
+    /// The signing profile assumes a role with the very key that is to be rotated.
+    #[error(
+        "profile \"{signer}\" assumes its role with key {key} itself, and could not finish once that key is retired"
+    )]
+    SignsThroughKey {
+        /// The profile that was to sign.
+        signer: ProfileName,
+        /// The key.
+        key: AccessKeyId,
+        /// The profile that holds the key.
+        holder: ProfileName,
+    },
     /// It is the key of an account's root user.
     #[error("key {key} belongs to the root user of account {account}; akia does not rotate root keys")]
     Root {
@@ -272,6 +284,10 @@ impl Refusal {
             Self::NotAKey { profile, .. } => vec![format!("akia status --profile {}", quote_name(profile))],
             Self::UnsafeFile { .. } | Self::NoSecret { .. } | Self::Endpoint(_) => vec!["mend the file in an editor, then: akia status".into()],
             Self::TwoSecrets { first, .. } => vec![format!("akia status --profile {}", quote_name(first))],
+            Self::SignsThroughKey { holder, .. } => vec![
+                format!("akia rotate --profile {} (as the user itself)", quote_name(holder)),
+                "name another administrator with --profile".to_owned(),
+            ],
             Self::Root { .. } => vec![
                 "delete the root key in the console (Security credentials of the root user), and use an IAM user or role"
                     .to_owned(),

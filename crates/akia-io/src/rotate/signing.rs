@@ -184,7 +184,9 @@ impl Driver {
         staged: Option<&AccessKeyId>,
     ) -> Result<Credentials, SignerError> {
         for place in &plan.places {
-            let Some(pair) = self.places.read(place).await?.filter(|pair| Some(&pair.id) != taken_out) else { continue };
+            let Some(pair) = self.places.read(place).await?.filter(|pair| Some(&pair.id) != taken_out) else {
+                continue;
+            };
             let is_staged = staged == Some(&pair.id);
             let key = Credentials::for_key(pair.id, pair.secret);
             if is_staged {
