@@ -484,6 +484,15 @@ async fn the_last_place_cannot_be_left_and_the_rotation_can_be_undone() {
 }
 
 #[tokio::test]
+async fn a_place_with_the_new_id_and_the_old_secret_is_mended_before_the_old_key_is_shut() {
+    let world = World::new();
+    let merge = Merge { path: world.path("config"), old_secret: world.old.secret.clone() };
+    let (rotation, rest) = world.rotate_watched(&options(), &merge).await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("merged line by line", &rotation).await;
+}
+
+#[tokio::test]
 async fn an_undo_looks_at_every_place_again_before_the_new_key_is_shut() {
     let world = World::new();
     let (_, rest) = world.rotate().await.rested();
@@ -1031,6 +1040,27 @@ impl Watch for Rewrite {
                 "[profile b]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {secret}\nregion = eu-west-1\n"
             );
             std::fs::write(&self.path, text).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// A program that merges two copies of a file line by line takes the new id and the old secret.
+struct Merge {
+    path: std::path::PathBuf,
+    old_secret: String,
+}
+
+impl Watch for Merge {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if record.event == Event::Promoted && !self.path.with_extension("merged").exists() {
+            std::fs::write(self.path.with_extension("merged"), "").unwrap();
+            let text = std::fs::read_to_string(&self.path).unwrap();
+            let lines = text.lines().map(|line| match line.split_once("secret_access_key = ") {
+                Some((name, _)) => format!("{name}secret_access_key = {}\n", self.old_secret),
+                None => format!("{line}\n"),
+            });
+            std::fs::write(&self.path, lines.collect::<String>()).unwrap();
         }
     }
     fn waiting(&self, _: &Rotation, _: Timestamp) {}

@@ -230,8 +230,7 @@ impl Act<'_> {
             self.change(oldest, Status::Deleted, Cause::Changed { client: self.client_number() });
         }
         if !self.state.aws.has_room(false) && matches!(self.outcome, Outcome::Fine | Outcome::Slow) {
-            let listed = if rotation.has_created_before() { self.state.aws.list(false) } else { Vec::new() };
-            return verdict::create_failed(&rotation, CreateFailure::QuotaFull, "full".to_owned(), &listed);
+            return verdict::create_failed(&rotation, CreateFailure::QuotaFull, "full".to_owned());
         }
         let maker = Maker::Client(self.client_number());
         let lost = |rotation: &Rotation, sabotage: Option<Sabotage>| {
@@ -240,10 +239,10 @@ impl Act<'_> {
             } else {
                 CreateFailure::Unknown
             };
-            verdict::create_failed(rotation, failure, LOST.to_owned(), &[])
+            verdict::create_failed(rotation, failure, LOST.to_owned())
         };
         match self.outcome {
-            Outcome::Throttled => verdict::create_failed(&rotation, CreateFailure::NotNow, "slow down".to_owned(), &[]),
+            Outcome::Throttled => verdict::create_failed(&rotation, CreateFailure::NotNow, "slow down".to_owned()),
             Outcome::LostBefore => {
                 self.state.clients[self.client].truth.open_creates = 1;
                 lost(&rotation, self.sabotage)

@@ -654,7 +654,7 @@ impl Rotation {
         Some(match (self.stage.clone(), event) {
             // Create.
             (Stage::Crowded, Event::RoomMade) => Stage::Planned { attempt: 1, not_before: None },
-            (Stage::CreateIntended { .. }, Event::KeyCreated { key }) if *key != self.plan.displaced => {
+            (Stage::CreateIntended { .. }, Event::KeyCreated { key }) if !self.plan.before.contains(key) => {
                 Stage::Created { new: Ours::mint(key.clone()), since: at }
             }
             (Stage::CreateIntended { attempt, .. }, Event::CreateRefused { error, transient }) => {

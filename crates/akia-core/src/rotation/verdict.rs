@@ -40,23 +40,16 @@ pub fn keys_since(plan: &Plan, listed: &[AccessKey]) -> BTreeSet<AccessKeyId> {
     listed.iter().map(|key| &key.id).filter(|id| !plan.before.contains(*id)).cloned().collect()
 }
 
-/// A create request failed. `listed` are the keys of the user, where they could be listed after a full quota.
+/// A create request failed.
 #[must_use]
-pub fn create_failed(rotation: &Rotation, failure: CreateFailure, error: String, listed: &[AccessKey]) -> Event {
+pub fn create_failed(rotation: &Rotation, failure: CreateFailure, error: String) -> Event {
     match failure {
         CreateFailure::Unknown => Event::CreateUnanswered { error },
         CreateFailure::NotNow => Event::CreateRefused { error, transient: true },
-        CreateFailure::Refused => Event::CreateRefused { error, transient: false },
-        CreateFailure::QuotaFull => {
-            // An earlier request of this rotation may have made a key after all.
-            let late =
-                if rotation.has_created_before() { keys_since(rotation.plan(), listed) } else { BTreeSet::new() };
-            if late.is_empty() {
-                Event::CreateRefused { error, transient: false }
-            } else {
-                Event::OrphanSuspected { keys: late }
-            }
-        }
+        // An earlier request of this rotation may have made a key after all, and a list may not show it yet: that is
+        // waited out as for a lost answer.
+        CreateFailure::QuotaFull if rotation.has_created_before() => Event::CreateUnanswered { error },
+        CreateFailure::QuotaFull | CreateFailure::Refused => Event::CreateRefused { error, transient: false },
     }
 }
 

@@ -12,6 +12,7 @@ use akia_core::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
 use akia_core::key::{AccessKey, KeyStatus, LastUsed};
 use akia_core::secret::SecretAccessKey;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, StatusType};
+use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -30,6 +31,10 @@ use super::options::{Service, Target};
 
 /// Pages of one listing that are read at most.
 const PAGE_LIMIT: usize = 100;
+/// How often a key that was just made is deleted while AWS says that there is none.
+const DELETE_NEW_TRIES: u32 = 5;
+/// The pause between two such attempts.
+const DELETE_NEW_GAP: Duration = Duration::from_secs(2);
 /// Attempts for calls that are safe to repeat.
 const ATTEMPTS: u32 = 4;
 
@@ -266,6 +271,22 @@ impl Caller {
         let call = self.call(Service::Iam, "DeleteAccessKey");
         let request = self.iam().delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
         gone_is_an_answer(request.send().await.map(|_| ()).map_err(|error| self.error(&call, &error)))
+    }
+
+    /// Deletes a key that was made moments ago. A part of AWS that lags says of it that it does not exist: that is no
+    /// answer until the list agrees, and not at once.
+    pub async fn delete_new_access_key(&self, user: &UserName, key: &AccessKeyId) -> Result<(), AwsError> {
+        for _ in 0..DELETE_NEW_TRIES {
+            match self.delete_access_key(user, key).await? {
+                KeyChange::Done => return Ok(()),
+                KeyChange::Gone => AsyncSleep::sleep(&self.aws.sleep(), DELETE_NEW_GAP).await,
+            }
+        }
+        if self.access_keys(Some(user)).await?.iter().any(|listed| listed.id == *key) {
+            let call = self.call(Service::Iam, "DeleteAccessKey");
+            return Err(AwsError::malformed(&call, "AWS lists the key, and says of it that it does not exist"));
+        }
+        Ok(())
     }
 
     /// `iam:GetAccessKeyLastUsed`: when, where and for what the key was last used, and whose it is.

@@ -75,9 +75,13 @@ impl Driver {
             }
         };
         match caller.create_access_key(user, &plan.nonce).await {
+            Ok(created) if plan.before.contains(&created.id) => {
+                let error = format!("the answer names key {}, which was there before", created.id);
+                self.record(rotation, Event::CreateUnanswered { error }, None, watch).await
+            }
             Ok(created) => self.stage(rotation, &caller, created, watch).await,
             Err(error) => {
-                let event = self.create_failed(rotation, &caller, &error).await;
+                let event = Self::create_failed(rotation, &error);
                 self.record(rotation, event, None, watch).await
             }
         }
@@ -103,14 +107,14 @@ impl Driver {
         };
         // The secret exists in this memory only, so the key is of no use to anybody: it is ours, and goes.
         let user = rotation.plan().identity.user_name();
-        let now = match caller.delete_access_key(user, &key).await {
-            Ok(_) => "it was deleted again, and nothing else was changed".to_owned(),
+        let now = match caller.delete_new_access_key(user, &key).await {
+            Ok(()) => "it was deleted again, and nothing else was changed".to_owned(),
             Err(delete) => format!("and it could not be deleted again ({delete}): delete it by hand"),
         };
         Err(DriveError::NotStaged { rotation: id, key, error, now })
     }
 
-    async fn create_failed(&self, rotation: &Rotation, caller: &Caller, error: &AwsError) -> Event {
+    fn create_failed(rotation: &Rotation, error: &AwsError) -> Event {
         let failure = match error {
             AwsError::LimitExceeded { .. } => CreateFailure::QuotaFull,
             AwsError::Throttled { .. } | AwsError::Unreachable { .. } if error.outcome_is_known() => {
@@ -119,13 +123,7 @@ impl Driver {
             error if error.outcome_is_known() => CreateFailure::Refused,
             _ => CreateFailure::Unknown,
         };
-        let listed = match failure {
-            CreateFailure::QuotaFull if rotation.has_created_before() => {
-                caller.access_keys(Some(rotation.plan().identity.user_name())).await.unwrap_or_default()
-            }
-            _ => Vec::new(),
-        };
-        verdict::create_failed(rotation, failure, error.to_string(), &listed)
+        verdict::create_failed(rotation, failure, error.to_string())
     }
 
     /// Lists until two answers agree, then looks for a key that the lost request may have made.
@@ -283,13 +281,23 @@ impl Driver {
     /// about to be shut back after it.
     async fn overwritten(&self, rotation: &Rotation, doomed: &AccessKeyId) -> Result<Option<Event>, SignerError> {
         for (index, place) in rotation.plan().places.iter().enumerate() {
-            let held = self.places.read(place).await?.map(|pair| pair.id);
+            let held = match self.places.read(place).await? {
+                Some(pair) if self.is_torn(rotation, &pair).await => None,
+                held => held.map(|pair| pair.id),
+            };
             let overwritten = verdict::overwritten(rotation, index, held.as_ref(), doomed);
             if overwritten.is_some() {
                 return Ok(overwritten);
             }
         }
         Ok(None)
+    }
+
+    /// Whether a place holds the id of one of the rotation's keys with another secret: a merge of two copies of a file,
+    /// or a hand that changed one of the two values.
+    async fn is_torn(&self, rotation: &Rotation, held: &KeyPair) -> bool {
+        let staged = self.staged_secret(&rotation.plan().id, &held.id).await;
+        staged.is_ok_and(|secret| !secret.matches(&held.secret))
     }
 
     async fn deactivate_displaced(&self, rotation: &Rotation) -> Result<Event, SignerError> {
