@@ -22,7 +22,8 @@ impl AwsFiles {
     /// Reads both files. A file that does not exist is `None`; one that cannot be read is an error.
     pub fn load(paths: AwsPaths) -> Result<Self, FileError> {
         let read = |path: &Path, kind: FileKind| {
-            read_limited(path, MAX_FILE_BYTES).map(|bytes| bytes.map(|bytes| File::parse(kind, bytes)))
+            read_limited(path, MAX_FILE_BYTES)
+                .map(|bytes| bytes.map(|mut bytes| File::parse(kind, std::mem::take(&mut *bytes))))
         };
         let credentials = read(&paths.credentials, FileKind::Credentials)?;
         let config = read(&paths.config, FileKind::Config)?;

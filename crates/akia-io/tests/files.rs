@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use akia_io::files::{FileError, MAX_FILE_BYTES, lock, read_limited, rehearse, replace};
+use akia_io::files::{FileError, MAX_FILE_BYTES, Prepared, lock, read_limited, rehearse};
 use akia_io::state::{LockError, StateError, StateFolder};
 
 struct Fixture {
@@ -43,6 +43,10 @@ impl Fixture {
     fn replace(&self, path: &Path, expected: &str, new: &str) -> Result<(), FileError> {
         replace(&self.state, path, Some(expected.as_bytes()), new.as_bytes()).map(|_| ())
     }
+}
+
+fn replace(state: &StateFolder, path: &Path, expected: Option<&[u8]>, new: &[u8]) -> Result<Prepared, FileError> {
+    lock(state, path)?.replace(expected, new)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -194,13 +198,13 @@ fn a_write_protected_file_is_refused_even_to_root() {
 fn sizes_have_a_limit() {
     let fixture = Fixture::new();
     let path = fixture.write("aws/file", "12345", 0o600);
-    assert_eq!(read_limited(&path, 5).unwrap().unwrap(), b"12345");
+    assert_eq!(*read_limited(&path, 5).unwrap().unwrap(), b"12345");
     assert!(matches!(read_limited(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
     // Ten megabytes are fine.
     let large = vec![b'x'; 10 * 1024 * 1024];
     replace(&fixture.state, &path, Some(b"12345"), &large).unwrap();
     rehearse(&path).unwrap();
-    assert_eq!(lock(&fixture.state, &path).unwrap().read().unwrap().unwrap(), large);
+    assert_eq!(lock(&fixture.state, &path).unwrap().read().unwrap().as_deref(), Some(&large));
     fs::File::options().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
     assert!(matches!(rehearse(&path), Err(FileError::TooLarge { .. })));
 }
@@ -387,7 +391,7 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new_one() {
         loop {
             let held = lock(&state, &path).unwrap();
             let now = held.read().unwrap().unwrap();
-            let next = if now == bytes(OLD) { bytes(NEW) } else { bytes(OLD) };
+            let next = if *now == bytes(OLD) { bytes(NEW) } else { bytes(OLD) };
             held.replace(Some(&now), &next).unwrap();
         }
     }

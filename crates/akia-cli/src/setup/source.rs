@@ -141,7 +141,7 @@ pub fn csv(path: &Path, user: Option<&UserName>, now: SystemTime) -> Result<From
         )),
         error => CommandError::failed(&error).next(error.hint()),
     })?;
-    let Some(bytes) = bytes.map(Zeroizing::new) else {
+    let Some(bytes) = bytes else {
         return Err(CommandError::failed(format_args!("{} does not exist", path.display())));
     };
     let fails = |error: CsvError| {

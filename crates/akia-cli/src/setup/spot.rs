@@ -319,6 +319,7 @@ impl Spot {
             }
             Ok(edits.apply(file, &self.profile)?)
         })
+        .map(|_| ())
     }
 
     fn read_back(&self, context: &Context, wish: &Wish, pair: &KeyPair) -> Result<(), String> {

@@ -17,8 +17,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 pub use error::{FileError, LateBytes};
-pub use replace::{FileLock, Prepared, lock, rehearse, replace};
+pub use replace::{FileLock, Prepared, lock, rehearse};
 
 /// Largest AWS file that akia reads or writes, in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -52,8 +54,9 @@ impl AwsPaths {
 }
 
 /// The bytes of a file, or `None` where there is none (also behind a dangling symlink, and for the null device,
-/// which people name to say "no file"). Refuses what is not a file and what is larger than `max` bytes.
-pub fn read_limited(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+/// which people name to say "no file"). Refuses what is not a file and what is larger than `max` bytes. The bytes may hold
+/// secrets, and are wiped when dropped.
+pub fn read_limited(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     match open(path)? {
         Some(file) => read_open(&file, path, max),
         None => Ok(None),
@@ -73,7 +76,7 @@ fn open(path: &Path) -> Result<Option<File>, FileError> {
 }
 
 /// All bytes of an open file, from its beginning.
-fn read_open(mut file: &File, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+fn read_open(mut file: &File, path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     let io = |source| FileError::from_io("read", path, source);
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
@@ -85,7 +88,8 @@ fn read_open(mut file: &File, path: &Path, max: u64) -> Result<Option<Vec<u8>>, 
     if metadata.len() > max {
         return Err(FileError::TooLarge { path: path.to_owned(), limit: max });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    // One more than the length, so that reading does not move the bytes and leave a copy of them behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len() + 1).unwrap_or(0)));
     file.rewind().map_err(io)?;
     // One byte more than allowed tells a file that has grown meanwhile.
     file.take(max + 1).read_to_end(&mut bytes).map_err(io)?;

@@ -79,19 +79,29 @@ pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    let above = folders_above_new(path);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)?;
-    // The entry in the folder above must survive a power cut as well.
-    if let Some(parent) = path.parent() {
-        sync_folder(parent)?;
+    // The entries in the folders above must survive a power cut as well.
+    for folder in above {
+        sync_folder(folder)?;
     }
     // A umask can only have taken bits away.
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     Ok(())
+}
+
+/// The folders that get a new entry when this one is created: that above it, and that above each missing one.
+fn folders_above_new(path: &Path) -> Vec<&Path> {
+    path.ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        .filter_map(Path::parent)
+        .map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+        .collect()
 }
 
 /// Makes the entries of a folder durable.
@@ -158,4 +168,20 @@ pub(crate) fn obstacle(path: &Path, metadata: &Metadata) -> Option<Obstacle> {
     }
     #[cfg(not(any(target_os = "linux", target_os = "macos")))]
     return Some((path, metadata)).and(None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_that_gets_a_new_entry_is_synced() {
+        let temporary = tempfile::tempdir().unwrap();
+        let base = temporary.path();
+        let path = base.join("a/b/c");
+        assert_eq!(folders_above_new(&path), [base.join("a/b"), base.join("a"), base.to_owned()]);
+        create_private_folder(&base.join("a")).unwrap();
+        assert_eq!(folders_above_new(&path), [base.join("a/b"), base.join("a")]);
+        assert_eq!(folders_above_new(Path::new("no-such/folder")), [Path::new("no-such"), Path::new(".")]);
+    }
 }

@@ -38,7 +38,7 @@ impl Prepared {
     }
 }
 
-/// Goes through everything that [`replace`] would do, but for the file itself: finds read-only files and folders,
+/// Goes through everything that [`FileLock::replace`] would do, but for the file itself: finds read-only files and folders,
 /// full disks, mount points and files of others before a key exists. Leaves nothing behind.
 pub fn rehearse(path: &Path) -> Result<Prepared, FileError> {
     let target = Target::find(path)?;
@@ -54,14 +54,6 @@ pub fn rehearse(path: &Path) -> Result<Prepared, FileError> {
     scratch.remove()?;
     platform::sync_folder(folder).map_err(|source| FileError::from_io("sync the folder of", path, source))?;
     Ok(Prepared::of(&target))
-}
-
-/// Replaces the bytes of a file, or creates it with mode 0600 (and its folder with 0700).
-///
-/// `expected` is what the caller has read: `None` where there was no file. Other bytes give [`FileError::Changed`].
-/// Mode and owner are kept, symlinks are followed, the bytes are durable and read back when this returns.
-pub fn replace(state: &StateFolder, path: &Path, expected: Option<&[u8]>, new: &[u8]) -> Result<Prepared, FileError> {
-    lock(state, path)?.replace(expected, new)
 }
 
 /// Locks a file against every other akia that uses the same state folder, for reading, editing and replacing it.
@@ -84,11 +76,14 @@ pub struct FileLock {
 
 impl FileLock {
     /// The bytes now, or `None` where there is no file.
-    pub fn read(&self) -> Result<Option<Vec<u8>>, FileError> {
+    pub fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
         read_limited(&self.path, MAX_FILE_BYTES)
     }
 
-    /// As [`replace`].
+    /// Replaces the bytes of the file, or creates it with mode 0600 (and its folder with 0700).
+    ///
+    /// `expected` is what the caller has read: `None` where there was no file. Other bytes give [`FileError::Changed`].
+    /// Mode and owner are kept, symlinks are followed, the bytes are durable and read back when this returns.
     pub fn replace(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<Prepared, FileError> {
         if new.len() as u64 > MAX_FILE_BYTES {
             return Err(FileError::TooLarge { path: self.path.clone(), limit: MAX_FILE_BYTES });
@@ -105,7 +100,7 @@ impl FileLock {
         let scratch = Scratch::create(&target.folder, target.metadata.as_ref())?;
         scratch.fill(new)?;
         let old = open(&self.path)?;
-        if bytes_of(old.as_ref(), &self.path)?.as_deref() != expected {
+        if bytes_of(old.as_ref(), &self.path)?.as_deref().map(Vec::as_slice) != expected {
             return Err(changed());
         }
         scratch.rename_onto(&target.path)?;
@@ -115,21 +110,21 @@ impl FileLock {
         {
             return Err(FileError::Overtaken { path: self.path.clone(), theirs });
         }
-        if self.read()?.as_deref() != Some(new) {
+        if self.read()?.as_deref().map(Vec::as_slice) != Some(new) {
             return Err(FileError::ReadBack { path: self.path.clone() });
         }
         Ok(Prepared::of(&target))
     }
 }
 
-fn bytes_of(file: Option<&File>, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+fn bytes_of(file: Option<&File>, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     file.map_or(Ok(None), |file| read_open(file, path, MAX_FILE_BYTES))
 }
 
 /// What somebody has written into the old file since it was compared. The AWS CLI opens a file with truncation and
 /// then writes it whole, so an empty file means that more is to come.
 fn late_write(old: &File, path: &Path, expected: &[u8]) -> Result<Option<LateBytes>, FileError> {
-    let read = || Ok::<_, FileError>(Zeroizing::new(bytes_of(Some(old), path)?.unwrap_or_default()));
+    let read = || Ok::<_, FileError>(bytes_of(Some(old), path)?.unwrap_or_default());
     let mut seen = read()?;
     if seen.as_slice() == expected {
         return Ok(None);

@@ -1,27 +1,21 @@
 //! A profile of the credentials or the config file.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use akia_core::profile::{File, FileKind};
 use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use zeroize::Zeroizing;
 
 use super::written::{ID, SECRET, Values, rehearsal_values, values};
 use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
-use crate::files::{self, FileError, MAX_FILE_BYTES};
+use crate::edit::{LOOKS, edit};
+use crate::files::{self, MAX_FILE_BYTES};
 use crate::state::StateFolder;
 
 /// Both names under which tools have kept it; botocore still reads the second.
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
-/// How often a file that changes under us is read and edited anew.
-const ATTEMPTS: u32 = 40;
-
-/// How long a file that cannot be edited as it stands is given to become whole, look by look.
-const LOOKS: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(37), Duration::from_millis(61)];
 
 pub(super) struct ProfilePlace;
 
@@ -38,8 +32,8 @@ impl PlaceKind for ProfilePlace {
         async move {
             let spot = Spot::of(place)?;
             blocking(place, move || {
-                let bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?.unwrap_or_default();
-                let file = File::parse(spot.kind, bytes);
+                let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?.unwrap_or_default();
+                let file = File::parse(spot.kind, std::mem::take(&mut *bytes));
                 // Editing with what already stands there shows whether the profile can be edited at all.
                 let held = spot.pair_in(&file)?;
                 spot.edit(&file, &held.as_ref().map_or_else(rehearsal_values, values))?;
@@ -64,7 +58,7 @@ impl PlaceKind for ProfilePlace {
                     std::thread::sleep(pause);
                     bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
                 }
-                bytes.map_or(Ok(None), |bytes| spot.pair_in(&File::parse(spot.kind, bytes)))
+                bytes.map_or(Ok(None), |mut bytes| spot.pair_in(&File::parse(spot.kind, std::mem::take(&mut *bytes))))
             })
             .await
         }
@@ -116,60 +110,18 @@ impl Spot {
     }
 
     fn deliver(&self, state: &StateFolder, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<(), PlaceError> {
-        // What another program wrote into the file that we had just replaced: the next edit starts from there.
-        let mut overtaken: Option<Zeroizing<Vec<u8>>> = None;
-        let (mut refused, mut looks): (Option<Zeroizing<Vec<u8>>>, usize) = (None, 0);
-        let mut last = FileError::Changed { path: self.path.clone() };
-        for attempt in 0..ATTEMPTS {
-            let lock = files::lock(state, &self.path)?;
-            let before = lock.read()?.map(Zeroizing::new);
-            let base = overtaken.take().or_else(|| before.clone()).unwrap_or_default();
-            let after = match self.edited(&base, pair, expected) {
-                Ok(after) => after,
-                // A file that another program is just writing is empty or half for a moment: look again before
-                // judging. What does not move is judged.
-                Err(error) => {
-                    looks = if refused.as_ref().is_some_and(|earlier| *earlier == base) { looks + 1 } else { 1 };
-                    let Some(pause) = LOOKS.get(looks - 1) else { return Err(error) };
-                    refused = Some(base);
-                    drop(lock);
-                    std::thread::sleep(*pause);
-                    continue;
-                }
-            };
-            let done = if before.as_ref().is_some_and(|before| before.as_slice() == after.bytes()) {
-                Ok(())
-            } else {
-                lock.replace(before.as_ref().map(|bytes| bytes.as_slice()), after.bytes()).map(|_| ())
-            };
-            match done {
-                Ok(()) => {
-                    let now = lock.read()?.unwrap_or_default();
-                    return match self.pair_in(&File::parse(self.kind, now))? {
-                        Some(found) if found.matches(pair) => Ok(()),
-                        _ => Err(PlaceError::ReadBack { place: self.place.to_string() }),
-                    };
-                }
-                Err(FileError::Overtaken { path, theirs }) => {
-                    overtaken = Some(theirs.0);
-                    last = FileError::Changed { path };
-                }
-                Err(error @ (FileError::Changed { .. } | FileError::ReadBack { .. })) => last = error,
-                Err(error) => return Err(error.into()),
-            }
-            drop(lock);
-            // Uneven pauses, so that we do not keep step with a program that writes in a loop.
-            std::thread::sleep(Duration::from_millis(u64::from(attempt % 7) * 3 + 1));
+        let file = edit(state, &self.path, self.kind, |file| self.edited(file, pair, expected))?;
+        match self.pair_in(&file)? {
+            Some(found) if found.matches(pair) => Ok(()),
+            _ => Err(PlaceError::ReadBack { place: self.place.to_string() }),
         }
-        Err(last.into())
     }
 
     /// The file with the new pair, where it may be written.
-    fn edited(&self, base: &[u8], pair: &KeyPair, expected: &[AccessKeyId]) -> Result<File, PlaceError> {
-        let file = File::parse(self.kind, base);
-        let found = self.pair_in(&file)?;
+    fn edited(&self, file: &File, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<File, PlaceError> {
+        let found = self.pair_in(file)?;
         refuse_unexpected(&self.place, found.as_ref().map(|found| &found.id), &pair.id, expected)?;
-        self.edit(&file, &values(pair))
+        self.edit(file, &values(pair))
     }
 
     fn edit(&self, file: &File, values: &Values) -> Result<File, PlaceError> {
