@@ -60,6 +60,9 @@ pub enum Refusal {
     /// The profile sends its calls somewhere that akia would not talk to.
     #[error(transparent)]
     Endpoint(crate::profiles::BadEndpoint),
+    /// Changes would go where nobody has allowed them.
+    #[error(transparent)]
+    ForeignEndpoint(crate::aws::ForeignEndpoint),
     /// It is the key of an account's root user.
     #[error("key {key} belongs to the root user of account {account}; akia does not rotate root keys")]
     Root {
@@ -257,7 +260,10 @@ impl Refusal {
     /// Whether a person has to decide something, in contrast to something being broken.
     #[must_use]
     pub fn needs_decision(&self) -> bool {
-        matches!(self, Self::TwoProfilesTwoKeys { .. } | Self::TwoKeys { .. } | Self::Unfinished { .. })
+        matches!(
+            self,
+            Self::TwoProfilesTwoKeys { .. } | Self::TwoKeys { .. } | Self::Unfinished { .. } | Self::ForeignEndpoint(_)
+        )
     }
 
     /// What to do next: sentences or commands, most useful first.
@@ -271,6 +277,7 @@ impl Refusal {
             Self::NotAKey { instead: Some(instead), .. } => vec![format!("akia rotate --profile {}", quote_name(instead))],
             Self::NotAKey { profile, .. } => vec![format!("akia status --profile {}", quote_name(profile))],
             Self::UnsafeFile { .. } | Self::NoSecret { .. } | Self::Endpoint(_) => vec!["mend the file in an editor, then: akia status".into()],
+            Self::ForeignEndpoint(foreign) => foreign.next_steps(),
             Self::TwoSecrets { first, .. } => vec![format!("akia status --profile {}", quote_name(first))],
             Self::Root { .. } => vec![
                 "delete the root key in the console (Security credentials of the root user), and use an IAM user or role"
