@@ -8,6 +8,7 @@ mod command;
 mod docs;
 mod folders;
 mod packages;
+mod prove_fuzz;
 mod test;
 mod tools;
 mod venv;
@@ -43,6 +44,18 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Fuzz each parser from the corpus in fuzz/; fails on a crash, and names the input.
+    Prove {
+        /// Run the fuzz targets.
+        #[arg(long, required = true)]
+        fuzz: bool,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Run only these targets (repeatable).
+        #[arg(long, value_name = "TARGET")]
+        target: Vec<String>,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -52,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Prove { fuzz: _, seconds, target } => prove_fuzz::fuzz(seconds, &target),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {
