@@ -9,6 +9,7 @@ mod docs;
 mod folders;
 mod packages;
 mod prove;
+mod prove_fuzz;
 mod test;
 mod tools;
 mod venv;
@@ -44,11 +45,20 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Explore every state of the rotation protocol in the model of IAM; prints the count, and a counterexample if any.
+    /// Check the rotation protocol: every state of the model, and rotations of the whole under faults.
     Prove {
-        /// More faults, more people, more machines: more than ten million states.
+        /// More of everything: ten million states and more, every error at every call, hundreds of races. Hours.
         #[arg(long)]
         deep: bool,
+        /// Fuzz each parser from the corpus in fuzz/ instead; fails on a crash, and names the input.
+        #[arg(long)]
+        fuzz: bool,
+        /// How long each fuzz target runs.
+        #[arg(long, default_value_t = 60, requires = "fuzz")]
+        seconds: u32,
+        /// Run only these fuzz targets (repeatable).
+        #[arg(long, value_name = "TARGET", requires = "fuzz")]
+        target: Vec<String>,
     },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
@@ -59,7 +69,8 @@ fn main() -> ExitCode {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
-        Task::Prove { deep } => prove::model(deep),
+        Task::Prove { fuzz: true, seconds, target, .. } => prove_fuzz::fuzz(seconds, &target),
+        Task::Prove { fuzz: false, deep, .. } => prove::model(deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -247,6 +247,7 @@ impl Context {
             .map_err(|error| CommandError::usage(format_args!("the environment variable {error}")))?;
         options.region = self.globals.region.clone().or(options.region);
         options.endpoint_url = self.globals.endpoint_url.as_ref().map(|endpoint| endpoint.url().clone());
+        options.allowed_endpoints = self.globals.allowed_endpoints.clone();
         Ok(options)
     }
 

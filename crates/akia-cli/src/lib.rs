@@ -10,6 +10,7 @@ pub mod commands;
 pub mod context;
 pub mod docs;
 pub mod drive;
+pub mod endpoints;
 pub mod error;
 pub mod exit;
 pub mod holdings;

@@ -8,7 +8,7 @@ use akia_io::state::{Lock, StateFolder};
 
 use crate::context::{Context, ProfileChoice};
 use crate::error::CommandError;
-use crate::workbench;
+use crate::{endpoints, workbench};
 
 /// Whether a session with MFA is opened where the profile names a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,10 @@ pub async fn sign_through(context: &Context, files: &AwsFiles, mfa: Mfa, aws: Aw
     let choice = context.profile()?;
     let target =
         files.target(choice.name(), context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;
+    match mfa {
+        Mfa::IfPossible => endpoints::check(&aws, &target)?,
+        Mfa::IfGiven => {}
+    }
     let from_environment = match &choice {
         ProfileChoice::Flag(_) => None,
         ProfileChoice::Environment(_) | ProfileChoice::Default(_) => workbench::environment_key()?,

@@ -218,6 +218,7 @@ fn failure_of(error: &AwsError, mfa: Mfa) -> Failure {
         | AwsError::Throttled { .. }
         | AwsError::Rejected { .. }
         | AwsError::ServerFault { .. }
+        | AwsError::ForeignEndpoint { .. }
         | AwsError::Malformed { .. } => FailureKind::Other,
     };
     Failure { kind, reason: error.to_string() }

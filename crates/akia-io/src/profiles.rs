@@ -84,11 +84,15 @@ impl AwsFiles {
     /// would not talk to is an error, never passed over: the calls would go somewhere else.
     pub fn target(&self, name: &ProfileName, region: Option<&Region>) -> Result<Target, BadEndpoint> {
         let Some(profile) = self.profiles.find(name) else {
-            return Ok(Target { region: region.cloned(), endpoint_url: None });
+            return Ok(Target { region: region.cloned(), ..Target::default() });
         };
         let endpoint_url = profile.endpoint_of("iam").map(parse_endpoint).transpose();
         let endpoint_url = endpoint_url.map_err(|error| BadEndpoint { profile: name.clone(), error })?;
-        Ok(Target { region: region.cloned().or_else(|| profile.region.clone()), endpoint_url })
+        Ok(Target {
+            region: region.cloned().or_else(|| profile.region.clone()),
+            endpoint_url,
+            endpoint_profile: Some(name.clone()),
+        })
     }
 
     /// The names of profiles that somebody may have meant by `name`, the likeliest first, at most three.

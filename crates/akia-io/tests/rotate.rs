@@ -19,7 +19,7 @@ use akia_core::journal::{Attribution, Event, Intent, Record};
 use akia_core::profile::FileKind;
 use akia_core::rotation::{AbortReason, Decision, Pace, Place, Rest, Retirement, Rotation};
 use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey};
-use akia_io::aws::{Aws, AwsOptions, Credentials, MfaPrompt, NoCode, Target, Wallet};
+use akia_io::aws::{Aws, AwsError, AwsOptions, Credentials, MfaPrompt, NoCode, Target, Wallet};
 use akia_io::clock::Clock;
 use akia_io::files::AwsPaths;
 use akia_io::keychain::NoKeychain;
@@ -361,6 +361,71 @@ async fn a_lost_create_that_made_nothing_is_tried_again_after_the_quarantine() {
     let creates = world.creates();
     assert_eq!(creates.len(), 2);
     assert!(creates[1].at.duration_since(creates[0].at) >= QUARANTINE);
+}
+
+/// The key that such an answer names was taken for one whose secret cannot be kept, and deleted: it was the old key,
+/// which every place holds.
+#[tokio::test]
+async fn an_answer_that_names_the_old_key_as_the_new_one_does_not_delete_it() {
+    let world = World::new();
+    world.allow_cloudtrail();
+    let answer = format!(
+        "<CreateAccessKeyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><CreateAccessKeyResult><AccessKey>\
+         <UserName>ann</UserName><AccessKeyId>{}</AccessKeyId><Status>Active</Status>\
+         <SecretAccessKey>another+secret</SecretAccessKey></AccessKey></CreateAccessKeyResult></CreateAccessKeyResponse>",
+        world.old.id
+    );
+    world.sandbox.inject(Fault::on("CreateAccessKey", FaultKind::Garbage(answer.into_bytes())));
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("old key named", &rotation).await;
+    assert_eq!(world.creates().len(), 2, "what the first one made is found, and deleted");
+    assert!(world.keys().contains(&(world.old.id.clone(), false)), "{:?}", world.keys());
+    assert_eq!(world.keys().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_or_sent_where_nobody_has_allowed_changes() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("config")).unwrap();
+    let here = format!("{config}[profile a]\nendpoint_url = http://127.0.0.1:1\n");
+    let planted = format!("{config}[profile a]\nendpoint_url = https://keys.example\n");
+    std::fs::write(world.path("config"), &planted).unwrap();
+    let Done::Refused(refusal) = world.rotate().await else { panic!("it was not refused") };
+    assert!(refusal.needs_decision());
+    let text = refusal.to_string();
+    assert!(text.contains("keys.example, which endpoint_url of profile \"a\" names"), "{text}");
+    assert!(refusal.next_steps().iter().any(|step| step.contains("--allow-endpoint keys.example")));
+    assert!(world.sandbox.log().is_empty(), "not even a question is sent");
+
+    // The mounted sandbox answers for every host.
+    std::fs::write(world.path("config"), &here).unwrap();
+    world.rotate().await.rested();
+    let mut aws = AwsOptions { http: Some(SharedHttpClient::new(world.sandbox.connector())), ..AwsOptions::default() };
+    aws.time = Some(world.sandbox.time_source());
+    let target = Target { endpoint_url: "https://keys.example".parse().ok(), ..Target::default() };
+    let change = |aws: &AwsOptions| {
+        let secret = SecretAccessKey::parse(world.old.secret.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let credentials = Credentials::for_key(world.old.id.parse().unwrap(), secret);
+        Aws::new(aws.clone()).caller(credentials, target.clone())
+    };
+    world.sandbox.clear_log();
+    let (user, key) = ("ann".parse().unwrap(), world.old.id.parse().unwrap());
+    let caller = change(&aws);
+    for error in [
+        caller.create_access_key(&user, "n").await.err(),
+        caller.update_access_key(&user, &key, akia_core::KeyStatus::Active).await.err(),
+        caller.delete_access_key(&user, &key).await.err(),
+        caller.prove().await.err(),
+    ] {
+        let error = error.unwrap();
+        assert!(matches!(error, AwsError::ForeignEndpoint { .. }) && error.outcome_is_known(), "{error}");
+    }
+    assert!(world.sandbox.log().is_empty(), "{:?}", world.sandbox.log());
+    aws.allowed_endpoints = vec!["keys.example".parse().unwrap()];
+    // The key is inactive by now, so that the sandbox refuses: it was asked.
+    assert!(matches!(change(&aws).prove().await.err(), Some(AwsError::InvalidClientTokenId { .. })));
+    assert_eq!(world.sandbox.log().len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The flags that every command takes. They mean what they mean in the AWS CLI.
 
 use akia_core::{ProfileName, Region};
+use akia_io::aws::EndpointHost;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::values::{EndpointUrl, MfaCode};
@@ -27,6 +28,13 @@ pub struct Globals {
     /// machine only.
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<EndpointUrl>,
+
+    /// Change keys at this host, which is neither AWS nor this machine (repeatable)
+    ///
+    /// Needed where a variable (AWS_ENDPOINT_URL) or a profile (endpoint_url) sends changes to such a host: whoever runs
+    /// it could hand out keys of theirs. What --endpoint-url names needs no more words, and reading needs none.
+    #[arg(long = "allow-endpoint", value_name = "HOST", action = ArgAction::Append)]
+    pub allowed_endpoints: Vec<EndpointHost>,
 
     /// Form of the data on stdout
     #[arg(long, value_name = "FORMAT", value_enum)]
@@ -67,8 +75,10 @@ impl Globals {
     /// # Errors
     /// Names the flag that was given on both levels although it takes one value.
     pub(super) fn merge(&mut self, more: Self) -> Result<(), &'static str> {
-        let Self { profiles, region, endpoint_url, output, color, mfa_code, show_aws_cli, verbose } = more;
+        let Self { profiles, region, endpoint_url, allowed_endpoints, output, color, mfa_code, show_aws_cli, verbose } =
+            more;
         self.profiles.extend(profiles);
+        self.allowed_endpoints.extend(allowed_endpoints);
         once(&mut self.region, region, "--region <REGION>")?;
         once(&mut self.endpoint_url, endpoint_url, "--endpoint-url <URL>")?;
         once(&mut self.output, output, "--output <FORMAT>")?;

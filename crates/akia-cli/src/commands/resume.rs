@@ -10,9 +10,9 @@ use crate::context::Context;
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::prompt;
 use crate::rotations::{self, Locked};
 use crate::workbench::Workbench;
+use crate::{endpoints, prompt};
 
 /// Finish rotations that were interrupted
 ///
@@ -71,6 +71,7 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
         context.say(&format!("resume  {}", rotations::describe(rotation, now)));
         check_decision(&args, rotation, now)?;
     }
+    endpoints::check_rotations(&bench.driver, &chosen)?;
     for rotation in &chosen {
         places_to_leave(&bench, &args, rotation, now).await?;
     }

@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::rotations::{self, Locked};
 use crate::workbench::Workbench;
-use crate::{aws_cli, prompt};
+use crate::{aws_cli, endpoints, prompt};
 
 /// Delete old keys whose grace period is over
 ///
@@ -71,6 +71,7 @@ pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, Com
             aws_cli::print(context, &aws_cli::retire(rotation));
         }
     }
+    endpoints::check_rotations(&bench.driver, &chosen)?;
     if args.consent.dry_run {
         return Ok(Exit::Done);
     }

@@ -22,7 +22,7 @@ use crate::setup::proof;
 use crate::setup::replace::may_replace;
 use crate::setup::source::{self, Age, FromCsv};
 use crate::setup::spot::{Spot, Wish};
-use crate::{prompt, workbench};
+use crate::{endpoints, prompt, workbench};
 
 /// Put a key into a profile: typed, from the console's CSV file, copied, or newly created
 ///
@@ -129,6 +129,10 @@ pub(crate) async fn run(context: &Context, args: SetupArgs) -> Result<Exit, Comm
         None => None,
     };
     let spot = Spot::find(context, &files, &target, args.store)?;
+    // Before a secret is asked for: what an endpoint says of it would decide on writing it.
+    let calls_to =
+        files.target(&target, context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;
+    endpoints::check(&workbench::aws(context)?, &calls_to)?;
     // Nobody has to type what is piped: it is read first, so that the same key again may mend its own secret.
     let piped = match (&csv, &copied) {
         (None, None) if !context.terminal.stdin => Some(source::typed(context)?),

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::rotations::{self, Locked};
 use crate::workbench::Workbench;
-use crate::{aws_cli, prompt};
+use crate::{aws_cli, endpoints, prompt};
 
 /// Take a rotation back: the old key works again, everywhere
 ///
@@ -61,6 +61,7 @@ pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, Comma
     for rotation in &possible {
         print_plan(context, rotation, now);
     }
+    endpoints::check_rotations(&bench.driver, &possible)?;
     if args.consent.dry_run {
         return Ok(Exit::Done);
     }

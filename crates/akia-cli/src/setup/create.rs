@@ -93,6 +93,13 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
         Err(error) => return Err(create_unanswered(&signed, &owner, &whose, &before, &error).await),
     };
     let pair = KeyPair { id: new.id, secret: new.secret };
+    // Not ours to take back, should it not be written.
+    if before.iter().any(|old| old.id == pair.id) {
+        return Err(CommandError::decision(format_args!("AWS answers with {}, which {owner} had before", pair.id))
+            .now("nothing was written; whether AWS has created a key is not known")
+            .next(format!("akia key list{} (a key that nobody knows is this one)", whose.flag()))
+            .next("look at HTTPS_PROXY and --endpoint-url: something else than AWS may answer there"));
+    }
     context.say(&format!("created {}", pair.id));
     if let Err(error) = spot.write(context, &state, files, &wish, &places, &pair).await {
         return Err(take_back(&signed, &owner, &whose, &pair.id, error).await);

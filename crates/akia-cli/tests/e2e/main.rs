@@ -22,6 +22,7 @@ macro_rules! on_every_backend {
 }
 
 mod bad_input;
+mod bites;
 mod contract;
 mod ground;
 mod hand;

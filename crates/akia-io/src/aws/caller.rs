@@ -35,6 +35,10 @@ const PAGE_LIMIT: usize = 100;
 const DELETE_NEW_TRIES: u32 = 5;
 /// The pause between two such attempts.
 const DELETE_NEW_GAP: Duration = Duration::from_secs(2);
+/// Keys in one listing that are read at most. AWS allows two a user; up to eight have been seen.
+const KEY_LIMIT: usize = 1_000;
+/// Longest marker of a page that is sent back, in bytes. Those of AWS are below 1,000.
+const MARKER_LIMIT: usize = 16 * 1024;
 /// Attempts for calls that are safe to repeat.
 const ATTEMPTS: u32 = 4;
 
@@ -171,7 +175,10 @@ impl Caller {
 
     /// One proof that the key works: `sts:GetCallerIdentity` on a connection of its own, since an open connection may
     /// lead to a server that knows the key while others do not.
+    ///
+    /// An endpoint that nobody has allowed changes at proves nothing.
     pub async fn prove(&self) -> Result<CallerIdentity, AwsError> {
+        self.check_changes(&self.call(Service::Sts, "GetCallerIdentity"))?;
         self.identity_through(&self.sts_client(Connection::Fresh)).await
     }
 
@@ -192,6 +199,7 @@ impl Caller {
         let request = self.iam().get_user().set_user_name(name.map(ToString::to_string));
         let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
         let user = present(&call, "User", answer.user())?;
+        about(&call, name, Some(user.user_name()))?;
         Ok(User {
             name: parse(&call, "UserName", user.user_name())?,
             id: parse(&call, "UserId", user.user_id())?,
@@ -209,7 +217,11 @@ impl Caller {
         loop {
             let request = self.iam().list_access_keys().set_user_name(user.map(ToString::to_string));
             let answer = request.set_marker(pages.marker()).send().await.map_err(|error| self.error(&call, &error))?;
+            if keys.len() + answer.access_key_metadata().len() > KEY_LIMIT {
+                return Err(AwsError::malformed(&call, format!("it lists more than {KEY_LIMIT} keys")));
+            }
             for key in answer.access_key_metadata() {
+                about(&call, user, key.user_name())?;
                 let created = present(&call, "CreateDate", key.create_date())?;
                 keys.push(AccessKey {
                     id: parse(&call, "AccessKeyId", present(&call, "AccessKeyId", key.access_key_id())?)?,
@@ -227,6 +239,7 @@ impl Caller {
     /// CloudTrail records it as `akia-<nonce>`. Any error whose outcome is not known may have made a key.
     pub async fn create_access_key(&self, user: &UserName, nonce: &str) -> Result<NewKey, AwsError> {
         let call = self.call(Service::Iam, "CreateAccessKey");
+        self.check_changes(&call)?;
         let label = user_agent_label(nonce);
         let config = self
             .iam_config(Connection::Fresh, Some(label.clone()))
@@ -239,9 +252,7 @@ impl Caller {
         let key = present(&call, "AccessKey", answer.access_key())?;
         let secret = SecretAccessKey::parse(key.secret_access_key().to_owned())
             .map_err(|error| AwsError::malformed(&call, format!("SecretAccessKey: {error}")))?;
-        if !key.user_name().is_empty() && key.user_name() != user.as_str() {
-            return Err(AwsError::malformed(&call, "it tells of another user's key"));
-        }
+        about(&call, Some(user), Some(key.user_name()))?;
         Ok(NewKey {
             id: parse(&call, "AccessKeyId", key.access_key_id())?,
             secret,
@@ -251,6 +262,17 @@ impl Caller {
 
     /// `iam:UpdateAccessKey`: activates or deactivates a key of `user`.
     pub async fn update_access_key(
+        &self,
+        user: &UserName,
+        key: &AccessKeyId,
+        status: KeyStatus,
+    ) -> Result<KeyChange, AwsError> {
+        self.check_changes(&self.call(Service::Iam, "UpdateAccessKey"))?;
+        self.send_update(user, key, status).await
+    }
+
+    /// The same wherever it goes: for probes with a key that is nobody's.
+    pub(super) async fn send_update(
         &self,
         user: &UserName,
         key: &AccessKeyId,
@@ -268,6 +290,12 @@ impl Caller {
 
     /// `iam:DeleteAccessKey` of `user`.
     pub async fn delete_access_key(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
+        self.check_changes(&self.call(Service::Iam, "DeleteAccessKey"))?;
+        self.send_delete(user, key).await
+    }
+
+    /// The same wherever it goes: for probes with a key that is nobody's.
+    pub(super) async fn send_delete(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
         let call = self.call(Service::Iam, "DeleteAccessKey");
         let request = self.iam().delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
         gone_is_an_answer(request.send().await.map(|_| ()).map_err(|error| self.error(&call, &error)))
@@ -370,6 +398,9 @@ impl Caller {
             let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
             for result in answer.evaluation_results() {
                 let name = result.eval_action_name();
+                if !ask.actions.iter().any(|action| action.eq_ignore_ascii_case(name)) {
+                    continue;
+                }
                 let one = decided.entry(name.to_ascii_lowercase()).or_insert_with(|| Simulated {
                     action: name.to_owned(),
                     is_allowed: true,
@@ -397,6 +428,13 @@ impl Caller {
             one.map(|one| Simulated { action: (*action).to_owned(), ..one.clone() }).ok_or_else(missing)
         };
         ask.actions.iter().map(find).collect()
+    }
+
+    /// The last gate before a change is sent; verbs ask before they begin.
+    fn check_changes(&self, call: &Call) -> Result<(), AwsError> {
+        self.aws
+            .check_changes(&self.target)
+            .map_err(|foreign| AwsError::ForeignEndpoint { call: Box::new(call.clone()), foreign: Box::new(foreign) })
     }
 
     pub(crate) fn call(&self, service: Service, operation: &str) -> Call {
@@ -519,6 +557,9 @@ impl<'a> Pages<'a> {
             return Ok(false);
         }
         let marker = present(self.call, "Marker", marker)?;
+        if marker.len() > MARKER_LIMIT {
+            return Err(AwsError::malformed(self.call, format!("its Marker is longer than {MARKER_LIMIT} bytes")));
+        }
         if self.seen.iter().any(|seen| seen == marker) {
             return Err(AwsError::malformed(self.call, "its pages go round in circles"));
         }
@@ -557,6 +598,17 @@ fn key_status(call: &Call, status: Option<&StatusType>) -> Result<KeyStatus, Aws
 
 pub(crate) fn present<T>(call: &Call, field: &str, value: Option<T>) -> Result<T, AwsError> {
     value.ok_or_else(|| AwsError::malformed(call, format!("{field} is missing")))
+}
+
+/// Refuses an answer about another user than the one that was asked about. IAM's names ignore case; an emulator may
+/// leave the name out.
+fn about(call: &Call, asked: Option<&UserName>, answered: Option<&str>) -> Result<(), AwsError> {
+    match (asked, answered) {
+        (Some(asked), Some(answered)) if !answered.is_empty() && !answered.eq_ignore_ascii_case(asked.as_str()) => {
+            Err(AwsError::malformed(call, "it tells of another user"))
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
 }
 
 pub(crate) fn parse<T: std::str::FromStr>(call: &Call, field: &str, text: &str) -> Result<T, AwsError> {

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::caller::Caller;
 use super::credentials::Credentials;
+use super::endpoint::ForeignEndpoint;
 use super::error::{AwsError, Call, Context, classify};
 use super::http::{Calls, Connection, Wire, WireClient};
 use super::options::{AwsOptions, Service, Target};
@@ -89,6 +90,11 @@ impl Aws {
                 Err(error) => classify(&error, &Context { call, credentials: None, skew_seconds: None }),
             }),
         }
+    }
+
+    /// Whether keys may be changed at `target`: at AWS, on this machine, and where a person says so.
+    pub fn check_changes(&self, target: &Target) -> Result<(), ForeignEndpoint> {
+        self.options().check_changes(target)
     }
 
     /// Host of the STS endpoint of `target`.

@@ -39,7 +39,7 @@ impl Caller {
     pub async fn who_created(&self, key: &AccessKeyId, since: Timestamp) -> Result<Option<CreateEvidence>, AwsError> {
         // Events of IAM are looked up in the home region of the partition.
         let region = akia_core::ids::Partition::of_region(&self.aws().options().region(self.target())).iam_region();
-        let target = Target { region: Some(region.clone()), endpoint_url: self.target().endpoint_url.clone() };
+        let target = Target { region: Some(region.clone()), ..self.target().clone() };
         let home = match self.aws().options().endpoint(Service::CloudTrail, &target) {
             Some(url) => url.clone(),
             None => self.aws().home_endpoint(Service::CloudTrail, &region),

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::credentials::Credentials;
+use super::endpoint::ForeignEndpoint;
 use super::http::WireFault;
 
 /// Longest message of AWS that is kept, in characters.
@@ -152,6 +153,14 @@ pub enum AwsError {
         /// What happened to the connection.
         reason: String,
     },
+    /// The request was never sent: it would change keys where nobody has allowed it.
+    #[error("{call}: not sent: {foreign}")]
+    ForeignEndpoint {
+        /// The call.
+        call: Box<Call>,
+        /// Where it would have gone, and who says so.
+        foreign: Box<ForeignEndpoint>,
+    },
     /// The request was never sent: name, connection, TLS, proxy or configuration failed.
     #[error("{call}: not reachable: {reason}")]
     Unreachable {
@@ -183,6 +192,9 @@ impl AwsError {
             Self::ExpiredToken { .. } => vec!["sign in again, then run the same command"],
             Self::ClockSkew { .. } => vec!["set this machine's clock, then run the same command"],
             Self::Unreachable { .. } => vec!["check the network, HTTPS_PROXY and --endpoint-url"],
+            Self::ForeignEndpoint { .. } => {
+                vec!["add --allow-endpoint HOST, if you trust whoever runs it with your keys"]
+            }
             Self::NoSuchEntity { .. } => vec!["check the name and the account"],
             Self::MfaRefused { .. } => vec!["give the present code with --mfa-code"],
             Self::Malformed { .. } => vec![SOMETHING_ELSE_ANSWERS],
@@ -212,6 +224,7 @@ impl AwsError {
             | Self::ServerFault { call, .. }
             | Self::Unanswered { call, .. }
             | Self::Unreachable { call, .. }
+            | Self::ForeignEndpoint { call, .. }
             | Self::Malformed { call, .. } => call,
         }
     }
@@ -229,7 +242,8 @@ impl AwsError {
             | Self::ExpiredToken { .. }
             | Self::ClockSkew { .. }
             | Self::Rejected { .. }
-            | Self::Unreachable { .. } => true,
+            | Self::Unreachable { .. }
+            | Self::ForeignEndpoint { .. } => true,
             Self::Throttled { status, .. } => (400..500).contains(status),
             Self::ServerFault { .. } | Self::Unanswered { .. } | Self::Malformed { .. } => false,
         }
@@ -253,6 +267,7 @@ impl AwsError {
             | Self::SignatureDoesNotMatch { .. }
             | Self::ExpiredToken { .. }
             | Self::ClockSkew { .. }
+            | Self::ForeignEndpoint { .. }
             | Self::Malformed { .. } => false,
         }
     }

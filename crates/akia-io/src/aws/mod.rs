@@ -7,6 +7,7 @@ mod caller;
 mod client;
 mod cloudtrail;
 mod credentials;
+mod endpoint;
 mod error;
 mod http;
 mod identity;
@@ -18,6 +19,7 @@ pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Sim
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
 pub use credentials::Credentials;
+pub use endpoint::{EndpointHost, EndpointHostError, ForeignEndpoint, SetBy};
 pub use error::{AwsError, Call};
 pub use http::Calls;
 pub use identity::{CallerIdentity, IdentityKind};

@@ -7,11 +7,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use akia_core::ids::{Partition, Region};
+use akia_core::ids::{Partition, ProfileName, Region};
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use url::Url;
+
+use super::endpoint::{EndpointHost, SetBy, is_this_machine};
 
 /// The services that akia calls itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +24,10 @@ pub enum Service {
     Sts,
     /// Who did what; regional endpoints.
     CloudTrail,
+}
+
+impl Service {
+    pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.
@@ -57,6 +63,8 @@ pub struct AwsOptions {
     pub environment_endpoints: EnvironmentEndpoints,
     /// Whether endpoints of environment and profile are ignored (`AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`).
     pub ignore_configured_endpoints: bool,
+    /// `--allow-endpoint`: hosts that keys may be changed at, although they are neither AWS nor this machine.
+    pub allowed_endpoints: Vec<EndpointHost>,
     /// `--region`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`: beats the profile's region.
     pub region: Option<Region>,
     /// Whether FIPS endpoints are used (`AWS_USE_FIPS_ENDPOINT`).
@@ -87,6 +95,7 @@ impl Default for AwsOptions {
             endpoint_url: None,
             environment_endpoints: EnvironmentEndpoints::default(),
             ignore_configured_endpoints: false,
+            allowed_endpoints: Vec::new(),
             region: None,
             use_fips: false,
             ca_bundle: None,
@@ -177,19 +186,23 @@ impl AwsOptions {
 
     /// The endpoint that replaces AWS's own for `service`, if any.
     pub(crate) fn endpoint<'a>(&'a self, service: Service, target: &'a Target) -> Option<&'a Url> {
-        if let Some(url) = &self.endpoint_url {
-            return Some(url);
-        }
+        self.endpoint_url.as_ref().or_else(|| self.configured_endpoint(service, target).map(|(url, _)| url))
+    }
+
+    /// The same without `--endpoint-url`, and who has set it.
+    pub(crate) fn configured_endpoint<'a>(&'a self, service: Service, target: &'a Target) -> Option<(&'a Url, SetBy)> {
         if self.ignore_configured_endpoints {
             return None;
         }
         let environment = &self.environment_endpoints;
-        let own = match service {
-            Service::Iam => &environment.iam,
-            Service::Sts => &environment.sts,
-            Service::CloudTrail => &environment.cloudtrail,
+        let (own, variable) = match service {
+            Service::Iam => (&environment.iam, "AWS_ENDPOINT_URL_IAM"),
+            Service::Sts => (&environment.sts, "AWS_ENDPOINT_URL_STS"),
+            Service::CloudTrail => (&environment.cloudtrail, "AWS_ENDPOINT_URL_CLOUDTRAIL"),
         };
-        own.as_ref().or(environment.all.as_ref()).or(target.endpoint_url.as_ref())
+        let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
+        own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))
+            .or_else(|| Some((target.endpoint_url.as_ref()?, SetBy::Profile(target.endpoint_profile.clone()))))
     }
 
     /// The region that a call goes to: the option's, the target's, or the default partition's.
@@ -205,6 +218,8 @@ pub struct Target {
     pub region: Option<Region>,
     /// The profile's `endpoint_url`.
     pub endpoint_url: Option<Url>,
+    /// The profile that `endpoint_url` stands in.
+    pub endpoint_profile: Option<ProfileName>,
 }
 
 impl From<&Target> for Target {
@@ -215,7 +230,7 @@ impl From<&Target> for Target {
 
 impl From<Region> for Target {
     fn from(region: Region) -> Self {
-        Self { region: Some(region), endpoint_url: None }
+        Self { region: Some(region), ..Self::default() }
     }
 }
 
@@ -260,13 +275,10 @@ pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(EndpointError::Query);
     }
-    let local = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(EndpointError::NotUrl),
-    };
-    if secure || local { Ok(url) } else { Err(EndpointError::PlainHttp) }
+    if url.host().is_none() {
+        return Err(EndpointError::NotUrl);
+    }
+    if secure || is_this_machine(&url) { Ok(url) } else { Err(EndpointError::PlainHttp) }
 }
 
 #[cfg(test)]
@@ -281,7 +293,7 @@ mod tests {
 
     #[test]
     fn endpoints_have_the_precedence_of_the_aws_cli() {
-        let profile = Target { region: None, endpoint_url: Url::parse("https://profile").ok() };
+        let profile = Target { endpoint_url: Url::parse("https://profile").ok(), ..Target::default() };
         let all = [("AWS_ENDPOINT_URL_IAM", "https://iam"), ("AWS_ENDPOINT_URL", "https://all")];
         let host = |options: &AwsOptions, service| {
             options.endpoint(service, &profile).and_then(|url| url.host_str().map(str::to_owned))

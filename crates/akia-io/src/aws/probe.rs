@@ -76,9 +76,9 @@ impl Caller {
         };
         let Ok(nobodys) = NOBODYS_KEY.parse::<AccessKeyId>() else { return unknown("no key to try it on") };
         let tried = if action.eq_ignore_ascii_case("iam:DeleteAccessKey") {
-            self.delete_access_key(&name, &nobodys).await
+            self.send_delete(&name, &nobodys).await
         } else {
-            self.update_access_key(&name, &nobodys, KeyStatus::Inactive).await
+            self.send_update(&name, &nobodys, KeyStatus::Inactive).await
         };
         read(tried)
     }

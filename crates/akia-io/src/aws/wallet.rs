@@ -439,7 +439,7 @@ pub fn environment_credentials(lookup: &dyn Fn(&str) -> Option<String>) -> Resul
 fn target_of(profile: &Profile) -> Result<Target, CredentialsError> {
     let endpoint = profile.endpoint_of("sts").map(parse_endpoint).transpose();
     let endpoint_url = endpoint.map_err(|error| unusable(profile, &format!("endpoint_url: {error}")))?;
-    Ok(Target { region: profile.region.clone(), endpoint_url })
+    Ok(Target { region: profile.region.clone(), endpoint_url, endpoint_profile: Some(profile.name.clone()) })
 }
 
 fn unusable(profile: &Profile, reason: &str) -> CredentialsError {

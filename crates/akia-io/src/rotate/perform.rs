@@ -75,8 +75,9 @@ impl Driver {
             }
         };
         match caller.create_access_key(user, &plan.nonce).await {
-            Ok(created) if plan.before.contains(&created.id) => {
-                let error = format!("the answer names key {}, which was there before", created.id);
+            // Whoever answers so is not to be believed, and a key that was there before is not ours to discard.
+            Ok(created) if plan.before.contains(&created.id) || created.id == plan.displaced => {
+                let error = format!("the answer names {}, which was there before", created.id);
                 self.record(rotation, Event::CreateUnanswered { error }, None, watch).await
             }
             Ok(created) => self.stage(rotation, &caller, created, watch).await,

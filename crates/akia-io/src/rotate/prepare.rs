@@ -351,6 +351,7 @@ impl Driver {
         holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
     ) -> Result<BTreeMap<AccessKeyId, BTreeSet<ProfileName>>, Refusal> {
         let target = files.target(signer, options.region.as_ref()).map_err(Refusal::Endpoint)?;
+        self.aws.check_changes(&target).map_err(Refusal::ForeignEndpoint)?;
         let caller = self.signers.of_profile(&self.aws, signer, &target).await.map_err(Refusal::Signer)?;
         let keys = caller
             .access_keys(Some(user))
@@ -365,6 +366,8 @@ impl Driver {
 
     /// Whose key it is, and who signs for it.
     async fn open_group(&self, request: Request<'_>, group: Group) -> Result<Opened, Refusal> {
+        // Before anything is sent: what is answered there would decide on the plan.
+        self.aws.check_changes(&group.target).map_err(Refusal::ForeignEndpoint)?;
         let identity = self.identify(&group).await?;
         let profile = group.profiles[0].clone();
         let (caller, signer) = match request.selection {
@@ -549,6 +552,7 @@ impl Driver {
         if let Some(rotation) = left_by
             && rotation.is_out_of_grace(now)
         {
+            self.check_changes(rotation.plan()).map_err(Refusal::ForeignEndpoint)?;
             return Ok(Room { delete: None, retire_first: Some(rotation.plan().id.clone()) });
         }
         let left_by = left_by.map(|rotation| LeftBy {

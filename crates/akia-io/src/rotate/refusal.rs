@@ -72,6 +72,9 @@ pub enum Refusal {
         /// The profile that holds the key.
         holder: ProfileName,
     },
+    /// Changes would go where nobody has allowed them.
+    #[error(transparent)]
+    ForeignEndpoint(crate::aws::ForeignEndpoint),
     /// It is the key of an account's root user.
     #[error("key {key} belongs to the root user of account {account}; akia does not rotate root keys")]
     Root {
@@ -269,7 +272,10 @@ impl Refusal {
     /// Whether a person has to decide something, in contrast to something being broken.
     #[must_use]
     pub fn needs_decision(&self) -> bool {
-        matches!(self, Self::TwoProfilesTwoKeys { .. } | Self::TwoKeys { .. } | Self::Unfinished { .. })
+        matches!(
+            self,
+            Self::TwoProfilesTwoKeys { .. } | Self::TwoKeys { .. } | Self::Unfinished { .. } | Self::ForeignEndpoint(_)
+        )
     }
 
     /// What to do next: sentences or commands, most useful first.
@@ -283,6 +289,7 @@ impl Refusal {
             Self::NotAKey { instead: Some(instead), .. } => vec![format!("akia rotate --profile {}", quote_name(instead))],
             Self::NotAKey { profile, .. } => vec![format!("akia status --profile {}", quote_name(profile))],
             Self::UnsafeFile { .. } | Self::NoSecret { .. } | Self::Endpoint(_) => vec!["mend the file in an editor, then: akia status".into()],
+            Self::ForeignEndpoint(foreign) => foreign.next_steps(),
             Self::TwoSecrets { first, .. } => vec![format!("akia status --profile {}", quote_name(first))],
             Self::SignsThroughKey { holder, .. } => vec![
                 format!("akia rotate --profile {} (as the user itself)", quote_name(holder)),

@@ -10,7 +10,7 @@ use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey, UserId};
 use tokio::sync::Mutex;
 
 use super::driver::Driver;
-use crate::aws::{Aws, AwsError, Caller, Credentials, CredentialsError, Target, Wallet};
+use crate::aws::{Aws, AwsError, Caller, Credentials, CredentialsError, ForeignEndpoint, Target, Wallet};
 use crate::place::PlaceError;
 use crate::store::StoreError;
 
@@ -131,6 +131,12 @@ impl Signers {
 }
 
 impl Driver {
+    /// Whether keys may be changed where the plan sends its calls. To be asked before a rotation is taken up: the calls
+    /// themselves refuse as well, but then an intent stands in the journal already.
+    pub fn check_changes(&self, plan: &Plan) -> Result<(), ForeignEndpoint> {
+        self.aws.check_changes(&target_of(plan))
+    }
+
     /// Whoever signs the next change of the rotation.
     pub(super) async fn signer(&self, rotation: &Rotation) -> Result<Caller, SignerError> {
         let plan = rotation.plan();
@@ -211,5 +217,6 @@ impl Driver {
 /// Where the calls of a rotation go.
 pub(super) fn target_of(plan: &Plan) -> Target {
     let endpoint_url = plan.endpoint_url.as_deref().and_then(|url| crate::aws::parse_endpoint(url).ok());
-    Target { region: Some(plan.region.clone()), endpoint_url }
+    let endpoint_profile = plan.places.first().map(|place| place.profile().clone());
+    Target { region: Some(plan.region.clone()), endpoint_url, endpoint_profile }
 }

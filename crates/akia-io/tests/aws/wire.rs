@@ -234,6 +234,51 @@ async fn pages_are_followed_but_not_in_circles_nor_without_end() {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_user_is_none() {
+    let user = "bob".parse().unwrap();
+    let fake = Fake::start(vec![
+        Act::Answer(200, page_xml(&[KEY], None)),
+        Act::Answer(200, created_xml(NEW_KEY, SECRET)),
+        Act::Answer(
+            200,
+            "<GetUserResponse><GetUserResult><User><Path>/</Path><UserName>ann</UserName>\
+             <UserId>AIDACKCEVSQ6C2EXAMPLE</UserId><Arn>arn:aws:iam::123456789012:user/ann</Arn>\
+             <CreateDate>2026-03-01T10:00:00Z</CreateDate></User></GetUserResult></GetUserResponse>"
+                .to_owned(),
+        ),
+    ])
+    .await;
+    let caller = caller(&fake.url);
+    for error in [
+        caller.access_keys(Some(&user)).await.err(),
+        caller.create_access_key(&user, "n").await.err(),
+        caller.user(Some(&user)).await.err(),
+    ] {
+        let error = error.unwrap();
+        assert!(error.to_string().ends_with("it tells of another user"), "{error}");
+        assert!(!error.outcome_is_known());
+    }
+    // IAM's names ignore case, and its answers have the name as it was made.
+    let fake = Fake::start(vec![Act::Answer(200, created_xml(NEW_KEY, SECRET))]).await;
+    let created = self::caller(&fake.url).create_access_key(&"ANN".parse().unwrap(), "n").await;
+    assert_eq!(created.map(|key| key.id.to_string()).unwrap_or_else(|error| panic!("{error}")), NEW_KEY);
+}
+
+#[tokio::test]
+async fn a_listing_is_bounded_in_keys_and_in_the_length_of_its_markers() {
+    let many: Vec<&str> = vec![KEY; 300];
+    let pages = (0..200).map(|page| Act::Answer(200, page_xml(&many, Some(&format!("m{page}"))))).collect();
+    let fake = Fake::start(pages).await;
+    let error = caller(&fake.url).access_keys(None).await.err().unwrap();
+    assert!(error.to_string().contains("it lists more than 1000 keys"), "{error}");
+    assert_eq!(fake.requests(), 4);
+    let fake = Fake::start(vec![Act::Answer(200, page_xml(&[], Some(&"m".repeat(100_000))))]).await;
+    let error = caller(&fake.url).access_keys(None).await.err().unwrap();
+    assert!(error.to_string().contains("its Marker is longer than 16384 bytes"), "{error}");
+    assert_eq!(fake.requests(), 1);
+}
+
+#[tokio::test]
 async fn changes_are_repeated_and_a_missing_key_is_no_failure() {
     let (user, key) = ("ann".parse().unwrap(), KEY.parse().unwrap());
     let done = "<DeleteAccessKeyResponse/>".to_owned();
