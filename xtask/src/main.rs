@@ -8,6 +8,7 @@ mod command;
 mod docs;
 mod folders;
 mod packages;
+mod races;
 mod test;
 mod tools;
 mod venv;
@@ -43,6 +44,12 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Kill the real binary at each of its system calls, cut its power, race it against itself and against the AWS CLI.
+    Prove {
+        /// Every error at every call, and hundreds of races: an hour and more.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
+        Task::Prove { deep } => races::run(deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {
