@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, tools, venv};
+use crate::{packages, prove, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,11 @@ const STEPS: &[Step] = &[
     },
     Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
-    Step { name: "kill", what: "the real binary, killed at each of its system calls", run: kill },
+    Step {
+        name: "kill",
+        what: "the real binary: killed at each of its system calls, out of power, in races",
+        run: kill,
+    },
     Step {
         name: "prove",
         what: "the model check of the rotation protocol",
@@ -121,20 +125,18 @@ fn tests() -> Result<Outcome, String> {
     }
     // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
     let unit = run(cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]));
-    let end_to_end =
-        ["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4", "--skip", "kill::"];
+    let mut end_to_end = vec!["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"];
+    // They have a step of their own.
+    end_to_end.extend(races::STORIES.iter().flat_map(|stories| ["--skip", stories]));
     let end_to_end = run(cargo(&end_to_end));
     unit.and(end_to_end)
 }
 
-/// One story after another: each keeps the machine busy by itself.
 fn kill() -> Result<Outcome, String> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+    if !races::CAN_TRACE {
         return Ok(Outcome::NotChecked("system calls are traced on Linux on x86-64 only"));
     }
-    let venv = venv::ensure()?;
-    let mut stories = cargo(&["test", "--package", "akia-cli", "--test", "e2e", "--locked", "--", "kill::"]);
-    passes(stories.args(["--test-threads", "1", "--nocapture"]).env(venv::VARIABLE, venv))
+    races::run(false).map(|()| Outcome::Passed)
 }
 
 fn doctests() -> Result<Outcome, String> {

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -88,4 +90,26 @@ pub(crate) fn interrupt(home: &Home, arguments: &[&str], at: &str, signals: &[&s
     let code = output.status.code().map_or(-1, i64::from);
     let stdout = String::from_utf8(output.stdout).unwrap();
     Ran { what: format!("akia {}", arguments.join(" ")), code, stdout, stderr }
+}
+
+/// Runs all turns, so many at once, and fails with all that went wrong. For runs that wait more than they work.
+pub(crate) fn side_by_side(at_once: usize, turns: usize, run: impl Fn(usize) -> Result<(), String> + Sync) {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..at_once.min(turns) {
+            scope.spawn(|| {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    if turn >= turns {
+                        break;
+                    }
+                    if let Err(what) = run(turn) {
+                        wrong.lock().unwrap().push(format!("turn {turn}: {what}"));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {turns} went wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

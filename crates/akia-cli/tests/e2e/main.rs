@@ -32,6 +32,7 @@ mod key;
 mod kill;
 mod policy_check;
 mod practice;
+mod races;
 mod rotate;
 mod secrets;
 mod seed_script;

@@ -17,6 +17,7 @@ A failure answers {"error": S}.
 """
 
 import ctypes
+import gc
 import json
 import os
 import selectors
@@ -129,6 +130,10 @@ def aws(request):
         aws.data = os.environ["AWS_DATA_PATH"]
         os.environ.clear()
         os.environ.update(saved)
+        remember_models(driver.session)
+        # What is there now lives until the end: the collector of each fork need not look at it, which would copy it.
+        gc.collect()
+        gc.freeze()
     (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
     pid = fork()
     if not pid:
@@ -147,6 +152,26 @@ def aws(request):
     os.close(out_write)
     os.close(err_write)
     Run(request, pid, {"stdout": out_read, "stderr": err_read})
+
+
+def remember_models(session):
+    """Each run of the AWS CLI would parse a megabyte of JSON that never changes; forks find it parsed."""
+    from awscli.botocore.loaders import JSONFileLoader
+
+    load, parsed = JSONFileLoader.load_file, {}
+
+    def load_once(loader, path):
+        if path not in parsed:
+            parsed[path] = load(loader, path)
+        # A fork is on its own with it: what one run changes no other sees.
+        return parsed[path]
+
+    JSONFileLoader.load_file = load_once
+    loader = session.get_component("data_loader")
+    for service in ("iam", "sts"):
+        loader.load_service_model(service, "service-2")
+    for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+        loader.load_data(name)
 
 
 def call(request):

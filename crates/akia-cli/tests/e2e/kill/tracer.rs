@@ -9,16 +9,30 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Longer than any run takes on a loaded machine, the quarantine of a lost create and its retries included.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// The longest write that is recorded, in bytes: far above a page of the journal and any AWS file of a test.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Strike {
     /// Nothing: the run is only looked at.
     Watch,
+    /// Nothing, and every write is recorded with its bytes.
+    Record,
+    /// The program waits at the call while the tester does something, and then goes on.
+    Pause,
     /// The whole program is killed, and the call does not happen.
     Kill,
     /// The call does not happen, and answers this error.
@@ -32,6 +46,43 @@ pub(crate) enum When {
     Point(usize),
     /// The nth of those whose names begin so, from 1.
     NthOf(&'static str, usize),
+    /// The nth of those whose target contains this, from 1.
+    NthOn(&'static str, usize),
+}
+
+/// What a run does to files and tells to others, in order. A call that failed is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Opened to be made or emptied.
+    Open {
+        path: PathBuf,
+        truncate: bool,
+    },
+    Write {
+        path: PathBuf,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        path: PathBuf,
+        length: u64,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Unlink {
+        path: PathBuf,
+    },
+    MakeFolder {
+        path: PathBuf,
+    },
+    Sync {
+        path: PathBuf,
+    },
+    Send {
+        bytes: Vec<u8>,
+    },
 }
 
 /// One call that counts.
@@ -50,6 +101,8 @@ pub(crate) struct Traced {
     pub(crate) points: Vec<Point>,
     /// The one that was struck.
     pub(crate) struck: Option<Point>,
+    /// What it did, where that was recorded.
+    pub(crate) steps: Vec<Step>,
     /// The exit code; `None` when a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -58,12 +111,22 @@ pub(crate) struct Traced {
 
 /// Runs the program and strikes once.
 pub(crate) fn run(command: &Command, when: When, strike: Strike) -> Traced {
+    assert!(strike != Strike::Pause, "a pause needs something to do");
+    run_with(command, when, strike, &|| {})
+}
+
+/// Runs the program, and does something while it waits at the call.
+pub(crate) fn pause(command: &Command, when: When, meanwhile: &(dyn Fn() + Sync)) -> Traced {
+    run_with(command, when, Strike::Pause, meanwhile)
+}
+
+fn run_with(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync)) -> Traced {
     // On a thread that has no other children, since it waits for all of its own.
-    std::thread::scope(|scope| scope.spawn(|| follow(command, when, strike)).join().unwrap())
+    std::thread::scope(|scope| scope.spawn(|| follow(command, when, strike, meanwhile)).join().unwrap())
 }
 
 #[expect(clippy::zombie_processes, reason = "waitpid takes the end of all that this thread started")]
-fn follow(command: &Command, when: When, strike: Strike) -> Traced {
+fn follow(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync)) -> Traced {
     // The shell waits for a line, so that the program is traced from its first call; then it becomes the program.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", r#"read -r go; exec "$0" "$@""#]).arg(command.get_program()).args(command.get_args());
@@ -94,26 +157,51 @@ fn follow(command: &Command, when: When, strike: Strike) -> Traced {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"go\n").unwrap();
     drop(stdin);
-    let (inside, failing) = (HashSet::new(), HashSet::new());
-    let mut watched = Watched { pid, when, strike, inside, failing, points: Vec::new(), struck: None };
+    // A program that never ends is ended, and its story fails on the signal.
+    let (ended, end) = channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    });
+    let mut watched = Watched {
+        pid,
+        when,
+        strike,
+        meanwhile,
+        inside: HashSet::new(),
+        failing: HashSet::new(),
+        recorded: HashMap::new(),
+        points: Vec::new(),
+        steps: Vec::new(),
+        struck: None,
+    };
     let code = watched.follow();
+    drop(ended);
+    guard.join().unwrap();
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
-    Traced { points: watched.points, struck: watched.struck, code, stdout, stderr }
+    let steps = watched.steps.into_iter().flatten().collect();
+    Traced { points: watched.points, struck: watched.struck, steps, code, stdout, stderr }
 }
 
-struct Watched {
+struct Watched<'a> {
     pid: Pid,
     when: When,
     strike: Strike,
+    meanwhile: &'a (dyn Fn() + Sync),
     /// Threads between entry and exit of a call.
     inside: HashSet<Pid>,
     /// Threads whose call was turned into nothing and has to answer the error.
     failing: HashSet<Pid>,
+    /// Which step each thread is at, until it is known whether it came off.
+    recorded: HashMap<Pid, usize>,
     points: Vec<Point>,
+    /// `None` for a call that failed.
+    steps: Vec<Option<Step>>,
     struck: Option<Point>,
 }
 
-impl Watched {
+impl Watched<'_> {
     /// Until the program and all that it started have ended; gives its exit code.
     fn follow(&mut self) -> Option<i32> {
         let mut code = None;
@@ -145,6 +233,11 @@ impl Watched {
                 registers.rax = i64::from(-(error as i32)).cast_unsigned();
                 let _ = ptrace::setregs(pid, registers);
             }
+            if let Some(index) = self.recorded.remove(&pid)
+                && registers.rax.cast_signed() < 0
+            {
+                self.steps[index] = None;
+            }
             return;
         }
         // The kernel puts this where the answer will be before a call begins.
@@ -153,21 +246,32 @@ impl Watched {
         }
         self.inside.insert(pid);
         let Some(call) = name_of(registers.orig_rax.cast_signed(), registers.rsi, registers.rdx) else { return };
-        let Some(target) = target_of(pid, call, registers.rdi) else { return };
+        let Some(target) = target_of(pid, call, [registers.rdi, registers.rsi]) else { return };
+        if self.strike == Strike::Record
+            && let Some(step) = step_of(pid, call, &target, &registers)
+        {
+            self.recorded.insert(pid, self.steps.len());
+            self.steps.push(Some(step));
+        }
         let point = Point { call, target };
         self.points.push(point.clone());
         let is_struck = match self.when {
-            When::Point(at) => self.points.len() == at + 1,
+            When::Point(at) => self.points.len() - 1 == at,
             When::NthOf(name, nth) => {
                 call.starts_with(name) && self.points.iter().filter(|point| point.call.starts_with(name)).count() == nth
             }
+            When::NthOn(part, nth) => {
+                let is_on = |point: &&Point| point.target.contains(part);
+                is_on(&&point) && self.points.iter().filter(is_on).count() == nth
+            }
         };
-        if !is_struck || self.strike == Strike::Watch {
+        if !is_struck || matches!(self.strike, Strike::Watch | Strike::Record) {
             return;
         }
         self.struck = Some(point);
         match self.strike {
-            Strike::Watch => {}
+            Strike::Watch | Strike::Record => {}
+            Strike::Pause => (self.meanwhile)(),
             Strike::Kill => {
                 let _ = kill(self.pid, Signal::SIGKILL);
             }
@@ -223,9 +327,12 @@ fn name_of(number: i64, second: u64, third: u64) -> Option<&'static str> {
 }
 
 /// What the call is done to. `None` for what stays inside the program: the wake-ups of its threads.
-fn target_of(pid: Pid, call: &str, first: u64) -> Option<String> {
-    if ["open", "openat", "rename", "link", "unlink", "mkdir"].iter().any(|named| call.starts_with(named)) {
-        return Some("a path".to_owned());
+fn target_of(pid: Pid, call: &str, arguments: [u64; 2]) -> Option<String> {
+    let [first, second] = arguments;
+    match call {
+        "open" | "rename" | "link" | "unlink" | "mkdir" => return Some(text_at(pid, first)),
+        "openat" | "renameat" | "renameat2" | "linkat" | "unlinkat" | "mkdirat" => return Some(text_at(pid, second)),
+        _ => {}
     }
     let link = fs::read_link(format!("/proc/{pid}/fd/{}", first.cast_signed())).ok()?;
     let link = link.to_string_lossy();
@@ -238,4 +345,61 @@ fn target_of(pid: Pid, call: &str, first: u64) -> Option<String> {
     } else {
         Some(link.into_owned())
     }
+}
+
+/// What the call that is about to begin will have done, where that matters to somebody outside the program.
+fn step_of(pid: Pid, call: &str, target: &str, registers: &libc::user_regs_struct) -> Option<Step> {
+    let path = PathBuf::from(target);
+    let (second, third) = (registers.rsi, registers.rdx);
+    let truncates = |flags: u64| flags & (libc::O_TRUNC as u64) != 0;
+    let gathered = || {
+        let parts = bytes_at(pid, second, third.min(64) * 16);
+        let number = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+        parts.chunks_exact(16).flat_map(|part| bytes_at(pid, number(&part[..8]), number(&part[8..]))).collect()
+    };
+    Some(match (call, target) {
+        ("write" | "sendto", "socket") => Step::Send { bytes: bytes_at(pid, second, third) },
+        ("writev", "socket") => Step::Send { bytes: gathered() },
+        (_, "socket" | "output") => return None,
+        ("open", _) => Step::Open { path, truncate: truncates(second) },
+        ("openat", _) => Step::Open { path, truncate: truncates(third) },
+        ("write", _) => {
+            let about = fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", registers.rdi)).ok()?;
+            let at = about.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()?;
+            Step::Write { path, at, bytes: bytes_at(pid, second, third) }
+        }
+        ("pwrite64", _) => Step::Write { path, at: registers.r10, bytes: bytes_at(pid, second, third) },
+        ("ftruncate", _) => Step::Truncate { path, length: second },
+        ("rename", _) => Step::Rename { from: path, to: text_at(pid, second).into() },
+        ("unlink", _) => Step::Unlink { path },
+        ("mkdir", _) => Step::MakeFolder { path },
+        ("fsync" | "fdatasync", _) => Step::Sync { path },
+        ("fchmod" | "fchown" | "recvfrom" | "recvmsg" | "connect", _) => return None,
+        // What is not used today would be missing from the replay if it were used tomorrow.
+        (other, _) => panic!("the record of writes does not know {other} {target}"),
+    })
+}
+
+/// Bytes of the program's memory, as many as there are.
+fn bytes_at(pid: Pid, address: u64, count: u64) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(count.min(MAX_BYTES)).expect("bounded")];
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("the memory of a traced program can be read");
+    let mut read = 0;
+    while read < bytes.len() {
+        match memory.read_at(&mut bytes[read..], address + read as u64) {
+            Ok(0) | Err(_) => break,
+            Ok(more) => read += more,
+        }
+    }
+    bytes.truncate(read);
+    bytes
+}
+
+/// The text that ends with a zero byte.
+fn text_at(pid: Pid, address: u64) -> String {
+    let mut bytes = bytes_at(pid, address, 4096);
+    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+        bytes.truncate(end);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
