@@ -9,6 +9,7 @@ mod docs;
 mod folders;
 mod packages;
 mod prove;
+mod prove_simulate;
 mod test;
 mod tools;
 mod venv;
@@ -44,9 +45,19 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Explore every state of the rotation protocol in the model of IAM; prints the count, and a counterexample if any.
+    /// Explore every state of the rotation protocol in the model of IAM, then simulate the whole with everything that can
+    /// go wrong, each seed the same again; prints counts, and what leads to a lost key if anything does.
     Prove {
-        /// More faults, more people, more machines: more than ten million states.
+        /// How many seeds the simulation runs [default: what CI runs, or with --deep ten million].
+        #[arg(long)]
+        runs: Option<u64>,
+        /// The first of them.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print everything that happens in the first seed, and run no other.
+        #[arg(long)]
+        story: bool,
+        /// As much as a night allows.
         #[arg(long)]
         deep: bool,
     },
@@ -59,7 +70,7 @@ fn main() -> ExitCode {
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
-        Task::Prove { deep } => prove::model(deep),
+        Task::Prove { runs, seed, story, deep } => prove_both(runs, seed, story, deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {
@@ -69,4 +80,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Both proofs; only the simulation where something is said of its runs.
+fn prove_both(runs: Option<u64>, seed: u64, story: bool, deep: bool) -> Result<(), String> {
+    if runs.is_none() && seed == 1 && !story {
+        prove::model(deep)?;
+    }
+    prove_simulate::simulate(runs, seed, story, deep)
 }

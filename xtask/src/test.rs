@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, tools, venv};
+use crate::{packages, prove, prove_simulate, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,11 @@ const STEPS: &[Step] = &[
     Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step { name: "kill", what: "the real binary, killed at each of its system calls", run: kill },
+    Step {
+        name: "simulate",
+        what: "rotations with everything that can go wrong, under one seed",
+        run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),
+    },
     Step {
         name: "prove",
         what: "the model check of the rotation protocol",
