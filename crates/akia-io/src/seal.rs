@@ -15,7 +15,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use crate::files::platform;
+use crate::files::{Act, act, platform};
 use crate::keychain::{Keychain, KeychainError, NoKeychain};
 use crate::state::{LockError, StateError, StateFolder, refuse_unsafe};
 
@@ -293,7 +293,7 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
         return Err(SealError::Readable { path: path.to_owned(), mode });
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-    File::open(path).map_err(io)?.take(64).read_to_end(&mut bytes).map_err(io)?;
+    act(Act::Read, path, || File::open(path)?.take(64).read_to_end(&mut bytes)).map_err(io)?;
     Ok(Some(bytes))
 }
 
@@ -312,11 +312,12 @@ fn write_private(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), SealErro
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     platform::private(&mut options);
-    let mut file = options.open(&fresh).map_err(io("create"))?;
+    let mut file = act(Act::Create, &fresh, || options.open(&fresh)).map_err(io("create"))?;
     platform::set_mode(&file, 0o600).map_err(io("set the mode of"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write"))?;
-    fs::rename(&fresh, &path).map_err(io("create"))?;
-    platform::sync_folder(folder).map_err(io("sync the folder of"))?;
+    act(Act::Write, &fresh, || file.write_all(bytes)).map_err(io("write"))?;
+    act(Act::Sync, &fresh, || file.sync_all()).map_err(io("write"))?;
+    act(Act::Rename, &path, || fs::rename(&fresh, &path)).map_err(io("create"))?;
+    act(Act::SyncFolder, folder, || platform::sync_folder(folder)).map_err(io("sync the folder of"))?;
     match read_private(&path)? {
         Some(read) if *read == bytes => Ok(()),
         _ => Err(SealError::Damaged { path }),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::files::platform;
+use crate::files::{Act, act, platform};
 
 /// A checked state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl StateFolder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         platform::private(&mut options);
-        let mut file = options.open(&path).map_err(|source| io("open", source))?;
+        let mut file = act(Act::Lock, &path, || options.open(&path)).map_err(|source| io("open", source))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

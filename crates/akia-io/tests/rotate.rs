@@ -619,6 +619,22 @@ async fn a_key_that_came_into_use_is_not_deleted_to_make_room() {
     assert!(world.keys().contains(&(spare.id.clone(), true)), "a key in use is not deleted: {}", outcome.words());
 }
 
+/// It was over, so nothing was left to resume, and its sealed secrets stayed in the state folder for good.
+#[tokio::test]
+async fn a_kill_right_before_the_secrets_are_wiped_leaves_something_to_resume() {
+    let options = Options { retirement: Retirement::Delete, ..options() };
+    let records = World::new().count_records(&options).await;
+    let world = World::new();
+    world.rotate_and_crash(&options, records - 1, true).await;
+    let rotation = world.latest(&world.driver().await).await.unwrap();
+    assert_eq!(rotation.rest(world.now()), Rest::Retired);
+    assert!(!rotation.is_unfinished(world.now()), "another rotation may begin");
+    assert!(rotation.is_to_be_resumed(world.now()));
+    let (rotation, _) = world.settle(None).await;
+    assert!(!rotation.is_to_be_resumed(world.now()));
+    assert!(world.staged_keys(&rotation).await.is_empty());
+}
+
 #[tokio::test]
 async fn two_keys_of_one_user_are_never_taken_for_another_akia_at_work() {
     let world = World::new();
@@ -1148,7 +1164,7 @@ impl Watch for Stale {
     fn waiting(&self, _: &Rotation, _: Timestamp) {}
 }
 
-/// A journal whose process dies around the nth append.
+/// A journal whose process dies around the nth append; or that says of it, untruly, that it failed.
 struct Fuse {
     inner: SharedStore,
     left: AtomicI64,

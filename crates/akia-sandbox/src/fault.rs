@@ -98,27 +98,35 @@ impl Fault {
     }
 }
 
-/// The faults that are still to come.
+/// The faults that are still to come, and those that have struck.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    pending: Vec<Fault>,
+    struck: Vec<(String, FaultKind)>,
+}
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+        self.pending.push(fault);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.pending.clear();
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.0.len()
+        self.pending.len()
+    }
+
+    /// What has struck so far, with the action, in order.
+    pub(crate) fn struck(&self) -> &[(String, FaultKind)] {
+        &self.struck
     }
 
     /// What happens to this call. Every matching fault counts it; the first that is due strikes.
     pub(crate) fn strike(&mut self, action: &str, access_key_id: Option<&str>) -> Option<FaultKind> {
         let mut struck = None;
-        for fault in self.0.iter_mut().filter(|fault| fault.matches(action, access_key_id)) {
+        for fault in self.pending.iter_mut().filter(|fault| fault.matches(action, access_key_id)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else if struck.is_none() {
@@ -126,7 +134,10 @@ impl Faults {
                 fault.times = fault.times.map(|times| times.saturating_sub(1));
             }
         }
-        self.0.retain(|fault| fault.times != Some(0));
+        self.pending.retain(|fault| fault.times != Some(0));
+        if let Some(kind) = &struck {
+            self.struck.push((action.to_owned(), kind.clone()));
+        }
         struck
     }
 }

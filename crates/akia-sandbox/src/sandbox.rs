@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::clock::{Clock, SdkClock, Ticker};
 use crate::connector::Connector;
 use crate::failure::Failure;
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, FaultKind, Faults};
 use crate::log::Call;
 use crate::mint::Mint;
 use crate::policy::{Document, Use};
@@ -290,6 +290,12 @@ impl Sandbox {
         let pending = state.faults.pending();
         state.faults.clear();
         pending
+    }
+
+    /// Every fault that has struck so far, with the action that it struck, oldest first.
+    #[must_use]
+    pub fn struck(&self) -> Vec<(String, FaultKind)> {
+        self.service.state().faults.struck().to_vec()
     }
 
     /// Every call so far, oldest first.
@@ -587,6 +593,16 @@ impl User {
         let now = self.account.service.clock.now();
         let mut state = self.account.service.state();
         Ok(state.set_key_active(&self.account.id, Some(&self.name), key_id, active, now)?)
+    }
+
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// The user has no such key.
+    pub fn delete_access_key(&self, key_id: &str) -> Result<(), SetupError> {
+        let now = self.account.service.clock.now();
+        let mut state = self.account.service.state();
+        Ok(state.delete_key(&self.account.id, Some(&self.name), key_id, now)?)
     }
 
     /// Sets an inline policy.

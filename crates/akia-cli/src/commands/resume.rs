@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     let now = context.started_at;
     let chosen: Vec<Rotation> = match &args.rotation {
         Some(id) => vec![rotations::load(&bench, id).await?],
-        None => rotations::all(&bench).await?.into_iter().filter(|rotation| is_unfinished(rotation, now)).collect(),
+        None => rotations::all(&bench).await?.into_iter().filter(|rotation| rotation.is_to_be_resumed(now)).collect(),
     };
     if chosen.is_empty() {
         context.say("no rotation is unfinished");
@@ -100,12 +100,6 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     let ended = drive::drive(context, &bench.driver, ready).await;
     drop(locks);
     drive::report(context, "resume", &ended, &[])
-}
-
-/// Whether a run has left something to do or to decide. Waiting out a grace is neither.
-fn is_unfinished(rotation: &Rotation, now: jiff::Timestamp) -> bool {
-    matches!(rotation.rest(now), Rest::Busy | Rest::Undecided { .. } | Rest::Interrupted { .. })
-        && !rotation.is_out_of_grace(now)
 }
 
 /// A flag that answers a question which nobody asks is a mistake, and is refused before anything is done.

@@ -39,6 +39,21 @@ impl Rotation {
         }
     }
 
+    /// Whether `akia resume` finds something to do or to ask here. That is more than [`Rotation::is_unfinished`]: a rotation
+    /// whose process died right at its end is over, stands in nobody's way, and still has its staged secrets.
+    #[must_use]
+    pub fn is_to_be_resumed(&self, now: Timestamp) -> bool {
+        match self.rest(now) {
+            Rest::Retired | Rest::UndoneAndClean | Rest::Aborted { .. } => !self.is_over(),
+            Rest::Busy
+            | Rest::Undecided { .. }
+            | Rest::Interrupted { .. }
+            | Rest::Kept
+            | Rest::InGrace { .. }
+            | Rest::Undone { .. } => self.is_unfinished(now),
+        }
+    }
+
     /// Whether the rotation lays a hand on the key.
     #[must_use]
     pub fn hold_on(&self, key: &AccessKeyId, now: Timestamp) -> Option<Hold> {

@@ -7,6 +7,7 @@
 //! What cannot be replaced that way is refused before a key exists ([`rehearse`]): files mounted by themselves,
 //! hard links, dangling symlinks, read-only and immutable files, files of others.
 
+mod act;
 mod error;
 pub(crate) mod platform;
 mod replace;
@@ -19,6 +20,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+pub use act::Act;
+pub(crate) use act::act;
+#[cfg(feature = "file-faults")]
+pub use act::faults;
 pub use error::{FileError, LateBytes};
 pub use replace::{FileLock, Prepared, lock, rehearse};
 
@@ -68,7 +73,7 @@ fn open(path: &Path) -> Result<Option<File>, FileError> {
     let mut options = OpenOptions::new();
     options.read(true);
     platform::nonblocking(&mut options);
-    match options.open(path) {
+    match act(Act::Open, path, || options.open(path)) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::from_io("open", path, error)),
@@ -92,7 +97,7 @@ fn read_open(mut file: &File, path: &Path, max: u64) -> Result<Option<Zeroizing<
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len() + 1).unwrap_or(0)));
     file.rewind().map_err(io)?;
     // One byte more than allowed tells a file that has grown meanwhile.
-    file.take(max + 1).read_to_end(&mut bytes).map_err(io)?;
+    act(Act::Read, path, || file.take(max + 1).read_to_end(&mut bytes)).map_err(io)?;
     if bytes.len() as u64 > max {
         return Err(FileError::TooLarge { path: path.to_owned(), limit: max });
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::target::Target;
-use super::{FileError, LateBytes, MAX_FILE_BYTES, open, platform, read_limited, read_open};
+use super::{Act, FileError, LateBytes, MAX_FILE_BYTES, act, open, platform, read_limited, read_open};
 use crate::state::{Lock, StateFolder};
 
 /// How long a write waits for another akia that writes to the same file. Each write takes milliseconds.
@@ -49,10 +49,12 @@ pub fn rehearse(path: &Path) -> Result<Prepared, FileError> {
     scratch.fill(&vec![b'#'; usize::try_from(size).unwrap_or(usize::MAX)])?;
     // A rename in this folder is part of the rehearsal: some file systems write, but do not rename.
     let second = scratch_path(folder)?;
-    fs::rename(&scratch.path, &second).map_err(|source| FileError::from_io("rename a file beside", path, source))?;
+    act(Act::Rename, &second, || fs::rename(&scratch.path, &second))
+        .map_err(|source| FileError::from_io("rename a file beside", path, source))?;
     scratch.path = second;
     scratch.remove()?;
-    platform::sync_folder(folder).map_err(|source| FileError::from_io("sync the folder of", path, source))?;
+    act(Act::SyncFolder, folder, || platform::sync_folder(folder))
+        .map_err(|source| FileError::from_io("sync the folder of", path, source))?;
     Ok(Prepared::of(&target))
 }
 
@@ -104,7 +106,8 @@ impl FileLock {
             return Err(changed());
         }
         scratch.rename_onto(&target.path)?;
-        platform::sync_folder(&target.folder).map_err(io("sync the folder of"))?;
+        act(Act::SyncFolder, &target.folder, || platform::sync_folder(&target.folder))
+            .map_err(io("sync the folder of"))?;
         if let (Some(old), Some(expected)) = (&old, expected)
             && let Some(theirs) = late_write(old, &self.path, expected)?
         {
@@ -159,7 +162,7 @@ impl Scratch {
             let mut options = OpenOptions::new();
             options.write(true).create_new(true);
             platform::private(&mut options);
-            let file = match options.open(&path) {
+            let file = match act(Act::Create, &path, || options.open(&path)) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(FileError::from_io("create a file in", folder, error)),
@@ -193,16 +196,17 @@ impl Scratch {
                 platform::mode(model).unwrap_or(0o600) & 0o777
             }
         };
-        platform::set_mode(&self.file, mode).map_err(|error| self.error("set the mode of", error))
+        act(Act::SetMode, &self.path, || platform::set_mode(&self.file, mode))
+            .map_err(|error| self.error("set the mode of", error))
     }
 
     fn fill(&self, bytes: &[u8]) -> Result<(), FileError> {
-        (&self.file).write_all(bytes).map_err(|error| self.error("write", error))?;
-        self.file.sync_all().map_err(|error| self.error("sync", error))
+        act(Act::Write, &self.path, || (&self.file).write_all(bytes)).map_err(|error| self.error("write", error))?;
+        act(Act::Sync, &self.path, || self.file.sync_all()).map_err(|error| self.error("sync", error))
     }
 
     fn rename_onto(mut self, path: &Path) -> Result<(), FileError> {
-        fs::rename(&self.path, path).map_err(|source| match source.kind() {
+        act(Act::Rename, path, || fs::rename(&self.path, path)).map_err(|source| match source.kind() {
             ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => FileError::MountPoint { path: path.to_owned() },
             _ => FileError::from_io("replace", path, source),
         })?;
@@ -212,7 +216,7 @@ impl Scratch {
 
     fn remove(mut self) -> Result<(), FileError> {
         self.present = false;
-        fs::remove_file(&self.path).map_err(|error| self.error("remove", error))
+        act(Act::Remove, &self.path, || fs::remove_file(&self.path)).map_err(|error| self.error("remove", error))
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> FileError {
@@ -224,7 +228,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // A courtesy to the user: what stays behind in spite of it is swept by the next run.
         if self.present {
-            let _ = fs::remove_file(&self.path);
+            let _ = act(Act::Remove, &self.path, || fs::remove_file(&self.path));
         }
     }
 }
@@ -267,7 +271,7 @@ fn sweep_one(path: &Path) -> io::Result<()> {
     if !platform::same_file(&metadata, &file.metadata()?) || file.try_lock().is_err() {
         return Ok(());
     }
-    fs::remove_file(path)
+    act(Act::Remove, path, || fs::remove_file(path))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::FileError;
 use super::platform::{self, Obstacle};
+use super::{Act, FileError, act};
 
 /// A file to replace: its path without symlinks, its folder, and what stands there now.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Target {
 
     fn resolve(path: &Path) -> Result<Self, FileError> {
         let look = |source| FileError::from_io("look at", path, source);
-        match fs::canonicalize(path) {
+        match act(Act::Resolve, path, || fs::canonicalize(path)) {
             Ok(canonical) => {
                 let metadata = fs::symlink_metadata(&canonical).map_err(look)?;
                 let Some(folder) = canonical.parent().map(Path::to_owned) else {

@@ -220,11 +220,12 @@ impl Driver {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.store.append(id, record, staged.clone()).await {
-                Ok(_) => return Ok(()),
-                // A store that fails may have written all the same (a folder that cannot be synced after the commit).
-                // The same record twice would make the rotation unreadable for ever.
-                Err(_) if self.is_last(id, record).await => return Ok(()),
+            let outcome = match tries {
+                1 => self.store.append(id, record, staged.clone()).await.map(|_| ()),
+                _ => self.append_again(id, record, staged.clone()).await,
+            };
+            match outcome {
+                Ok(()) => return Ok(()),
                 Err(error) if tries >= APPEND_TRIES => return Err(self.journal(id, error)),
                 Err(error) => {
                     tracing::warn!(%id, %error, "the journal could not be written; trying again");
@@ -234,10 +235,14 @@ impl Driver {
         }
     }
 
-    /// Whether the journal already ends with this record.
-    async fn is_last(&self, id: &RotationId, record: &Record) -> bool {
-        let records = self.store.records(id).await;
-        records.is_ok_and(|records| records.last().is_some_and(|(_, last)| last == record))
+    /// A failed append may have been carried out: the sync behind a commit fails, or the answer is lost. A record that
+    /// stood there twice would make the rotation unreadable for good, so nothing is appended before that is known.
+    async fn append_again(&self, id: &RotationId, record: &Record, staged: Option<Stage>) -> Result<(), StoreError> {
+        let last = self.store.entries(Some(id)).await?.pop();
+        if last.is_some_and(|last| last.parse::<Record>().is_ok_and(|last| last == *record)) {
+            return Ok(());
+        }
+        self.store.append(id, record, staged).await.map(|_| ())
     }
 
     async fn wait(&self, until: jiff::Timestamp, stop: &Stop) {

@@ -1,0 +1,525 @@
+//! One run: a world out of its seed, commands with faults about, then a drain without, and the judgement.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use akia_core::journal::{Attribution, Event};
+use akia_core::rotation::{AbortReason, Decision, Pace, Rest, Rotation};
+use akia_core::{ProfileName, RotationId};
+use akia_io::rotate::{Draw, DriveError, Options, Selection, Stop, Watch, lock_user};
+use akia_sandbox::FaultKind;
+use jiff::Timestamp;
+
+use crate::director::{MACHINES, Maker, Tally, USER};
+use crate::judge;
+use crate::plot::{Command, Plot};
+use crate::sabotage::Sabotage;
+use crate::world::{Process, SETTLED, World};
+
+/// Commands after which a world without faults must have come to rest.
+const DRAIN_LIMIT: usize = 14;
+
+/// What came of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) rotations: u64,
+    pub(crate) crashes: u64,
+    pub(crate) faults: Tally,
+    pub(crate) rests: Tally,
+    pub(crate) refusals: Tally,
+    pub(crate) violations: Vec<String>,
+    pub(crate) trace: String,
+    pub(crate) story: Vec<String>,
+}
+
+/// What the person at the machines knows and was told.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Words of errors, in which keys may be named that have to be deleted by hand.
+    pub(crate) errors: Vec<String>,
+    /// Draws of ids so far.
+    draws: u64,
+}
+
+/// Runs a seed in an empty folder.
+pub(crate) async fn run(seed: u64, root: &Path, telling: bool, sabotage: Option<Sabotage>) -> Outcome {
+    // The SDK's jitter and ids come from here.
+    fastrand::seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let plot = Plot::draw(&mut random);
+    let world = World::new(root, seed, &plot, telling);
+    let director = world.director.clone();
+    director.inner().sabotage = sabotage;
+    director.tell(&format!("seed {seed}: {plot:?}"));
+    akia_io::files::faults::meddle(Some(director.clone()));
+    crate::worker::meddle_on_blocking_threads(Some(director.clone())).await;
+    let mut told = Told::default();
+    for command in &plot.commands {
+        let (strikes, faults) = plot.trouble(&mut random);
+        for strike in &strikes {
+            director.tell(&format!("planned {strike:?}"));
+        }
+        director.arm(strikes);
+        for fault in faults {
+            director.tell(&format!("planned {fault:?}"));
+            director.sandbox.inject(fault);
+        }
+        let is_last_of_faults = random.bool();
+        carry_out(&world, &plot, seed, *command, &mut told, &mut random).await;
+        if is_last_of_faults {
+            director.calm();
+        }
+    }
+    director.calm();
+    director.sandbox.advance(SETTLED.unsigned_abs());
+    drain(&world, &plot, &mut told, &mut random).await;
+    let rests = judge::judge(&world, &told).await;
+    crate::worker::meddle_on_blocking_threads(None).await;
+    akia_io::files::faults::meddle(None);
+
+    let mut outcome = Outcome { trace: director.trace(), story: director.story(), ..Outcome::default() };
+    for (action, kind) in director.sandbox.struck() {
+        let _ = action;
+        *outcome.faults.entry(name_of(&kind).to_owned()).or_default() += 1;
+    }
+    let inner = director.inner();
+    for (kind, count) in &inner.faults {
+        *outcome.faults.entry(kind.clone()).or_default() += count;
+    }
+    outcome.crashes = inner.crashes;
+    outcome.violations.clone_from(&inner.violations);
+    for rest in rests {
+        outcome.rotations += 1;
+        *outcome.rests.entry(rest).or_default() += 1;
+    }
+    for error in &told.errors {
+        let word: String = error.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        *outcome.refusals.entry(word).or_default() += 1;
+    }
+    outcome
+}
+
+async fn carry_out(
+    world: &World,
+    plot: &Plot,
+    seed: u64,
+    command: Command,
+    told: &mut Told,
+    random: &mut fastrand::Rng,
+) {
+    let director = &world.director;
+    director.tell(&format!("== {command:?}"));
+    match command {
+        Command::Rotate => {
+            told.draws += 1;
+            let draw = Draw::seeded(seed.wrapping_mul(101).wrapping_add(told.draws));
+            let error = director.process(0, rotate(world, plot, 0, &draw)).await.flatten();
+            told.errors.extend(error);
+        }
+        Command::RotateOnBoth => {
+            told.draws += 2;
+            let draws = [0, 1].map(|one| Draw::seeded(seed.wrapping_mul(101).wrapping_add(told.draws + one * 50)));
+            let (first, second) = futures_util::future::join(
+                director.process(0, rotate(world, plot, 0, &draws[0])),
+                director.process(1, rotate(world, plot, 1, &draws[1])),
+            )
+            .await;
+            told.errors.extend(first.flatten().into_iter().chain(second.flatten()));
+        }
+        Command::Resume => {
+            let decide = random.bool();
+            let picks = random.u64(..);
+            let error = director.process(0, resume(world, 0, decide, picks)).await.flatten();
+            told.errors.extend(error);
+        }
+        Command::Undo => {
+            let error = director.process(0, undo(world, 0)).await.flatten();
+            told.errors.extend(error);
+        }
+        Command::Retire => {
+            let waive = random.bool();
+            let error = director.process(0, retire(world, 0, waive)).await.flatten();
+            told.errors.extend(error);
+        }
+        Command::Wait { seconds } => director.sandbox.advance(std::time::Duration::from_secs(seconds)),
+    }
+    // What a process has left open on another thread must not reach into the next one.
+    tokio::task::yield_now().await;
+}
+
+/// What the person does until everything is at rest.
+async fn drain(world: &World, plot: &Plot, told: &mut Told, random: &mut fastrand::Rng) {
+    let director = &world.director;
+    for machine in 0..director.machines() {
+        let mut waited = false;
+        for round in 0..=DRAIN_LIMIT {
+            let Some(open) = director.process(machine, open_rotations(world, machine)).await else { continue };
+            let open = match open {
+                Ok(open) => open,
+                Err(error) => {
+                    director.violate(format!("machine {machine}: the journal cannot be read: {error}"));
+                    break;
+                }
+            };
+            if open == Open::Nothing || (open == Open::InGrace && (waited || !plot.waits_out_grace)) {
+                break;
+            }
+            if round == DRAIN_LIMIT {
+                let meddled = director.is_meddled(machine);
+                if !meddled {
+                    director.violate(format!("machine {machine} never comes to rest: {open:?}"));
+                }
+                break;
+            }
+            director.tell(&format!("== drain: {open:?}"));
+            let error = if open == Open::InGrace {
+                waited = true;
+                director.sandbox.advance(std::time::Duration::from_secs(8 * 86_400));
+                director.process(machine, retire(world, machine, false)).await.flatten()
+            } else {
+                director.process(machine, resume(world, machine, true, random.u64(..))).await.flatten()
+            };
+            told.errors.extend(error);
+        }
+    }
+    director.sandbox.advance(SETTLED.unsigned_abs());
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    InGrace,
+    Unfinished { words: String },
+}
+
+/// What `akia resume` and `akia retire` would find to do.
+async fn open_rotations(world: &World, machine: usize) -> Result<Open, String> {
+    let process = world.process(machine).await?;
+    let now = world.now();
+    let mut open = Open::Nothing;
+    for rotation in all(&process).await? {
+        match rotation.rest(now) {
+            _ if rotation.is_out_of_grace(now) => open = Open::InGrace,
+            Rest::InGrace { .. } | Rest::Undone { .. } => open = Open::InGrace,
+            rest if rotation.is_to_be_resumed(now) => return Ok(Open::Unfinished { words: format!("{rest:?}") }),
+            _ => {}
+        }
+    }
+    Ok(open)
+}
+
+pub(crate) async fn all(process: &Process) -> Result<Vec<Rotation>, String> {
+    let store = &process.driver.store;
+    let mut rotations = Vec::new();
+    for summary in store.rotations().await.map_err(|error| error.to_string())? {
+        rotations.push(process.driver.load(&summary.rotation).await.map_err(|error| error.to_string())?);
+    }
+    Ok(rotations)
+}
+
+/// `akia rotate`. Words where it could not.
+async fn rotate(world: &World, plot: &Plot, machine: usize, draw: &Draw) -> Option<String> {
+    let process = match world.process(machine).await {
+        Ok(process) => process,
+        Err(error) => return tell(world, format!("NotStarted {error}")),
+    };
+    let options = Options {
+        retirement: plot.retirement,
+        grace: plot.grace,
+        older_than: None,
+        make_room: if plot.names_other_key {
+            world.other.iter().map(|key| key.parse().unwrap()).collect()
+        } else {
+            Vec::new()
+        },
+        region: None,
+        without_evidence: plot.without_evidence,
+        pace: Pace::default(),
+    };
+    let selection = if plot.is_admin {
+        Selection::User { user: USER.parse().unwrap(), signer: "boss".parse().unwrap() }
+    } else {
+        Selection::Profiles(vec!["a".parse::<ProfileName>().unwrap()])
+    };
+    let driver = &process.driver;
+    let prepared = driver.prepare(&process.files, &process.state, &selection, &options, draw).await;
+    if let Some(refused) = prepared.refused.into_iter().next() {
+        return tell(world, format!("{:?}", refused.refusal));
+    }
+    let one = prepared.rotations.into_iter().next()?;
+    let _lock = one.lock;
+    if let Some(earlier) = &one.retire_first {
+        let mut rotation = match driver.load(earlier).await {
+            Ok(rotation) => rotation,
+            Err(error) => return told_of(world, &error),
+        };
+        if let Err(error) = driver.record(&mut rotation, Event::Resumed, None, &Silent).await {
+            return told_of(world, &error);
+        }
+        if let Err(error) = driver.run(&mut rotation, &never(), &Silent).await {
+            return told_of(world, &error);
+        }
+    }
+    let mut rotation = match driver.begin(one.plan, &one.displaced_secret, &Silent).await {
+        Ok(rotation) => rotation,
+        Err(error) => return told_of(world, &error),
+    };
+    finish(world, &process, &mut rotation).await
+}
+
+/// Drives a rotation until it rests.
+async fn finish(world: &World, process: &Process, rotation: &mut Rotation) -> Option<String> {
+    match process.driver.run(rotation, &never(), &Silent).await {
+        Ok(rest) => {
+            world.director.tell(&format!("  rests: {rest:?}"));
+            None
+        }
+        Err(error) => told_of(world, &error),
+    }
+}
+
+/// `akia resume`, with the person's decisions where somebody is there to decide.
+async fn resume(world: &World, machine: usize, decide: bool, picks: u64) -> Option<String> {
+    let process = match world.process(machine).await {
+        Ok(process) => process,
+        Err(error) => return tell(world, format!("NotStarted {error}")),
+    };
+    let now = world.now();
+    let rotations = match all(&process).await {
+        Ok(rotations) => rotations,
+        Err(error) => return tell(world, format!("Unreadable {error}")),
+    };
+    let mut said = None;
+    for rotation in rotations {
+        if !rotation.is_to_be_resumed(now) {
+            continue;
+        }
+        let id = rotation.plan().id.clone();
+        said = resume_one(world, &process, machine, &id, decide, picks).await.or(said);
+    }
+    said
+}
+
+async fn resume_one(
+    world: &World,
+    process: &Process,
+    machine: usize,
+    id: &RotationId,
+    decide: bool,
+    picks: u64,
+) -> Option<String> {
+    let driver = &process.driver;
+    let mut rotation = match driver.load(id).await {
+        Ok(rotation) => rotation,
+        Err(error) => return told_of(world, &error),
+    };
+    let _lock = match lock_user(&process.state, &rotation.plan().identity) {
+        Ok(lock) => lock,
+        Err(error) => return tell(world, format!("Locked {error}")),
+    };
+    let now = world.now();
+    let before = rotation.rest(now);
+    if let Err(error) = driver.record(&mut rotation, Event::Resumed, None, &Silent).await {
+        return told_of(world, &error);
+    }
+    if decide {
+        for event in decisions(world, process, machine, &rotation, &before, picks).await {
+            world.director.tell(&format!("  the person says: {event:?}"));
+            match driver.record(&mut rotation, event, None, &Silent).await {
+                Ok(()) => {}
+                // The CLI tries it out before it asks for it.
+                Err(DriveError::Illegal { .. }) => world.director.tell("  which cannot be"),
+                Err(error) => return told_of(world, &error),
+            }
+        }
+    }
+    finish(world, process, &mut rotation).await
+}
+
+/// What a person who knows the truth says.
+async fn decisions(
+    world: &World,
+    process: &Process,
+    machine: usize,
+    rotation: &Rotation,
+    rest: &Rest,
+    picks: u64,
+) -> Vec<Event> {
+    let director = &world.director;
+    director.note_keys(Maker::Machine(0));
+    match rest {
+        Rest::Undecided { decision: Decision::Orphans { keys } } => {
+            let inner = director.inner();
+            let ours = keys.iter().find(|key| inner.makers.get(key.as_str()) == Some(&Maker::Machine(machine)));
+            match ours {
+                Some(key) => vec![Event::OrphanAttributed { key: key.clone(), evidence: Attribution::Person }],
+                None => vec![Event::OrphanDisowned],
+            }
+        }
+        Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
+            if picks.is_multiple_of(3) {
+                vec![Event::UndoRequested]
+            } else {
+                vec![Event::EvidenceWaived]
+            }
+        }
+        Rest::Interrupted { .. } => {
+            let mut events = Vec::new();
+            for place in rotation.open_places() {
+                // `akia resume --leave`: only what holds no key of the rotation.
+                let held = process.driver.places.read(&rotation.plan().places[place]).await;
+                let is_foreign = match held {
+                    Ok(None) => true,
+                    Ok(Some(pair)) => pair.id != rotation.plan().displaced && rotation.new_key() != Some(&pair.id),
+                    Err(_) => false,
+                };
+                if is_foreign {
+                    events.push(Event::PlaceLeft { place });
+                }
+            }
+            if events.is_empty() && picks.is_multiple_of(4) {
+                events.push(Event::UndoRequested);
+            } else if !events.is_empty() && events.len() == rotation.plan().places.len() {
+                events.insert(0, Event::UndoRequested);
+            }
+            events
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `akia undo` of the latest rotation.
+async fn undo(world: &World, machine: usize) -> Option<String> {
+    let process = match world.process(machine).await {
+        Ok(process) => process,
+        Err(error) => return tell(world, format!("NotStarted {error}")),
+    };
+    let driver = &process.driver;
+    let mut rotation = match all(&process).await {
+        Ok(mut rotations) => rotations.pop()?,
+        Err(error) => return tell(world, format!("Unreadable {error}")),
+    };
+    let _lock = match lock_user(&process.state, &rotation.plan().identity) {
+        Ok(lock) => lock,
+        Err(error) => return tell(world, format!("Locked {error}")),
+    };
+    let event = if rotation.is_being_undone() { Event::Resumed } else { Event::UndoRequested };
+    match driver.record(&mut rotation, event, None, &Silent).await {
+        Ok(()) => finish(world, &process, &mut rotation).await,
+        Err(DriveError::Illegal { .. }) => tell(world, "CannotBeUndone".to_owned()),
+        Err(error) => told_of(world, &error),
+    }
+}
+
+/// `akia retire`, or `akia retire ID --now`.
+async fn retire(world: &World, machine: usize, waive: bool) -> Option<String> {
+    let process = match world.process(machine).await {
+        Ok(process) => process,
+        Err(error) => return tell(world, format!("NotStarted {error}")),
+    };
+    let driver = &process.driver;
+    let rotations = match all(&process).await {
+        Ok(rotations) => rotations,
+        Err(error) => return tell(world, format!("Unreadable {error}")),
+    };
+    let now = world.now();
+    let mut said = None;
+    for mut rotation in rotations {
+        let is_in_grace = matches!(rotation.rest(now), Rest::InGrace { .. } | Rest::Undone { .. });
+        if !(rotation.is_out_of_grace(now) || waive && is_in_grace) {
+            continue;
+        }
+        let Ok(_lock) = lock_user(&process.state, &rotation.plan().identity) else { continue };
+        if let Err(error) = driver.record(&mut rotation, Event::Resumed, None, &Silent).await {
+            return told_of(world, &error);
+        }
+        if !rotation.is_out_of_grace(now)
+            && let Err(error) = driver.record(&mut rotation, Event::GraceWaived, None, &Silent).await
+        {
+            return told_of(world, &error);
+        }
+        said = finish(world, &process, &mut rotation).await.or(said);
+    }
+    said
+}
+
+fn tell(world: &World, words: String) -> Option<String> {
+    world.director.tell(&format!("  said: {words}"));
+    Some(words)
+}
+
+/// An error of the driver. Two of them no run may ever see.
+fn told_of(world: &World, error: &DriveError) -> Option<String> {
+    if let DriveError::Illegal { .. } | DriveError::Endless { .. } = error {
+        world.director.violate(error.to_string());
+    }
+    let name = match error {
+        DriveError::Journal { .. } => "Journal",
+        DriveError::Seal { .. } => "Seal",
+        DriveError::Illegal { .. } => "Illegal",
+        DriveError::NotStaged { .. } => "NotStaged",
+        DriveError::Endless { .. } => "Endless",
+    };
+    tell(world, format!("{name} {error}"))
+}
+
+fn never() -> Stop {
+    Stop::new().1
+}
+
+/// How a rotation rests, in a word.
+pub(crate) fn word_of(rest: &Rest) -> String {
+    let word = match rest {
+        Rest::Busy => "busy",
+        Rest::Retired => "retired",
+        Rest::Kept => "kept",
+        Rest::InGrace { .. } => "in grace",
+        Rest::Undone { .. } => "undone",
+        Rest::UndoneAndClean => "undone and clean",
+        Rest::Aborted { why } => match why {
+            AbortReason::CreateRefused { .. } => "given up: create refused",
+            AbortReason::CreateUnanswered => "given up: create unanswered",
+            AbortReason::NoRoom => "given up: no room",
+            AbortReason::SecretLost { .. } => "given up: secret lost",
+            AbortReason::NeverProven { .. } => "given up: never proven",
+            AbortReason::Rival { .. } => "given up: rival",
+            AbortReason::Undone => "given up: undone",
+        },
+        Rest::Undecided { .. } => "undecided",
+        Rest::Interrupted { .. } => "interrupted",
+    };
+    word.to_owned()
+}
+
+fn name_of(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::LostAnswerBeforeCommit => "aws: answer lost before commit",
+        FaultKind::LostAnswerAfterCommit => "aws: answer lost after commit",
+        FaultKind::DelayedCommit(_) => "aws: commit delayed",
+        FaultKind::TruncatedAnswer => "aws: answer truncated",
+        FaultKind::Throttle => "aws: throttled",
+        FaultKind::ServerError { committed: true, .. } => "aws: 5xx after commit",
+        FaultKind::ServerError { committed: false, .. } => "aws: 5xx before commit",
+        FaultKind::Slow(_) => "aws: slow",
+        FaultKind::InvalidClientTokenId => "aws: InvalidClientTokenId",
+        FaultKind::AccessDenied => "aws: access denied",
+        FaultKind::Refuse { .. } => "aws: refused",
+        FaultKind::Garbage(_) => "aws: garbage",
+    }
+}
+
+/// Watches and does nothing.
+struct Silent;
+
+impl Watch for Silent {
+    fn recorded(&self, _: &Rotation, _: &akia_core::journal::Record) {}
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Keys that some text names.
+pub(crate) fn keys_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| word.len() == 20 && word.starts_with("AKIA")).map(str::to_owned).collect()
+}
+
+const _: () = assert!(MACHINES == 2, "the director gives the turn to the other of two");

@@ -1,0 +1,20 @@
+//! `cargo xtask prove`, the simulation: `akia-prove`, built optimised with every assertion in it.
+
+use crate::command::{cargo, run};
+
+/// Runs in CI: what two processors do in about five minutes.
+pub(crate) const RUNS: u64 = 20_000;
+/// Runs with `--deep`: hours.
+const DEEP_RUNS: u64 = 10_000_000;
+
+/// Simulates rotations from `seed` on; a `story` is told of the first one only.
+pub(crate) fn simulate(runs: Option<u64>, seed: u64, story: bool, deep: bool) -> Result<(), String> {
+    let runs = runs.unwrap_or(if deep { DEEP_RUNS } else { RUNS });
+    let mut prove =
+        cargo(&["run", "--quiet", "--profile", "prove", "--locked", "--package", "akia-prove", "--", "--runs"]);
+    prove.args([runs.to_string(), "--seed".to_owned(), seed.to_string()]);
+    if story {
+        prove.arg("--story");
+    }
+    run(&mut prove)
+}
