@@ -22,6 +22,7 @@ macro_rules! on_every_backend {
 }
 
 mod bad_input;
+mod broken_journal;
 mod contract;
 mod ground;
 mod hand;
