@@ -146,7 +146,7 @@ pub fn overall(codes: &[Exit]) -> Exit {
         None => Exit::Done,
         // Somebody has to run `akia resume`, whatever else was done.
         Some(Exit::Interrupted) => Exit::Interrupted,
-        Some(_) if done => Exit::Partly,
+        Some(_) if done || codes.contains(&Exit::Partly) => Exit::Partly,
         Some(code) => code,
     }
 }
@@ -260,7 +260,7 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
         Rest::InGrace { until } => format!("done: old key inactive, deletable from {}", day(*until)),
         Rest::Undone { until } => format!("undone: new key inactive, deletable from {}", day(*until)),
         Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
-        Rest::Aborted { why } => format!("given up: {}; nothing was changed", abort_words(why)),
+        Rest::Aborted { why } => format!("given up: {}; {}", abort_words(why), changed_words(rotation.plan(), why)),
         Rest::Undecided { decision } => match decision {
             Decision::Orphans { keys } => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
@@ -278,6 +278,26 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
             Decision::Reactivated => format!("somebody activated the old key {displaced} again; it is not deleted"),
         },
         Rest::Interrupted { error } => format!("interrupted: {error}"),
+    }
+}
+
+/// What a rotation that was given up has changed. Room is made before a create request is sent; only one that a person
+/// took back may have stood before that.
+fn changed_words(plan: &Plan, why: &AbortReason) -> String {
+    match (&plan.make_room, why) {
+        (None, _) => "nothing was changed".to_owned(),
+        (Some(key), AbortReason::Undone) => {
+            format!("nothing was changed, but that {key} may have been deleted to make room")
+        }
+        (
+            Some(key),
+            AbortReason::CreateRefused { .. }
+            | AbortReason::CreateUnanswered
+            | AbortReason::NoRoom
+            | AbortReason::SecretLost { .. }
+            | AbortReason::NeverProven { .. }
+            | AbortReason::Rival { .. },
+        ) => format!("{key} was deleted to make room, as asked; nothing else was changed"),
     }
 }
 
@@ -363,6 +383,8 @@ fn exit_of(one: &Ended) -> Exit {
         Err(_) | Ok(Rest::Busy | Rest::Interrupted { .. }) => Exit::Interrupted,
         Ok(Rest::Undecided { .. }) => Exit::Decision,
         Ok(Rest::Aborted { why: AbortReason::Undone }) => Exit::Done,
+        // A key is deleted, and there is no new one for it.
+        Ok(Rest::Aborted { .. }) if one.rotation.plan().make_room.is_some() => Exit::Partly,
         Ok(Rest::Aborted { .. }) => Exit::Failed,
         Ok(Rest::Retired | Rest::Kept | Rest::InGrace { .. } | Rest::Undone { .. } | Rest::UndoneAndClean) => {
             Exit::Done

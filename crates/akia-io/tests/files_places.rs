@@ -12,7 +12,7 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
 use akia_io::files::FileError;
 use akia_io::keychain::{Keychain, NoKeychain};
-use akia_io::place::{KeyPair, PlaceError, Places, account_of, registry};
+use akia_io::place::{KeyPair, PlaceError, Places, account_of};
 use akia_io::state::StateFolder;
 
 /// Key number `n`, of the documentation's form.
@@ -66,17 +66,6 @@ impl Fixture {
 
 fn keychain_place() -> Place {
     Place::Keychain { profile: "work".parse().unwrap() }
-}
-
-#[test]
-fn every_place_is_served_by_exactly_one_kind() {
-    let fixture = Fixture::new("");
-    for (place, name) in [(fixture.profile("a"), "profile"), (keychain_place(), "keychain")] {
-        let serving: Vec<_> = registry().iter().filter(|kind| kind.serves(&place)).map(|kind| kind.name()).collect();
-        assert_eq!(serving, [name]);
-        // The name is also the tag in the plan's JSON.
-        assert_eq!(serde_json::to_value(&place).unwrap()["kind"], name);
-    }
 }
 
 #[tokio::test]

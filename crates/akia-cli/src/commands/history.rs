@@ -1,9 +1,11 @@
 //! `akia history`: what the journal knows.
 
-use akia_core::RotationId;
+use std::collections::HashMap;
+
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{Rest, Rotation};
-use akia_io::store::{Hash, Head, SharedStore, StoreError};
+use akia_core::{AccessKeyId, RotationId};
+use akia_io::store::{Entry, Hash, Head, SharedStore, StoreError};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -14,6 +16,7 @@ use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row};
+use crate::rotations::Known;
 use crate::workbench;
 
 /// Show what akia did: rotations, their steps, and whether the journal was tampered with
@@ -107,9 +110,9 @@ async fn list(context: &Context, journal: Option<SharedStore>, args: &ListArgs) 
         context.print(&report)?;
         return Ok(Exit::Done);
     };
-    for summary in journal.rotations().await.map_err(unreadable)?.into_iter().rev() {
-        let records = journal.records(&summary.rotation).await.map_err(unreadable)?;
-        let rotation = replay(&summary.rotation, &records)?;
+    let known = Known::of_store(&*journal).await?;
+    let made = made_keys(&journal.entries(None).await.map_err(unreadable)?);
+    for rotation in known.rotations().rev() {
         let plan = rotation.plan();
         let is_old = args.since.is_some_and(|since| now.duration_since(plan.planned_at) > since);
         let is_other = !wanted.is_empty() && plan.places.iter().all(|place| !wanted.contains(place.profile()));
@@ -123,15 +126,18 @@ async fn list(context: &Context, journal: Option<SharedStore>, args: &ListArgs) 
             Cell::text(plan.identity.user_name()),
             Cell::list(drive::profiles_of(plan)),
             Cell::text(&plan.displaced),
-            Cell::maybe(new_key(&records)),
-            Cell::text(rotation_state(&rotation, now)),
+            Cell::maybe(made.get(&plan.id)),
+            Cell::text(rotation_state(rotation, now)),
         ]);
         row.details.insert("account".into(), json!(plan.identity.account()));
         row.details.insert("rest".into(), json!(drive::rest_code(&rest)));
         report.push(row);
     }
     context.print(&report)?;
-    Ok(Exit::Done)
+    for broken in known.broken() {
+        context.say(&format!("note: {broken}; {}", broken.hint()));
+    }
+    Ok(if known.broken().next().is_some() { Exit::Partly } else { Exit::Done })
 }
 
 async fn show(context: &Context, journal: Option<SharedStore>, id: &RotationId) -> Result<Exit, CommandError> {
@@ -198,12 +204,13 @@ fn replay(id: &RotationId, records: &[(u64, Record)]) -> Result<Rotation, Comman
         .map_err(|illegal| CommandError::failed(format_args!("rotation {id}: {illegal}")).next("akia history verify"))
 }
 
-/// The key that the rotation made, also when it is over.
-fn new_key(records: &[(u64, Record)]) -> Option<&akia_core::AccessKeyId> {
-    records.iter().rev().find_map(|(_, record)| match &record.event {
-        Event::KeyCreated { key } => Some(key),
+/// The key that each rotation made last, also when the rotation is over.
+fn made_keys(entries: &[Entry]) -> HashMap<RotationId, AccessKeyId> {
+    let made = |entry: &Entry| match entry.parse::<Record>().ok()?.event {
+        Event::KeyCreated { key } => Some((entry.rotation.clone(), key)),
         _ => None,
-    })
+    };
+    entries.iter().filter_map(made).collect()
 }
 
 fn rotation_state(rotation: &Rotation, now: jiff::Timestamp) -> String {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::rotations::{self, Locked};
+use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 use crate::{endpoints, prompt};
 
@@ -59,13 +59,23 @@ pub struct ResumeArgs {
 pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, CommandError> {
     let bench = Workbench::open(context).await?;
     let now = context.started_at;
-    let chosen: Vec<Rotation> = match &args.rotation {
-        Some(id) => vec![rotations::load(&bench, id).await?],
-        None => rotations::all(&bench).await?.into_iter().filter(|rotation| rotation.is_to_be_resumed(now)).collect(),
+    let known = Known::of_bench(&bench).await?;
+    let mut locks = Locks::default();
+    let chosen = match &args.rotation {
+        Some(id) => vec![known.find(id)?],
+        None => known.choose(context, |rotation| is_unfinished(rotation, now)),
     };
+    // A rotation that cannot be read may be unfinished.
+    let refused: Vec<Exit> = match &args.rotation {
+        Some(_) => Vec::new(),
+        None => known.broken().filter(|broken| broken.plan.is_some()).map(|_| Exit::Failed).collect(),
+    };
+    if args.rotation.is_none() && !args.consent.dry_run {
+        rotations::wipe_leftovers(context, &bench, &known, &mut locks).await;
+    }
     if chosen.is_empty() {
         context.say("no rotation is unfinished");
-        return drive::report(context, "resume", &[], &[]);
+        return drive::report(context, "resume", &[], &refused);
     }
     for rotation in &chosen {
         context.say(&format!("resume  {}", rotations::describe(rotation, now)));
@@ -79,10 +89,8 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
         return Ok(Exit::Done);
     }
     let mut ready = Vec::new();
-    let mut locks = Vec::new();
     for rotation in chosen {
-        let Locked { mut rotation, lock } = rotations::lock(&bench, rotation).await?;
-        locks.push(lock);
+        let mut rotation = locks.lock(&bench, &rotation).await?;
         if rotation.is_over() {
             continue;
         }
@@ -99,7 +107,23 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     }
     let ended = drive::drive(context, &bench.driver, ready).await;
     drop(locks);
-    drive::report(context, "resume", &ended, &[])
+    drive::report(context, "resume", &ended, &refused)
+}
+
+/// Whether a run has left something to do or to decide. Waiting out a grace is neither, nor waiting for `akia retire`
+/// after it; but a key that was to be deleted without a grace should be gone.
+fn is_unfinished(rotation: &Rotation, now: jiff::Timestamp) -> bool {
+    match rotation.rest(now) {
+        Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
+        Rest::Busy | Rest::Undone { .. } if rotation.is_out_of_grace(now) => rotation.is_without_grace(),
+        Rest::Busy => true,
+        Rest::Retired
+        | Rest::Kept
+        | Rest::InGrace { .. }
+        | Rest::Undone { .. }
+        | Rest::UndoneAndClean
+        | Rest::Aborted { .. } => false,
+    }
 }
 
 /// A flag that answers a question which nobody asks is a mistake, and is refused before anything is done.

@@ -10,13 +10,13 @@ use crate::context::Context;
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::rotations::{self, Locked};
+use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 use crate::{aws_cli, endpoints, prompt};
 
 /// Delete old keys whose grace period is over
 ///
-/// Each key is read again right before it is deleted; one that was activated or used in the meantime is left alone and
+/// Each key is read again right before it is deleted; one that somebody has activated in the meantime is left alone and
 /// reported. A deleted key cannot be brought back.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
@@ -45,21 +45,25 @@ pub struct RetireArgs {
 pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, CommandError> {
     let bench = Workbench::open(context).await?;
     let now = context.started_at;
-    let mut chosen = Vec::new();
+    let known = Known::of_bench(&bench).await?;
+    let (mut chosen, mut locks) = (Vec::new(), Locks::default());
     if args.rotations.is_empty() {
-        chosen.extend(rotations::all(&bench).await?.into_iter().filter(|rotation| rotation.is_out_of_grace(now)));
+        chosen.extend(known.choose(context, |rotation| rotation.is_out_of_grace(now)));
+        if !args.consent.dry_run {
+            rotations::wipe_leftovers(context, &bench, &known, &mut locks).await;
+        }
     }
     let named: std::collections::BTreeSet<&RotationId> = args.rotations.iter().collect();
     for id in named {
-        let rotation = rotations::load(&bench, id).await?;
+        let rotation = known.find(id)?;
         check(&rotation, args.now, now)?;
         chosen.push(rotation);
     }
     if chosen.is_empty() {
         context.say("no old key has outlived its grace period");
-        for rotation in rotations::all(&bench).await? {
+        for rotation in known.rotations() {
             if let Rest::InGrace { .. } | Rest::Undone { .. } = rotation.rest(now) {
-                context.say(&format!("waits   {}", rotations::describe(&rotation, now)));
+                context.say(&format!("waits   {}", rotations::describe(rotation, now)));
             }
         }
         return drive::report(context, "retire", &[], &[]);
@@ -76,11 +80,10 @@ pub(crate) async fn run(context: &Context, args: RetireArgs) -> Result<Exit, Com
         return Ok(Exit::Done);
     }
     prompt::confirm(context, args.consent.yes, "Delete for good? There is no undo after that.")?;
-    let (mut ready, mut locks) = (Vec::new(), Vec::new());
+    let mut ready = Vec::new();
     for rotation in chosen {
         let consented = rotation.key_in_grace().cloned();
-        let Locked { mut rotation, lock } = rotations::lock(&bench, rotation).await?;
-        locks.push(lock);
+        let mut rotation = locks.lock(&bench, &rotation).await?;
         // The question may have stood for an hour: an undo meanwhile has put another key into its grace.
         if rotation.key_in_grace() != consented.as_ref() {
             let id = &rotation.plan().id;

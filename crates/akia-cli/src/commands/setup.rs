@@ -31,6 +31,10 @@ use crate::{endpoints, prompt, workbench};
 /// key is refused, and so are temporary credentials. Without --from-csv, --from-profile and --create, akia asks for the
 /// key without showing the secret; where standard input is no terminal, it reads two lines: id, secret. --region is
 /// written to the profile; with --create, --profile names who signs.
+///
+/// With --create, AWS tells the new secret once. akia deletes the key again if it cannot be written, and ends only after
+/// that if it is told to. If it is killed outright (kill -9, a power cut) in between, a key is left whose secret nobody
+/// has: `akia key list` shows it as never used and in no profile. Delete it, and run the command again.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
     ("akia setup", "ask for the key of the default profile"),

@@ -19,7 +19,8 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::holdings;
 use crate::output::{Format, age};
-use crate::{aws_cli, rotations, workbench};
+use crate::rotations::Known;
+use crate::{aws_cli, workbench};
 
 /// Show every profile: kind, account, user, key, age, last use, and what is due
 ///
@@ -54,8 +55,8 @@ pub struct StatusArgs {
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<Exit, CommandError> {
     let files = context.aws_files()?;
     let selected = selected(context, &files)?;
-    let (rotations, journal_error) = match rotations::of_journal(context).await {
-        Ok(rotations) => (rotations, None),
+    let (rotations, journal_error) = match Known::of_journal(context).await {
+        Ok(known) => known.shown(),
         Err(error) => (Vec::new(), Some(error)),
     };
     let answers = if args.offline { BTreeMap::new() } else { ask(context, &files, &selected).await? };

@@ -2,7 +2,8 @@
 
 use akia_core::RotationId;
 use akia_core::journal::{Event, Record};
-use akia_core::rotation::{Rest, Rotation};
+use akia_core::rotation::{Plan, Rest, Rotation};
+use akia_io::rotate::Broken;
 use clap::Args;
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use crate::context::{Context, Selection};
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::rotations::{self, Locked};
+use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 use crate::{aws_cli, endpoints, prompt};
 
@@ -42,11 +43,11 @@ pub struct UndoArgs {
 pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, CommandError> {
     let bench = Workbench::open(context).await?;
     let now = context.started_at;
-    let (mut chosen, mut locks) = (Vec::new(), Vec::new());
-    for rotation in choose(context, &bench, &args).await? {
-        let Locked { rotation, lock } = rotations::lock(&bench, rotation).await?;
-        locks.push(lock);
-        chosen.push(rotation);
+    let known = Known::of_bench(&bench).await?;
+    let (mut chosen, mut locks) = (Vec::new(), Locks::default());
+    let (wanted, refused) = choose(context, &known, &args)?;
+    for rotation in wanted {
+        chosen.push(locks.lock(&bench, &rotation).await?);
     }
     let (possible, impossible): (Vec<Rotation>, Vec<Rotation>) =
         chosen.into_iter().partition(|rotation| can_be_undone(rotation, now));
@@ -78,39 +79,64 @@ pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, Comma
     }
     let ended = drive::drive(context, &bench.driver, ready).await;
     drop(locks);
-    drive::report(context, "undo", &ended, &[])
+    drive::report(context, "undo", &ended, &refused)
 }
 
-/// The rotation that was named; or the latest of the profiles that were; or all of the latest run.
-async fn choose(context: &Context, bench: &Workbench, args: &UndoArgs) -> Result<Vec<Rotation>, CommandError> {
+/// The rotation that was named; or the latest of the profiles that were; or all of the latest run, and the codes of
+/// those of it that cannot be. One that cannot be read is never passed over for an older one.
+fn choose(context: &Context, known: &Known, args: &UndoArgs) -> Result<(Vec<Rotation>, Vec<Exit>), CommandError> {
     if let Some(id) = &args.rotation {
-        return Ok(vec![rotations::load(bench, id).await?]);
+        return Ok((vec![known.find(id)?], Vec::new()));
     }
-    let mut all = rotations::all(bench).await?;
-    let chosen = match context.selection(false)? {
+    match context.selection(false)? {
         Selection::Named(names) => {
             let mut chosen: Vec<Rotation> = Vec::new();
             for name in names {
-                let is_of = |rotation: &Rotation| rotation.plan().places.iter().any(|place| *place.profile() == name);
-                let Some(at) = all.iter().rposition(is_of) else {
-                    if chosen.iter().any(is_of) {
-                        continue;
+                let is_of = |plan: &Plan| plan.places.iter().any(|place| *place.profile() == name);
+                if chosen.iter().any(|rotation| is_of(rotation.plan())) {
+                    continue;
+                }
+                let latest = known.entries().iter().rev().find(|entry| plan_of(entry).is_some_and(is_of));
+                match latest {
+                    Some(Ok(rotation)) => chosen.push(known.find(&rotation.plan().id)?),
+                    Some(Err(broken)) => return Err(rotations::unreadable(broken)),
+                    None => {
+                        let what = format!("the journal has no rotation of profile \"{name}\"");
+                        return Err(CommandError::failed(what).next("akia history"));
                     }
-                    let what = format!("the journal has no rotation of profile \"{name}\"");
-                    return Err(CommandError::failed(what).next("akia history"));
-                };
-                chosen.push(all.remove(at));
+                }
             }
-            chosen
+            Ok((chosen, Vec::new()))
         }
         Selection::All | Selection::One(_) => {
-            let Some(run) = all.last().map(|latest| latest.plan().run.clone()) else {
-                return Err(CommandError::failed("the journal has no rotation").next("akia history"));
+            let run = match known.entries().last() {
+                None => return Err(CommandError::failed("the journal has no rotation").next("akia history")),
+                Some(latest) => plan_of(latest).map(|plan| plan.run.clone()),
             };
-            all.into_iter().filter(|rotation| rotation.plan().run == run).collect()
+            // Where the plan of the latest cannot be read, nobody knows its run: then none is taken for it.
+            let of_run = |entry: &&Result<Rotation, Broken>| plan_of(entry).map(|plan| &plan.run) == run.as_ref();
+            let broken: Vec<&Broken> =
+                known.entries().iter().filter(of_run).filter_map(|entry| entry.as_ref().err()).collect();
+            let chosen = match &run {
+                Some(run) => known.choose(context, |rotation| rotation.plan().run == *run),
+                None => Vec::new(),
+            };
+            match broken.first() {
+                Some(one) if chosen.is_empty() => {
+                    let error = rotations::unreadable(one);
+                    Err(error.next("or name the rotation to take back: akia history, akia undo ROTATION-ID"))
+                }
+                _ => Ok((chosen, broken.iter().map(|_| Exit::Failed).collect())),
+            }
         }
-    };
-    Ok(chosen)
+    }
+}
+
+fn plan_of(entry: &Result<Rotation, Broken>) -> Option<&Plan> {
+    match entry {
+        Ok(rotation) => Some(rotation.plan()),
+        Err(broken) => broken.plan.as_deref(),
+    }
 }
 
 fn can_be_undone(rotation: &Rotation, now: Timestamp) -> bool {

@@ -4,7 +4,7 @@
 //! answer somebody may have used, activated or deleted the key.
 
 use akia_core::cheatsheet::Operation;
-use akia_core::rotation::{Hold, Rotation};
+use akia_core::rotation::Hold;
 use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, UserName};
 use akia_io::aws::{AwsError, KeyChange};
 
@@ -17,8 +17,9 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row, Tone, age};
+use crate::rotations::Known;
 use crate::signing::{self, Mfa};
-use crate::{aws_cli, rotations, workbench};
+use crate::{aws_cli, workbench};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +145,19 @@ async fn look(
     };
     let key = keys.remove(at);
     if !change.act.is_done(key.status) {
-        refuse_held(context, change, &rotations::of_journal(context).await?)?;
+        let known = Known::of_journal(context).await?;
+        if let Some(error) = known.in_the_way(&subject.whose.account, &subject.whose.user) {
+            return Err(match change.act {
+                Act::Deactivate => error.next(format!(
+                    "in an emergency: aws iam update-access-key --user-name {} --access-key-id {} --status Inactive",
+                    akia_core::cheatsheet::quote(subject.whose.user.as_str()),
+                    change.key
+                )),
+                Act::Activate | Act::Delete => error,
+            });
+        }
+        known.tell_broken(context);
+        refuse_held(context, change, &known)?;
     }
     if change.act == Act::Delete && key.status == KeyStatus::Active {
         return Err(refuse_active(subject, &key));
@@ -174,10 +187,10 @@ async fn look(
 }
 
 /// A key that a rotation of this machine has its hand on is left to that rotation.
-fn refuse_held(context: &Context, change: &Change<'_>, rotations: &[Rotation]) -> Result<(), CommandError> {
+fn refuse_held(context: &Context, change: &Change<'_>, known: &Known) -> Result<(), CommandError> {
     let now = context.started_at;
     let key = change.key;
-    let held = rotations.iter().rev().find_map(|rotation| Some((rotation, rotation.hold_on(key, now)?)));
+    let held = known.rotations().rev().find_map(|rotation| Some((rotation, rotation.hold_on(key, now)?)));
     let Some((rotation, hold)) = held else { return Ok(()) };
     let id = &rotation.plan().id;
     let told = |what: String| CommandError::decision(what).now("nothing was changed");

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::holders::{Holders, keys_behind};
 use super::subject::{Subject, last_used};
+use crate::aws_cli;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Format, Report, Row, Tone, age};
+use crate::rotations::Known;
 use crate::signing::Mfa;
-use crate::{aws_cli, rotations};
 
 /// Runs `akia key list`.
 ///
@@ -29,8 +30,8 @@ pub async fn run(context: &Context, user: Option<&UserName>) -> Result<Exit, Com
     keys.sort_by_key(|key| key.created_at);
     let uses = join_all(keys.iter().map(|key| last_used(&subject.signed.caller, &key.id))).await;
     let holders = Holders::find(context, &subject.files)?;
-    let (rotations, journal_error) = match rotations::of_journal(context).await {
-        Ok(rotations) => (rotations, None),
+    let (rotations, journal_error) = match Known::of_journal(context).await {
+        Ok(known) => known.shown(),
         Err(error) => (Vec::new(), Some(error)),
     };
     let is_table = context.format() == Format::Table;

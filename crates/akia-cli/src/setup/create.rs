@@ -1,7 +1,8 @@
 //! Makes a key that goes straight into a profile: `akia setup --create` and `akia key create`.
 //!
 //! Invariant: the secret is shown to nobody. A key that could not be written is deleted again, and a request whose
-//! answer is lost is never sent twice.
+//! answer is lost is never sent twice. Between the request and the read-back the secret is in this memory only: a
+//! request to end is held off until then. A kill that cannot be held off leaves a key that was never used.
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::commands::setup::{AwsOutput, SecretStore};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::rotations::Known;
 use crate::setup::Asker;
 use crate::setup::plan::Plan;
 use crate::setup::proof::{self, Owner};
@@ -25,7 +27,7 @@ use crate::setup::replace::may_replace;
 use crate::setup::source::Age;
 use crate::setup::spot::{Spot, Wish, WriteFailed};
 use crate::signing::{self, Mfa, Signed, Whose};
-use crate::{prompt, rotations, workbench};
+use crate::{drive, prompt, workbench};
 
 /// How often the deletion of a key that AWS does not know everywhere yet is tried.
 const TAKE_BACK_TRIES: usize = 4;
@@ -85,6 +87,8 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     let _lock = signing::lock_user(&state, &signed, &whose).await?;
     // Whatever was seen before the question may have changed since.
     let before = room(context, &signed, &whose).await?;
+    // Listens from here on: whoever asks this process to end has to wait until the secret is in its place.
+    let ending = drive::ending().await;
     // Marks the request in CloudTrail; the moment is unique enough for one user.
     let nonce = format!("{}-{:x}", ask.asker.schema(), context.started_at.as_nanosecond());
     let new = match signed.caller.create_access_key(&owner.user, &nonce).await {
@@ -106,7 +110,16 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     }
     let plan = Plan { key: Some(&pair.id), ..plan };
     let aws = workbench::aws(context)?;
-    let exit = match proof::identity(context, &aws, &pair, signed.caller.target(), Age::New).await {
+    let proof = tokio::select! {
+        biased;
+        // A request to end may have come while it was held off.
+        true = ending => {
+            plan.report(context, "created")?;
+            return Err(interrupted(&spot.profile, &pair.id, &whose));
+        }
+        proof = proof::identity(context, &aws, &pair, signed.caller.target(), Age::New) => proof,
+    };
+    let exit = match proof {
         Ok(_) => plan.report(context, "created")?,
         Err(error) => {
             plan.report(context, "created")?;
@@ -119,17 +132,29 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     Ok(exit)
 }
 
+/// Somebody asked akia to end. Nothing is left half done: only whether AWS knows the key everywhere was not seen.
+fn interrupted(profile: &ProfileName, key: &AccessKeyId, whose: &Whose) -> CommandError {
+    let flag = whose.flag();
+    CommandError::new(Exit::Interrupted, "interrupted before the new key was proven")
+        .now(format!("profile \"{profile}\" holds the new key {key}, read back; there is nothing to resume"))
+        .next("akia status (whether AWS knows the key)")
+        .next(format!("akia key deactivate {key}{flag}, then akia key delete {key}{flag} (to do without it)"))
+}
+
 /// The user's keys, where there is room for another and no rotation of this machine would take it for a rival's.
 async fn room(context: &Context, signed: &Signed, whose: &Whose) -> Result<Vec<AccessKey>, CommandError> {
     let owner = format!("user {}, account {}", whose.user, whose.account);
-    let rotations = rotations::of_journal(context).await?;
+    let known = Known::of_journal(context).await?;
+    if let Some(error) = known.in_the_way(&whose.account, &whose.user) {
+        return Err(error);
+    }
     let of_user = |rotation: &&Rotation| {
         let identity = &rotation.plan().identity;
         *identity.account() == whose.account
             && identity.user_name().as_str().eq_ignore_ascii_case(whose.user.as_str())
             && rotation.is_unfinished(context.started_at)
     };
-    if let Some(rotation) = rotations.iter().find(of_user) {
+    if let Some(rotation) = known.rotations().find(of_user) {
         let id = &rotation.plan().id;
         return Err(CommandError::decision(format_args!(
             "rotation {id} of user {} is not finished ({}); it would take a new key for that of somebody else",
@@ -142,10 +167,10 @@ async fn room(context: &Context, signed: &Signed, whose: &Whose) -> Result<Vec<A
     }
     let keys = signed.caller.access_keys(Some(&whose.user)).await;
     let keys = keys.map_err(|error| signing::refused(&format!("the keys of {owner} cannot be listed"), &error))?;
-    if keys.len() >= 2 { Err(no_room(whose, &keys, &rotations, context.started_at)) } else { Ok(keys) }
+    if keys.len() >= 2 { Err(no_room(whose, &keys, &known, context.started_at)) } else { Ok(keys) }
 }
 
-fn no_room(whose: &Whose, keys: &[AccessKey], rotations: &[Rotation], now: Timestamp) -> CommandError {
+fn no_room(whose: &Whose, keys: &[AccessKey], known: &Known, now: Timestamp) -> CommandError {
     let (user, flag) = (&whose.user, whose.flag());
     let listed: Vec<String> =
         keys.iter().map(|key| format!("{} ({})", key.id, key.status.as_str().to_lowercase())).collect();
@@ -158,7 +183,7 @@ fn no_room(whose: &Whose, keys: &[AccessKey], rotations: &[Rotation], now: Times
     .next(format!("akia key list{flag} (which one is not used)"));
     let kept = |key: &AccessKey| {
         let in_grace = |rotation: &&Rotation| matches!(rotation.hold_on(&key.id, now), Some(Hold::Grace { .. }));
-        rotations.iter().find(in_grace).map(|rotation| rotation.plan().id.clone())
+        known.rotations().find(in_grace).map(|rotation| rotation.plan().id.clone())
     };
     match keys.iter().find(|key| key.status == KeyStatus::Inactive) {
         Some(key) => match kept(key) {

@@ -107,3 +107,29 @@ fn what_stays_broken_is_left_for_resume_with_the_old_key_in_place() {
     home.akia(&["resume", "--yes"]).done();
     assert_rotated(&cloud, &home, "ann", "default", &ann.key);
 }
+
+#[test]
+fn a_key_that_was_to_be_deleted_at_once_is_deleted_by_resume() {
+    // Killed between deactivation and deletion; and stopped, because AWS would not delete it.
+    for killed in [true, false] {
+        let cloud = Backend::Sandbox.open();
+        let ann = cloud.user("ann");
+        let home = Home::new(&cloud).profile("default", &ann.key);
+        let rotate = ["rotate", "--retire", "delete", "--yes"];
+        if killed {
+            // The first of these calls only finds out whether it is allowed.
+            cloud.sandbox().inject(Fault::on("DeleteAccessKey", FaultKind::Slow(Duration::from_secs(30))).nth(2));
+            interrupt(&home, &rotate, "deactivated AKIA", &["-KILL"]).exited(-1);
+        } else {
+            cloud.sandbox().inject(Fault::on("DeleteAccessKey", FaultKind::AccessDenied).nth(2).times(100));
+            let ran = home.akia(&rotate).exited(5);
+            assert!(ran.stderr.contains("next: akia resume r-"), "{}", ran.stderr);
+        }
+        cloud.sandbox().clear_faults();
+        assert_eq!(cloud.keys("ann").len(), 2);
+        let ran = home.akia(&["resume", "--yes"]).done();
+        assert!(!ran.stderr.contains("no rotation is unfinished"), "{}", ran.stderr);
+        let ids: Vec<String> = cloud.keys("ann").into_iter().map(|key| key.id).collect();
+        assert_eq!(ids, [keys_of(&home, "default").id]);
+    }
+}

@@ -23,6 +23,7 @@ macro_rules! on_every_backend {
 
 mod bad_input;
 mod bites;
+mod broken_journal;
 mod contract;
 mod ground;
 mod hand;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use akia_sandbox::{AccountSpec, Partition, Sandbox};
+use akia_sandbox::{AccountSpec, Fault, FaultKind, Partition, Sandbox};
 use serde_json::json;
 
 use crate::hand::{assert_rotated, keys_of, masked, old_keys, user_with_old_key};
@@ -392,4 +392,21 @@ fn everything() -> serde_json::Value {
 
 fn creates(cloud: &Cloud) -> usize {
     cloud.sandbox().log().iter().filter(|call| call.action == "CreateAccessKey" && call.is_committed()).count()
+}
+
+#[test]
+fn a_rotation_that_is_given_up_names_the_key_that_made_room() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann");
+    let spare = cloud.key("ann");
+    let home = Home::new(&cloud).profile("default", &ann.key);
+    cloud.sandbox().inject(Fault::on("CreateAccessKey", FaultKind::AccessDenied));
+    let ran = home.akia(&["rotate", "--yes", "--delete-key", &spare.id, "--output", "json"]).exited(3);
+    let told = ran.json();
+    let state = told["rotations"][0]["state"].as_str().unwrap();
+    let said = format!("{} was deleted to make room, as asked; nothing else was changed", spare.id);
+    assert!(state.contains(&said), "{state}");
+    assert_eq!(cloud.keys("ann").len(), 1);
+    let listed = home.akia(&["history"]).done();
+    assert!(listed.stdout.contains(&spare.id), "{}", listed.stdout);
 }

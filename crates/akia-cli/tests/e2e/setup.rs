@@ -73,6 +73,34 @@ fn a_key_is_created_and_works(cloud: &Cloud) {
 }
 
 #[test]
+fn a_request_to_end_waits_until_the_new_secret_is_in_its_place() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let cloud = Backend::Sandbox.open();
+        let ann = cloud.user("ann").key;
+        let home = Home::new(&cloud).profile("default", &ann);
+        cloud.sandbox().inject(Fault::on("CreateAccessKey", FaultKind::Slow(Duration::from_secs(3))));
+        let child = home.command(&["setup", "mine", "--create", "--yes"]).spawn().unwrap();
+        let asked = Instant::now();
+        let lists = || cloud.sandbox().log().iter().filter(|call| call.action == "ListAccessKeys").count();
+        while lists() < 2 {
+            assert!(asked.elapsed() < Duration::from_secs(30), "the keys are never listed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // The request is on its way now, and its answer takes three seconds.
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "{signal}: {stderr}");
+        let held = home.aws(&["configure", "get", "aws_access_key_id", "--profile", "mine"]).done().stdout;
+        assert!(stderr.contains(&format!("profile \"mine\" holds the new key {}, read back", held.trim())), "{stderr}");
+        assert!(cloud.keys("ann").iter().any(|key| key.active && key.id == held.trim()));
+        let judged = home.aws(&["sts", "get-caller-identity", "--profile", "mine"]).done().json();
+        assert_eq!(judged["Arn"], cloud.user_arn("ann"));
+    }
+}
+
+#[test]
 fn the_secret_is_typed_without_being_shown() {
     let cloud = Backend::Sandbox.open();
     let ann = cloud.user("ann").key;

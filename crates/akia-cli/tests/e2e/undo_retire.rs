@@ -108,6 +108,47 @@ fn the_next_run_deletes_what_is_out_of_its_grace() {
 }
 
 #[test]
+fn two_rotations_of_one_user_are_retired_in_one_run() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann");
+    let home = Home::new(&cloud).profile("default", &ann.key);
+    home.akia(&["rotate", "--grace", "1s", "--yes"]).done();
+    // The first old key is deleted in the console, so that the second rotation has room without retiring it.
+    cloud.call("iam", "delete_access_key", json!({ "UserName": "ann", "AccessKeyId": ann.key.id }));
+    home.akia(&["rotate", "--grace", "1s", "--yes"]).done();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let ran = home.akia(&["retire", "--yes"]).done();
+    assert_eq!(ran.stdout.lines().count(), 3, "both are retired: {}", ran.stdout);
+    let ids: Vec<String> = cloud.keys("ann").into_iter().map(|key| key.id).collect();
+    assert_eq!(ids, [keys_of(&home, "default").id]);
+}
+
+#[test]
+fn secrets_that_a_killed_run_has_not_wiped_are_wiped_by_the_next() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann");
+    let home = Home::new(&cloud).profile("default", &ann.key);
+    home.akia(&["rotate", "--retire", "delete", "--yes"]).done();
+    for verb in ["resume", "retire"] {
+        // The state of a run that was killed between its last record and the wiping.
+        let rotation = sqlite(&home, "SELECT DISTINCT rotation FROM records", &[]);
+        let staged =
+            format!("INSERT INTO staged (rotation, key, sealed) VALUES ('{}', 'AKIA', x'00')", rotation.trim());
+        let forced = [
+            "DELETE FROM records WHERE body LIKE '%secrets-wiped%'",
+            "UPDATE sqlite_sequence SET seq = (SELECT max(seq) FROM records) WHERE name = 'records'",
+            &staged,
+        ];
+        sqlite(&home, "FORCE", &forced);
+        let ran = home.akia(&[verb, "--yes"]).done();
+        assert!(ran.stderr.contains(&format!("wiped   the stored secrets of {}", rotation.trim())), "{}", ran.stderr);
+        assert_eq!(sqlite(&home, "SELECT count(*) FROM staged", &[]).trim(), "0");
+        home.akia(&["history", "verify"]).done();
+        assert!(!home.akia(&[verb, "--yes"]).done().stderr.contains("wiped"), "once is enough");
+    }
+}
+
+#[test]
 fn an_old_key_that_somebody_activated_is_not_deleted() {
     let cloud = Backend::Sandbox.open();
     let ann = cloud.user("ann");
@@ -176,15 +217,18 @@ fn history_tells_what_was_done_and_a_rewritten_journal_is_found() {
     assert_rotated(&cloud, &home, "ann", "default", &ann.key);
 }
 
-/// SQLite, not through our own code: a statement about akia's journal, or `REWRITE` with a text and another for it.
+/// SQLite, not through our own code: a statement about akia's journal; `REWRITE` with a text and another for it; or
+/// `FORCE` with statements that the guards forbid.
 #[track_caller]
-fn sqlite(home: &Home, statement: &str, arguments: &[&str]) -> String {
+pub(crate) fn sqlite(home: &Home, statement: &str, arguments: &[&str]) -> String {
     let script = "import sqlite3, sys\n\
         database = sqlite3.connect(sys.argv[1])\n\
-        if sys.argv[2] == 'REWRITE':\n\
+        if sys.argv[2] in ('REWRITE', 'FORCE'):\n\
         \x20   guards = list(database.execute(\"SELECT name, sql FROM sqlite_master WHERE type = 'trigger'\"))\n\
         \x20   for name, _ in guards: database.execute('DROP TRIGGER ' + name)\n\
-        \x20   database.execute('UPDATE records SET body = replace(body, ?, ?)', sys.argv[3:])\n\
+        \x20   if sys.argv[2] == 'FORCE':\n\
+        \x20       for statement in sys.argv[3:]: database.execute(statement)\n\
+        \x20   else: database.execute('UPDATE records SET body = replace(body, ?, ?)', sys.argv[3:])\n\
         \x20   for _, sql in guards: database.execute(sql)\n\
         else:\n\
         \x20   for row in database.execute(sys.argv[2]): print(*row)\n\

@@ -479,6 +479,16 @@ impl Rotation {
         self.grace_ends().is_some_and(|until| now >= until)
     }
 
+    /// Whether the key that was deactivated waits for nothing: it was to be deleted at once, or a person has waived its
+    /// grace. Where it still exists, a run was interrupted.
+    #[must_use]
+    pub fn is_without_grace(&self) -> bool {
+        match &self.stage {
+            Stage::Deactivated { grace, .. } | Stage::Undone { grace, .. } => grace.is_zero(),
+            _ => false,
+        }
+    }
+
     /// Whether nothing will ever happen to this rotation again.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -28,14 +28,6 @@ pub fn pair_in(keychain: &Keychain, profile: &ProfileName) -> Result<Option<KeyP
 pub(super) struct KeychainPlace;
 
 impl PlaceKind for KeychainPlace {
-    fn name(&self) -> &'static str {
-        "keychain"
-    }
-
-    fn serves(&self, place: &Place) -> bool {
-        matches!(place, Place::Keychain { .. })
-    }
-
     fn preflight<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
         async move {
             let (keychain, account) = open(places, place)?;

@@ -3,7 +3,7 @@
 //! Invariant: a place holds a whole pair of id and secret, the old one or the new one, never halves of both; and a key
 //! that neither the rotation nor its user knows of is never overwritten.
 //!
-//! A kind of place is a file here and an entry in [`registry`].
+//! A kind of place is a file here and an arm of [`kind_of`].
 
 mod keychain;
 mod profile;
@@ -47,13 +47,7 @@ impl KeyPair {
 }
 
 /// What every kind of place can do. Each call stands for itself and can be repeated after a crash.
-pub trait PlaceKind: Send + Sync {
-    /// Its name, as in the documentation and in `kind` of the plan's JSON.
-    fn name(&self) -> &'static str;
-
-    /// Whether this kind is responsible for a place.
-    fn serves(&self, place: &Place) -> bool;
-
+trait PlaceKind: Send + Sync {
     /// Goes through a delivery without changing anything, before a key exists.
     fn preflight<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>>;
 
@@ -68,12 +62,6 @@ pub trait PlaceKind: Send + Sync {
         pair: &'a KeyPair,
         expected: &'a [AccessKeyId],
     ) -> BoxFuture<'a, Result<(), PlaceError>>;
-}
-
-/// Every kind of place.
-#[must_use]
-pub fn registry() -> [&'static dyn PlaceKind; 2] {
-    [&profile::ProfilePlace, &keychain::KeychainPlace]
 }
 
 /// What a preflight has found, beyond that a delivery will work.

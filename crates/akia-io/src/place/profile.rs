@@ -20,14 +20,6 @@ const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 pub(super) struct ProfilePlace;
 
 impl PlaceKind for ProfilePlace {
-    fn name(&self) -> &'static str {
-        "profile"
-    }
-
-    fn serves(&self, place: &Place) -> bool {
-        matches!(place, Place::Profile { .. })
-    }
-
     fn preflight<'a>(&'a self, _places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
         async move {
             let spot = Spot::of(place)?;

@@ -4,7 +4,6 @@
 //! that the journal does not know, but for the secret of a new key between AWS's answer and the transaction that
 //! stages it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use akia_core::rotation::{Effect, Illegal, Plan, Rest, Rotation};
 use akia_core::secret::SecretAccessKey;
 use tokio::sync::watch;
 
+use super::history::{self, Broken};
 use super::signing::Signers;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::place::Places;
 use crate::seal::{SealError, Sealer};
-use crate::store::{Entry, Stage, Store, StoreError};
+use crate::store::{Stage, Store, StoreError};
 
 /// Effects that one run of one rotation performs at most. Far above any real run; a bound on a bug.
 const EFFECT_LIMIT: usize = 2_000;
@@ -154,23 +154,8 @@ impl Driver {
     }
 
     /// Every rotation of the journal in one read, oldest first; `Err` for one whose records make no sense.
-    pub async fn load_all(&self) -> Result<Vec<Result<Rotation, DriveError>>, StoreError> {
-        let mut order: Vec<RotationId> = Vec::new();
-        let mut entries: HashMap<RotationId, Vec<Entry>> = HashMap::new();
-        for entry in self.store.entries(None).await? {
-            let of_rotation = entries.entry(entry.rotation.clone()).or_default();
-            if of_rotation.is_empty() {
-                order.push(entry.rotation.clone());
-            }
-            of_rotation.push(entry);
-        }
-        let loaded = order.into_iter().map(|id| {
-            let entries = entries.remove(&id).unwrap_or_default();
-            let records: Result<Vec<Record>, StoreError> = entries.iter().map(Entry::parse).collect();
-            let records = records.map_err(|error| self.journal(&id, error))?;
-            Rotation::replay(&records).map_err(|illegal| DriveError::Illegal { rotation: id, illegal })
-        });
-        Ok(loaded.collect())
+    pub async fn load_all(&self) -> Result<Vec<Result<Rotation, Broken>>, StoreError> {
+        history::load_all(&*self.store).await
     }
 
     /// Drives the rotation until it rests or the person stops the run.

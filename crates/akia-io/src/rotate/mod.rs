@@ -3,12 +3,14 @@
 //! What may happen next is decided in [`akia_core::rotation`]; here it is done, written down, and nothing else.
 
 mod driver;
+mod history;
 mod perform;
 mod prepare;
 mod refusal;
 mod signing;
 
 pub use driver::{DriveError, Driver, Stop, Watch};
+pub use history::{Broken, load_all};
 pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, lock_user};
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
 pub use signing::{SignerError, Signers};

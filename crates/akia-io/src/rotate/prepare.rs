@@ -17,6 +17,7 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
+use super::history::Broken;
 use super::refusal::{Left, LeftBy, OtherKey, Refusal};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
@@ -209,7 +210,10 @@ impl Driver {
             let outcome = match (locked, history) {
                 (Err(refusal), _) => Err(refusal),
                 (Ok(_), Err(error)) => Err(Refusal::Store(error.clone())),
-                (Ok((opened, lock)), Ok(history)) => self.judge_group(request, draw, history, opened, lock).await,
+                (Ok((opened, lock)), Ok((history, broken))) => match refuse_broken(&opened.identity, broken) {
+                    Ok(()) => self.judge_group(request, draw, history, opened, lock).await,
+                    Err(refusal) => Err(refusal),
+                },
             };
             (profiles, outcome)
         }))
@@ -389,17 +393,17 @@ impl Driver {
         Ok(Opened { group, identity, caller, signer })
     }
 
-    /// The rotations of the journal that are not over.
-    async fn unfinished_rotations(&self) -> Result<Vec<Rotation>, StoreError> {
-        let mut unfinished = Vec::new();
+    /// The rotations of the journal that are not over, and those that cannot be read.
+    async fn unfinished_rotations(&self) -> Result<(Vec<Rotation>, Vec<Broken>), StoreError> {
+        let (mut unfinished, mut broken) = (Vec::new(), Vec::new());
         for loaded in self.load_all().await? {
             match loaded {
                 Ok(rotation) if !rotation.is_over() => unfinished.push(rotation),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "a rotation of the journal cannot be read and is passed over"),
+                Err(one) => broken.push(one),
             }
         }
-        Ok(unfinished)
+        Ok((unfinished, broken))
     }
 
     /// Whether the key of a group can be rotated now, and the plan for it.
@@ -610,6 +614,20 @@ impl Driver {
         } else {
             Err(Refusal::RightsMissing { user: identity.user_name().to_string(), actions: missing })
         }
+    }
+}
+
+/// A rotation of the user that cannot be read may be at work on the same keys.
+#[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
+fn refuse_broken(identity: &Identity, broken: &[Broken]) -> Result<(), Refusal> {
+    let is_of_user = |one: &&Broken| one.plan.as_ref().is_some_and(|plan| plan.identity.user_id == identity.user_id);
+    match broken.iter().find(is_of_user) {
+        Some(one) => Err(Refusal::Unreadable {
+            user: identity.user_name().to_string(),
+            reason: one.error.to_string(),
+            hint: one.hint(),
+        }),
+        None => Ok(()),
     }
 }
 

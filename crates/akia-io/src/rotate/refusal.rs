@@ -195,6 +195,16 @@ pub enum Refusal {
         /// Where it stands.
         stage: String,
     },
+    /// An earlier rotation of this user cannot be read, so that nobody knows whether it is finished.
+    #[error("an earlier rotation of user {user} cannot be read: {reason}")]
+    Unreadable {
+        /// The user.
+        user: String,
+        /// The earlier rotation, and what is wrong with it.
+        reason: String,
+        /// What to do about that.
+        hint: String,
+    },
     /// The journal cannot be read.
     #[error("the journal cannot be read: {0}")]
     Store(StoreError),
@@ -344,6 +354,7 @@ impl Refusal {
             ],
             Self::Place(_) | Self::Store(_) => vec!["mend what is said above, then run the same command again".to_owned()],
             Self::Busy { .. } => vec!["akia history".to_owned()],
+            Self::Unreadable { hint, .. } => vec![hint.clone()],
             Self::Unfinished { rotation, .. } => {
                 vec![format!("akia resume {rotation}"), format!("akia undo {rotation}")]
             }
