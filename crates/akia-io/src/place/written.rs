@@ -58,7 +58,9 @@ mod tests {
     fn three_modules_expose_secrets() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut found = Vec::new();
-        let mut folders: Vec<_> = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let folders = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path());
+        // The judge of the simulation compares secrets, and ships nowhere.
+        let mut folders: Vec<_> = folders.filter(|folder| !folder.ends_with("akia-prove")).collect();
         folders.iter_mut().for_each(|folder| folder.push("src"));
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
