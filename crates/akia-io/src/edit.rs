@@ -16,7 +16,8 @@ use crate::state::StateFolder;
 const ATTEMPTS: u32 = 40;
 
 /// Replaces the file by what `change` makes of it; `change` may be called several times. A file that does not exist is
-/// an empty one, and is made with mode 0600. An edit that changes nothing writes nothing.
+/// an empty one, and is made with mode 0600. An edit that changes nothing writes nothing, but
+/// makes durable what stands there.
 pub fn edit<E: From<FileError>>(
     state: &StateFolder,
     path: &Path,
@@ -33,7 +34,7 @@ pub fn edit<E: From<FileError>>(
         let after = change(&File::parse(kind, base.to_vec()))?;
         let old = before.as_ref().map(|bytes| bytes.as_slice());
         if old.unwrap_or_default() == after.bytes() {
-            return Ok(());
+            return if old.is_some() { lock.settle().map_err(E::from) } else { Ok(()) };
         }
         match lock.replace(old, after.bytes()) {
             Ok(_) => return Ok(()),

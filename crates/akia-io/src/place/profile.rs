@@ -138,7 +138,7 @@ impl Spot {
                 }
             };
             let done = if before.as_ref().is_some_and(|before| before.as_slice() == after.bytes()) {
-                Ok(())
+                lock.settle()
             } else {
                 lock.replace(before.as_ref().map(|bytes| bytes.as_slice()), after.bytes()).map(|_| ())
             };
