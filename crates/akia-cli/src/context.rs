@@ -285,6 +285,16 @@ impl Context {
         self.print_text(&output::render(report, self.format(), canvas))
     }
 
+    /// Prints the report of what was done. When stdout cannot be written, the error does not deny the deed.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn print_done(&self, report: &Report) -> Result<(), CommandError> {
+        self.print(report).map_err(|error| {
+            CommandError::new(Exit::Partly, error.what).now("it is done; only the report of it could not be printed")
+        })
+    }
+
     /// Prints text on stdout as it is. A reader that has gone away is no error.
     ///
     /// # Errors

@@ -116,7 +116,7 @@ pub fn report_with(
         // The plan above has told the old keys.
         table.drop_column("displaced_key");
     }
-    context.print(&table)?;
+    let printed = if ended.is_empty() { context.print(&table) } else { context.print_done(&table) };
     let stopped: Vec<&Ended> = ended.iter().filter(|one| exit_of(one) == Exit::Interrupted).collect();
     if stopped.len() > 1 {
         let mfa = stopped.iter().map(|one| mfa_flag(one.rotation.plan())).find(|flag| !flag.is_empty()).unwrap_or("");
@@ -132,7 +132,15 @@ pub fn report_with(
         }
     }
     let codes: Vec<Exit> = ended.iter().map(exit_of).chain(refused.iter().copied()).collect();
-    Ok(overall(&codes))
+    match (printed, overall(&codes)) {
+        (Ok(()), exit) => Ok(exit),
+        (Err(error), Exit::Done) => Err(error),
+        // What a person has to do about the rotations matters more than the table.
+        (Err(error), exit) => {
+            context.say(&format!("error: {}", error.what));
+            Ok(exit)
+        }
+    }
 }
 
 /// The code of a run whose parts ended with these codes.

@@ -20,8 +20,8 @@ pub(crate) const LOOKS: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(37), Duration::from_millis(61)];
 
 /// Replaces the file by what `change` makes of it; `change` may be called several times. A file that does not exist is
-/// an empty one, and is made with mode 0600. An edit that changes nothing writes nothing. Gives the file as it was read
-/// back.
+/// an empty one, and is made with mode 0600. An edit that changes nothing writes nothing, but
+/// makes durable what stands there. Gives the file as it was read back.
 pub fn edit<E: From<FileError>>(
     state: &StateFolder,
     path: &Path,
@@ -88,7 +88,12 @@ fn edit_through<E: From<FileError>>(
             }
         };
         let old = before.as_ref().map(|bytes| bytes.as_slice());
-        let done = if old.unwrap_or_default() == after.bytes() { Ok(()) } else { replace(&lock, old, after.bytes()) };
+        let done = match old {
+            // Whoever has written it may have died before it was on the disk for good.
+            Some(old) if old == after.bytes() => lock.settle(),
+            None if after.bytes().is_empty() => Ok(()),
+            old => replace(&lock, old, after.bytes()),
+        };
         match done {
             Ok(()) => {
                 let mut now = lock.read()?.unwrap_or_default();

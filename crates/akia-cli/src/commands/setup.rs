@@ -211,7 +211,7 @@ async fn put(
     };
     plan.print(context, files).await;
     if args.consent.dry_run {
-        return plan.report(context, "would be written");
+        return plan.report_dry(context, "would be written");
     }
     prompt::confirm(context, args.consent.yes, "Write this key?")?;
     spot.write(context, &state, files, &wish, &places, &pair).await?;

@@ -369,7 +369,7 @@ fn report(
         Cell::maybe(status.map(KeyStatus::as_str)),
         Cell::text(done).tone(Tone::Good),
     ]));
-    context.print(&report)?;
+    context.print_done(&report)?;
     Ok(Exit::Done)
 }
 

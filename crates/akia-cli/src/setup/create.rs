@@ -81,7 +81,7 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     };
     plan.print(context, files).await;
     if ask.consent.dry_run {
-        return plan.report(context, "would be created");
+        return plan.report_dry(context, "would be created");
     }
     prompt::confirm(context, ask.consent.yes, "Create this key?")?;
     let _lock = signing::lock_user(&state, &signed, &whose).await?;

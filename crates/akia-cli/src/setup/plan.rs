@@ -135,6 +135,20 @@ impl Plan<'_> {
     /// # Errors
     /// When stdout cannot be written.
     pub fn report(&self, context: &Context, done: &str) -> Result<Exit, CommandError> {
+        context.print_done(&self.table(done))?;
+        Ok(Exit::Done)
+    }
+
+    /// Prints the row as it would be.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn report_dry(&self, context: &Context, would: &str) -> Result<Exit, CommandError> {
+        context.print(&self.table(would))?;
+        Ok(Exit::Done)
+    }
+
+    fn table(&self, state: &str) -> Report {
         let columns = vec![
             Column::new("profile", "PROFILE"),
             Column::whole("access_key", "ACCESS KEY"),
@@ -157,13 +171,12 @@ impl Plan<'_> {
             Cell::text(&self.owner.account),
             Cell::text(store),
             Cell::maybe(region),
-            Cell::text(done),
+            Cell::text(state),
         ]);
         let replaced = self.spot.held_key().filter(|old| Some(*old) != self.key);
         row.details.insert("replaced_key".into(), serde_json::json!(replaced));
         report.push(row);
-        context.print(&report)?;
-        Ok(Exit::Done)
+        report
     }
 
     /// Says how the profile is used.

@@ -284,10 +284,12 @@ impl Spot {
             edits.reverse();
         }
         for (kind, edits) in edits.iter().filter(|(_, edits)| !edits.is_empty()) {
-            self.write_file(state, files, *kind, edits)
-                .map_err(|error| failed(written.fails(&error.to_string()).next(error.hint()), secret_kept))?;
-            secret_kept |= wish.store == SecretStore::File && *kind == self.key_file();
-            written.add(&files.path(*kind).display().to_string());
+            let done = self.write_file(state, files, *kind, edits);
+            if matches!(done, Ok(()) | Err(Unwritten::File(FileError::NotDurable { .. }))) {
+                secret_kept |= wish.store == SecretStore::File && *kind == self.key_file();
+                written.add(&files.path(*kind).display().to_string());
+            }
+            done.map_err(|error| failed(written.fails(&error.to_string()).next(error.hint()), secret_kept))?;
         }
         if let (Held::InKeychain { .. }, SecretStore::File) = (&self.held, wish.store)
             && let Ok(keychain) = workbench::keychain_opener(context)()
@@ -416,7 +418,8 @@ impl Written {
         if self.0.is_empty() {
             CommandError::failed(what)
         } else {
-            CommandError::new(Exit::Partly, what).now(format!("written: {}; the rest is not", self.0.join(", ")))
+            CommandError::new(Exit::Partly, what)
+                .now(format!("written: {}; the rest, if any, is not", self.0.join(", ")))
         }
     }
 }

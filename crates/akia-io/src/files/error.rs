@@ -127,6 +127,14 @@ pub enum FileError {
         /// The path.
         path: PathBuf,
     },
+    /// The new bytes stand there and can be read, but the system does not say that they are on the disk for good.
+    #[error("{path} is written, but a power loss may bring the old file back: {source}")]
+    NotDurable {
+        /// The path.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// Another akia holds the file.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -171,6 +179,7 @@ impl FileError {
             Self::Changed { .. } | Self::Overtaken { .. } => "let the other program finish, then run akia again".into(),
             Self::ReadBack { .. } => "find out which program writes to it at the same time, then run akia again".into(),
             Self::Lock(_) => "let the other akia finish, then run again".into(),
+            Self::NotDurable { .. } => "look after the disk, then run akia again".into(),
             Self::Io { .. } => "mend that, then run akia again".into(),
         }
     }

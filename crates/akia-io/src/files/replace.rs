@@ -107,7 +107,7 @@ impl FileLock {
         }
         scratch.rename_onto(&target.path)?;
         act(Act::SyncFolder, &target.folder, || platform::sync_folder(&target.folder))
-            .map_err(io("sync the folder of"))?;
+            .map_err(|source| self.not_durable(source))?;
         if let (Some(old), Some(expected)) = (&old, expected)
             && let Some(theirs) = late_write(old, &self.path, expected)?
         {
@@ -117,6 +117,18 @@ impl FileLock {
             return Err(FileError::ReadBack { path: self.path.clone() });
         }
         Ok(Prepared::of(&target))
+    }
+
+    /// Makes durable what stands there now: who has written it may have died, or seen the disk fail, before that.
+    pub fn settle(&self) -> Result<(), FileError> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let settled =
+            File::open(&self.path).and_then(|file| file.sync_all()).and_then(|()| platform::sync_folder(folder));
+        settled.map_err(|source| self.not_durable(source))
+    }
+
+    fn not_durable(&self, source: io::Error) -> FileError {
+        FileError::NotDurable { path: self.path.clone(), source }
     }
 }
 
