@@ -60,7 +60,8 @@ pub fn ask_line(question: &str) -> Result<String, CommandError> {
 /// # Errors
 /// Where there is no terminal, or what was typed cannot be a secret access key.
 pub fn ask_secret(question: &str) -> Result<SecretAccessKey, CommandError> {
-    let typed = rpassword::prompt_password(visible(question)).map_err(|error| {
+    let typed = akia_io::terminal::without_echo(|| rpassword::prompt_password(visible(question)));
+    let typed = typed.map_err(|error| {
         CommandError::decision(format_args!("there is no terminal to type the secret access key on: {error}"))
             .now("nothing was changed")
     })?;

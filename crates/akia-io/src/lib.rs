@@ -16,3 +16,4 @@ pub mod rotate;
 pub mod seal;
 pub mod state;
 pub mod store;
+pub mod terminal;

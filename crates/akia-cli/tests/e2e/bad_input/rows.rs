@@ -1182,8 +1182,8 @@ pub(super) const ROWS: &[Row] = &[
         &["rotate", "-p", "work", "--yes"],
         1,
         &[
-            "refuse  profile \"work\": AWS does not list key ANN among the keys of user ann",
-            "        next: akia status",
+            "refuse  profile \"work\": the user's keys cannot be listed: iam:ListAccessKeys at AWS with key ANN: the answer makes no sense: it tells of another user",
+            "        next: look at HTTPS_PROXY and --endpoint-url: something else than AWS may answer there (a portal to sign in to?)",
             "nothing was changed",
         ],
     ),
