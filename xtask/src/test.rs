@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, prove_simulate, races, tools, venv};
+use crate::{packages, prove, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -31,16 +31,6 @@ const STEPS: &[Step] = &[
     },
     Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
     Step { name: "tests", what: "every unit and integration test", run: tests },
-    Step {
-        name: "kill",
-        what: "the real binary: killed at each of its system calls, out of power, in races",
-        run: kill,
-    },
-    Step {
-        name: "simulate",
-        what: "rotations with everything that can go wrong, under one seed",
-        run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),
-    },
     Step {
         name: "prove",
         what: "the model check of the rotation protocol",
@@ -135,13 +125,6 @@ fn tests() -> Result<Outcome, String> {
     end_to_end.extend(races::STORIES.iter().flat_map(|stories| ["--skip", stories]));
     let end_to_end = run(cargo(&end_to_end));
     unit.and(end_to_end)
-}
-
-fn kill() -> Result<Outcome, String> {
-    if !races::CAN_TRACE {
-        return Ok(Outcome::NotChecked("system calls are traced on Linux on x86-64 only"));
-    }
-    races::run(false).map(|()| Outcome::Passed)
 }
 
 fn doctests() -> Result<Outcome, String> {
