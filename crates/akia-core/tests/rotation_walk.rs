@@ -147,6 +147,10 @@ fn an_undo_whose_proofs_fail_to_the_limit_activates_the_key_again() {
     let mut walk = Walk::new(Vec::new(), Retirement::Keep);
     walk.drain();
     walk.record(Event::UndoRequested);
+    // The rotation had rested: anybody may have deactivated the displaced key since.
+    assert_eq!(walk.rotation.next(walk.now), [Effect::ActivateDisplaced]);
+    walk.record(Event::Intended { intent: Intent::ActivateDisplaced });
+    walk.record(Event::DisplacedActivated);
     for _ in 0..walk.rotation.plan().pace.proof_limit {
         walk.record(Event::ProofFailed { error: "not accepted".to_owned() });
     }
