@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Backend, Home, workspace};
+use crate::support::{Backend, Home, python};
 
 /// Settings that would break anything that heeded them.
 const NONSENSE: [(&str, &str); 12] = [
@@ -109,10 +109,10 @@ fn the_lines_that_the_sandbox_prints_work_as_they_are() {
     let (mut sandbox, text) = practise(&home, &[]);
     let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     assert!(lines.iter().all(|line| line.len() < 80 || line.contains("/")), "{text}");
-    let path = |tool: &str| workspace().join(tool).display().to_string();
+    let aws = python().parent().unwrap().display().to_string();
     let akia = PathBuf::from(env!("CARGO_BIN_EXE_akia")).parent().unwrap().display().to_string();
     // As in a shell of somebody who works with AWS, and has not unset a thing.
-    let mut script = format!("set -e\nexport PATH={akia}:{}:/usr/bin:/bin\n", path("target/venv/bin"));
+    let mut script = format!("set -e\nexport PATH={akia}:{aws}:/usr/bin:/bin\n");
     for line in &lines {
         script.push_str(&format!("{line}\n"));
     }
