@@ -104,6 +104,12 @@ fn judge_orphans(director: &Director, machine: usize, rotations: &[Rotation], to
     for error in told.errors.iter().filter(|error| error.starts_with("NotStaged")) {
         known.extend(run::keys_in(error));
     }
+    // Where an outsider has shut the key that signs, nobody can look: that a key may have been made is told all the same.
+    let is_unsure =
+        |rotation: &Rotation| matches!(rotation.rest(now), Rest::Interrupted { .. }) && rotation.new_key().is_none();
+    if director.is_meddled(machine) && rotations.iter().any(is_unsure) {
+        return;
+    }
     let mut orphans = Vec::new();
     {
         let inner = director.inner();
