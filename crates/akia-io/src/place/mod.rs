@@ -3,7 +3,7 @@
 //! Invariant: a place holds a whole pair of id and secret, the old one or the new one, never halves of both; and a key
 //! that neither the rotation nor its user knows of is never overwritten.
 //!
-//! A kind of place is a file here and an arm of [`kind_of`].
+//! A kind of place is a file here and an arm of `kind_of`.
 
 mod keychain;
 mod profile;

@@ -1,7 +1,7 @@
 //! The store: the journal of all rotations, and the sealed secrets staged for the running ones.
 //!
 //! Invariant: records are only ever appended. Each carries the hash of itself and the one before ([`chain`]), so that
-//! a changed, dropped or moved record shows. When [`Store::append`] has returned, the record is durable, and so is the
+//! a changed, dropped or moved record shows. When `Store::append` has returned, the record is durable, and so is the
 //! secret that was staged with it.
 
 pub mod chain;
