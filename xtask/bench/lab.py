@@ -10,6 +10,7 @@ The end of input is the end of the lab, so it goes with the bench, however that 
 """
 
 import configparser
+import gc
 import json
 import os
 import sys
@@ -62,6 +63,10 @@ def account(name, count):
         iam.put_user_policy(user, "everything", json.dumps(EVERYTHING))
         key = iam.create_access_key(user_name=user, prefix="AKIA")
         fields.append(f"{user},{key.access_key_id},{key.secret_access_key}")
+    # An account holds all of AWS's managed policies. Python would look through them again and again for garbage, for
+    # longer with each account, and the contender that comes later would pay for it.
+    gc.collect()
+    gc.freeze()
     return fields
 
 

@@ -120,7 +120,7 @@ pub struct Consent {
 /// What the command says, or that the runtime could not start.
 pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     akia_io::hardening::harden_process();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
     runtime.block_on(command)
 }

@@ -184,7 +184,7 @@ impl Caller {
 
     async fn identity_through(&self, sts: &aws_sdk_sts::Client) -> Result<CallerIdentity, AwsError> {
         let call = self.call(Service::Sts, "GetCallerIdentity");
-        let answer = sts.get_caller_identity().send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, sts.get_caller_identity().send()).await?;
         let account = present(&call, "Account", answer.account())?;
         Ok(CallerIdentity {
             arn: present(&call, "Arn", answer.arn())?.to_owned(),
@@ -197,7 +197,7 @@ impl Caller {
     pub async fn user(&self, name: Option<&UserName>) -> Result<User, AwsError> {
         let call = self.call(Service::Iam, "GetUser");
         let request = self.iam().get_user().set_user_name(name.map(ToString::to_string));
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         let user = present(&call, "User", answer.user())?;
         about(&call, name, Some(user.user_name()))?;
         Ok(User {
@@ -216,7 +216,7 @@ impl Caller {
         let mut pages = Pages::new(&call);
         loop {
             let request = self.iam().list_access_keys().set_user_name(user.map(ToString::to_string));
-            let answer = request.set_marker(pages.marker()).send().await.map_err(|error| self.error(&call, &error))?;
+            let answer = self.send(&call, request.set_marker(pages.marker()).send()).await?;
             if keys.len() + answer.access_key_metadata().len() > KEY_LIMIT {
                 return Err(AwsError::malformed(&call, format!("it lists more than {KEY_LIMIT} keys")));
             }
@@ -248,7 +248,7 @@ impl Caller {
             .app_name(app_name(&label));
         let client = aws_sdk_iam::Client::from_conf(config.build());
         let request = client.create_access_key().user_name(user.as_str());
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         let key = present(&call, "AccessKey", answer.access_key())?;
         let secret = SecretAccessKey::parse(key.secret_access_key().to_owned())
             .map_err(|error| AwsError::malformed(&call, format!("SecretAccessKey: {error}")))?;
@@ -284,7 +284,7 @@ impl Caller {
             KeyStatus::Inactive => StatusType::Inactive,
         };
         let request = self.iam().update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        let answer = request.status(status).send().await.map_err(|error| self.error(&call, &error));
+        let answer = self.send(&call, request.status(status).send()).await;
         gone_is_an_answer(answer.map(|_| ()))
     }
 
@@ -298,7 +298,7 @@ impl Caller {
     pub(super) async fn send_delete(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
         let call = self.call(Service::Iam, "DeleteAccessKey");
         let request = self.iam().delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        gone_is_an_answer(request.send().await.map(|_| ()).map_err(|error| self.error(&call, &error)))
+        gone_is_an_answer(self.send(&call, request.send()).await.map(|_| ()))
     }
 
     /// Deletes a key that was made moments ago. A part of AWS that lags says of it that it does not exist: that is no
@@ -321,7 +321,7 @@ impl Caller {
     pub async fn access_key_last_used(&self, key: &AccessKeyId) -> Result<(LastUsed, Option<UserName>), AwsError> {
         let call = self.call(Service::Iam, "GetAccessKeyLastUsed");
         let request = self.iam().get_access_key_last_used().access_key_id(key.as_str());
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         let owner = answer.user_name().map(|name| parse(&call, "UserName", name)).transpose()?;
         let last = present(&call, "AccessKeyLastUsed", answer.access_key_last_used())?;
         let used = match last.last_used_date() {
@@ -339,7 +339,7 @@ impl Caller {
     pub async fn access_key_account(&self, key: &AccessKeyId) -> Result<AccountId, AwsError> {
         let call = self.call(Service::Sts, "GetAccessKeyInfo");
         let request = self.sts().get_access_key_info().access_key_id(key.as_str());
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         parse(&call, "Account", present(&call, "Account", answer.account())?)
     }
 
@@ -349,7 +349,7 @@ impl Caller {
         let call = self.call(Service::Sts, "GetSessionToken");
         let request = self.sts_once().get_session_token().serial_number(mfa.serial).token_code(mfa.code);
         let request = request.set_duration_seconds(duration.map(whole_seconds));
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         session_credentials(&call, answer.credentials())
     }
 
@@ -366,14 +366,14 @@ impl Caller {
             .set_token_code(ask.mfa.as_ref().map(|mfa| mfa.code.to_owned()))
             .set_duration_seconds(ask.duration.map(whole_seconds))
             .set_source_identity(ask.source_identity.map(str::to_owned));
-        let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, request.send()).await?;
         session_credentials(&call, answer.credentials())
     }
 
     /// `iam:GetRole`: the whole ARN of a role, whose path no session tells.
     pub async fn role_arn(&self, name: &str) -> Result<String, AwsError> {
         let call = self.call(Service::Iam, "GetRole");
-        let answer = self.iam().get_role().role_name(name).send().await.map_err(|error| self.error(&call, &error))?;
+        let answer = self.send(&call, self.iam().get_role().role_name(name).send()).await?;
         Ok(present(&call, "Role", answer.role())?.arn().to_owned())
     }
 
@@ -395,7 +395,7 @@ impl Caller {
                 .resource_arns(ask.resource)
                 .set_context_entries(Some(ask.facts.iter().map(fact).collect()))
                 .set_marker(pages.marker());
-            let answer = request.send().await.map_err(|error| self.error(&call, &error))?;
+            let answer = self.send(&call, request.send()).await?;
             for result in answer.evaluation_results() {
                 let name = result.eval_action_name();
                 if !ask.actions.iter().any(|action| action.eq_ignore_ascii_case(name)) {
@@ -451,6 +451,17 @@ impl Caller {
             credentials: Some(&self.credentials),
             skew_seconds: self.aws.skew_seconds(&call.endpoint),
         }
+    }
+
+    /// Sends a request when it is its turn. The clocks of the SDK's time limits start after that, so waiting for it makes
+    /// no outcome unknown.
+    async fn send<T, E: ProvideErrorMetadata>(
+        &self,
+        call: &Call,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError> {
+        let _turn = self.aws.turn(&call.endpoint).await;
+        request.await.map_err(|error| self.error(call, &error))
     }
 
     fn error<E: ProvideErrorMetadata>(&self, call: &Call, error: &SdkError<E, HttpResponse>) -> AwsError {

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::caller::Caller;
@@ -22,6 +23,10 @@ use super::endpoint::ForeignEndpoint;
 use super::error::{AwsError, Call, Context, classify};
 use super::http::{Calls, Connection, Wire, WireClient};
 use super::options::{AwsOptions, Service, Target};
+
+/// Requests that are under way to one host at the same time. The rates of IAM are a whole account's and unpublished: a
+/// burst of one for each of 50 profiles is throttled, and throttled requests take longer than a queue.
+const AT_ONCE: usize = 8;
 
 /// The way to AWS: one HTTP client, clock, set of endpoints and call counter. Cheap to clone, and to build: nothing is
 /// opened or loaded before the first call.
@@ -32,6 +37,8 @@ struct Inner {
     options: AwsOptions,
     wire: Arc<Wire>,
     retry_partitions: Mutex<BTreeMap<AccessKeyId, RetryPartition>>,
+    /// Of each host.
+    turns: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Aws {
@@ -49,7 +56,12 @@ impl Aws {
             skew_seconds: Mutex::new(BTreeMap::new()),
             connectors: [const { OnceLock::new() }; 4],
         };
-        Self(Arc::new(Inner { options, wire: Arc::new(wire), retry_partitions: Mutex::default() }))
+        Self(Arc::new(Inner {
+            options,
+            wire: Arc::new(wire),
+            retry_partitions: Mutex::default(),
+            turns: Mutex::default(),
+        }))
     }
 
     /// An identity that can make calls to `target` (a region, a partition, or a profile's settings).
@@ -167,6 +179,17 @@ impl Aws {
                 .build()
         };
         partitions.entry(key.clone()).or_insert_with(make).clone()
+    }
+
+    /// Waits for a turn at a host, and holds it until dropped.
+    pub(crate) async fn turn(&self, host: &str) -> Option<OwnedSemaphorePermit> {
+        let turns = {
+            let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let turns = turns.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
+            Arc::clone(turns)
+        };
+        // It is never closed; were it, going ahead would be right.
+        turns.acquire_owned().await.ok()
     }
 
     pub(crate) fn timeouts(&self) -> TimeoutConfig {
