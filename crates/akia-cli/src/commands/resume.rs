@@ -63,7 +63,7 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     let mut locks = Locks::default();
     let chosen = match &args.rotation {
         Some(id) => vec![known.find(id)?],
-        None => known.choose(context, |rotation| is_unfinished(rotation, now)),
+        None => known.choose(context, |rotation| rotation.is_left_over(now)),
     };
     // A rotation that cannot be read may be unfinished.
     let refused: Vec<Exit> = match &args.rotation {
@@ -108,22 +108,6 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     let ended = drive::drive(context, &bench.driver, ready).await;
     drop(locks);
     drive::report(context, "resume", &ended, &refused)
-}
-
-/// Whether a run has left something to do or to decide. Waiting out a grace is neither, nor waiting for `akia retire`
-/// after it; but a key that was to be deleted without a grace should be gone.
-fn is_unfinished(rotation: &Rotation, now: jiff::Timestamp) -> bool {
-    match rotation.rest(now) {
-        Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
-        Rest::Busy | Rest::Undone { .. } if rotation.is_out_of_grace(now) => rotation.is_without_grace(),
-        Rest::Busy => true,
-        Rest::Retired
-        | Rest::Kept
-        | Rest::InGrace { .. }
-        | Rest::Undone { .. }
-        | Rest::UndoneAndClean
-        | Rest::Aborted { .. } => false,
-    }
 }
 
 /// A flag that answers a question which nobody asks is a mistake, and is refused before anything is done.

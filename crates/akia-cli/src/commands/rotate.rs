@@ -232,6 +232,10 @@ fn print_plan(context: &Context, prepared: &Prepared) {
             context.say(&format!("        {} {next}", if index == 0 { "next:" } else { "  or:" }));
         }
     }
+    if let Some(seconds) = prepared.clock_skew_seconds {
+        let (off, way) = (seconds.unsigned_abs(), if seconds > 0 { "behind" } else { "ahead of" });
+        context.say(&format!("note    this machine's clock is {off} s {way} AWS: set it, or late uses may be missed"));
+    }
     for one in &prepared.rotations {
         for line in plan_lines(one, now) {
             context.say(&line);

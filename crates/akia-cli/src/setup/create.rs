@@ -4,12 +4,10 @@
 //! answer is lost is never sent twice. Between the request and the read-back the secret is in this memory only: a
 //! request to end is held off until then. A kill that cannot be held off leaves a key that was never used.
 
-use std::time::Duration;
-
 use akia_core::key::{AccessKey, KeyStatus};
 use akia_core::rotation::{Hold, Rotation};
 use akia_core::{AccessKeyId, ProfileName, Region, UserName};
-use akia_io::aws::{AwsError, KeyChange};
+use akia_io::aws::AwsError;
 use akia_io::place::KeyPair;
 use akia_io::profiles::AwsFiles;
 use jiff::Timestamp;
@@ -28,11 +26,6 @@ use crate::setup::source::Age;
 use crate::setup::spot::{Spot, Wish, WriteFailed};
 use crate::signing::{self, Mfa, Signed, Whose};
 use crate::{drive, prompt, workbench};
-
-/// How often the deletion of a key that AWS does not know everywhere yet is tried.
-const TAKE_BACK_TRIES: usize = 4;
-/// Between two tries.
-const TAKE_BACK_GAP: Duration = Duration::from_millis(1_500);
 
 /// A key that is asked for.
 pub struct NewKey<'a> {
@@ -256,7 +249,7 @@ async fn take_back(
             .now(format!("the new key {key} is active and its secret is stored; {now}"))
             .next(format!("akia key deactivate {key}{flag}, then akia key delete {key}{flag} (to do without it)"));
     }
-    match delete_new(signed, owner, key).await {
+    match signed.caller.delete_new_access_key(&owner.user, key).await {
         Ok(()) => {
             let now = format!("the new key {key} was deleted again");
             let now =
@@ -273,21 +266,4 @@ async fn take_back(
                 .next(format!("akia key delete {key}{flag}"))
         }
     }
-}
-
-/// Deletes a key that was made moments ago. A part of AWS that lags says of it that it does not exist: that is no
-/// answer until the list agrees, and not at once.
-async fn delete_new(signed: &Signed, owner: &Owner, key: &AccessKeyId) -> Result<(), String> {
-    for _ in 0..TAKE_BACK_TRIES {
-        match signed.caller.delete_access_key(&owner.user, key).await {
-            Ok(KeyChange::Done) => return Ok(()),
-            Ok(KeyChange::Gone) => tokio::time::sleep(TAKE_BACK_GAP).await,
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    let listed = signed.caller.access_keys(Some(&owner.user)).await.map_err(|error| error.to_string())?;
-    if listed.iter().any(|listed| listed.id == *key) {
-        return Err("AWS lists the key, and says of it that it does not exist".to_owned());
-    }
-    Ok(())
 }

@@ -39,7 +39,7 @@ impl Rotation {
         }
     }
 
-    /// Whether `akia resume` finds something to do or to ask here. That is more than [`Rotation::is_unfinished`]: a rotation
+    /// Whether `akia resume` finds something to do or to ask here. That is more than [`Rotation::is_left_over`]: a rotation
     /// whose process died right at its end is over, stands in nobody's way, and still has its staged secrets.
     #[must_use]
     pub fn is_to_be_resumed(&self, now: Timestamp) -> bool {
@@ -50,7 +50,24 @@ impl Rotation {
             | Rest::Interrupted { .. }
             | Rest::Kept
             | Rest::InGrace { .. }
-            | Rest::Undone { .. } => self.is_unfinished(now),
+            | Rest::Undone { .. } => self.is_left_over(now),
+        }
+    }
+
+    /// Whether a run that has just ended left something to do or to decide. Waiting out a grace is neither, nor waiting for
+    /// `akia retire` after it; but a key that was to be deleted without a grace should be gone.
+    #[must_use]
+    pub fn is_left_over(&self, now: Timestamp) -> bool {
+        match self.rest(now) {
+            Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
+            Rest::Busy | Rest::Undone { .. } if self.is_out_of_grace(now) => self.is_without_grace(),
+            Rest::Busy => true,
+            Rest::Retired
+            | Rest::Kept
+            | Rest::InGrace { .. }
+            | Rest::Undone { .. }
+            | Rest::UndoneAndClean
+            | Rest::Aborted { .. } => false,
         }
     }
 

@@ -130,11 +130,11 @@ pub struct Pace {
 impl Default for Pace {
     /// Chosen from the measured lags of IAM (design, AWS facts): 75 % of new keys fail at once, 13 % after 1 s,
     /// 2 % after 3 s, none after 10 s, and a success may be followed by a failure. What counts is the row of successes,
-    /// five over 3.6 s; a first proof that comes too early costs one call and begins the row anew.
+    /// five over 3.2 s; a first proof that comes too early costs one call and begins the row anew.
     fn default() -> Self {
         Self {
-            settle: SignedDuration::from_secs(1),
-            proof_gap: SignedDuration::from_millis(900),
+            settle: SignedDuration::from_millis(500),
+            proof_gap: SignedDuration::from_millis(800),
             proofs: 5,
             proof_limit: 90,
             quarantine: SignedDuration::from_secs(60),

@@ -27,6 +27,9 @@ use crate::store::StoreError;
 /// Groups that are prepared at the same time.
 const CONCURRENT: usize = 32;
 
+/// A clock that is off by less is of no interest. AWS refuses requests from five minutes on.
+const SKEW_SECONDS: i64 = 30;
+
 /// Which keys to rotate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -71,6 +74,9 @@ pub struct Prepared {
     pub skipped: Vec<Skipped>,
     /// Profiles that cannot be rotated.
     pub refused: Vec<Refused>,
+    /// Seconds that AWS is ahead of this machine (negative: behind), where that matters: the old key counts as used
+    /// after the rotation by comparing AWS's time with this machine's.
+    pub clock_skew_seconds: Option<i64>,
     /// Keys whose secret could not be read, until it is known whether they are asked for.
     unreadable: Vec<(ProfileName, AccessKeyId, String)>,
 }
@@ -203,6 +209,7 @@ impl Driver {
         .buffered(CONCURRENT)
         .collect()
         .await;
+        prepared.clock_skew_seconds = self.clock_skew(&opened).await;
         let locked = lock_all(state, opened);
         // Not before the locks are held, so that no other akia changes keys or journal under the plans; and once for all.
         let history = &self.unfinished_rotations().await;
@@ -237,6 +244,13 @@ impl Driver {
             }
         }
         prepared
+    }
+
+    /// How far this machine's clock is off, by the answers that the preflight has had anyway.
+    async fn clock_skew(&self, opened: &ByProfiles<Opened>) -> Option<i64> {
+        let answered = opened.iter().find_map(|(_, opened)| opened.as_ref().ok())?;
+        let seconds = self.aws.clock_skew(answered.group.target.clone()).await.ok()?;
+        (seconds.abs() >= SKEW_SECONDS).then_some(seconds)
     }
 
     /// Every long-term key of every profile, with its secret. Profiles whose key cannot be read are refused by the way.
