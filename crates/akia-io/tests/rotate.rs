@@ -139,13 +139,36 @@ async fn a_run_over_many_users_reads_the_journal_once() {
 
 #[tokio::test]
 async fn a_rotation_outlasts_the_delays_of_aws() {
-    for seed in 0..12 {
+    for seed in 0..100 {
         let world = World::built(Sandbox::builder().seed(seed).propagation(Propagation::realistic()));
         let (rotation, rest) = world.rotate().await.rested();
         assert!(matches!(rest, Rest::InGrace { .. }), "seed {seed}: {rest:?}");
+        // A proof that comes too soon shows as a call that the new key, proven, is refused.
+        let records = world.records(&rotation.plan().id).await;
+        let proven = records.iter().position(|record| record.event == Event::RivalsAbsent).unwrap();
+        let failed = records[proven..].iter().find(|record| matches!(record.event, Event::Failed { .. }));
+        assert_eq!(failed, None, "seed {seed}");
         world.sandbox.advance(Duration::from_secs(60));
         world.check(&format!("seed {seed}"), &rotation).await;
     }
+}
+
+#[test]
+fn the_row_of_proofs_is_longer_than_a_key_was_seen_to_flap() {
+    let pace = Pace::default();
+    let row = pace.proof_gap * i32::try_from(pace.proofs - 1).unwrap();
+    assert!(row.unsigned_abs() > Propagation::realistic().flapping, "{row:?}");
+}
+
+/// A part of AWS that does not know the new key yet says nothing about the use of the old one.
+#[tokio::test]
+async fn a_new_key_that_is_refused_again_after_its_proofs_is_no_matter_for_a_person() {
+    let world = World::new();
+    // The first reading is the plan's, signed with the old key.
+    world.sandbox.inject(Fault::on("GetAccessKeyLastUsed", FaultKind::InvalidClientTokenId).nth(2));
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("refused once", &rotation).await;
 }
 
 /// Every fault of the sandbox, at every call that a rotation makes.

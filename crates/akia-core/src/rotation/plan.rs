@@ -129,12 +129,12 @@ pub struct Pace {
 
 impl Default for Pace {
     /// Chosen from the measured lags of IAM (design, AWS facts): 75 % of new keys fail at once, 13 % after 1 s,
-    /// 2 % after 3 s, none after 10 s, and a success may be followed by a failure. What counts is the row of successes,
-    /// five over 3.2 s; a first proof that comes too early costs one call and begins the row anew.
+    /// 2 % after 3 s, none after 10 s, and a success may be followed by failures for some seconds. So what counts is that
+    /// the row of successes is longer than those seconds, 4.2 s; a first proof that comes too early costs one call.
     fn default() -> Self {
         Self {
-            settle: SignedDuration::from_millis(500),
-            proof_gap: SignedDuration::from_millis(800),
+            settle: SignedDuration::from_millis(100),
+            proof_gap: SignedDuration::from_millis(1_050),
             proofs: 5,
             proof_limit: 90,
             quarantine: SignedDuration::from_secs(60),

@@ -20,6 +20,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::app_name::AppName;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::client::{Aws, authority};
@@ -454,14 +456,18 @@ impl Caller {
     }
 
     /// Sends a request when it is its turn. The clocks of the SDK's time limits start after that, so waiting for it makes
-    /// no outcome unknown.
-    async fn send<T, E: ProvideErrorMetadata>(
-        &self,
-        call: &Call,
-        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError> {
-        let _turn = self.aws.turn(&call.endpoint).await;
-        request.await.map_err(|error| self.error(call, &error))
+    /// no outcome unknown. On the heap, for the SDK's requests are tens of kilobytes.
+    fn send<'a, T: 'a, E: ProvideErrorMetadata + 'a>(
+        &'a self,
+        call: &'a Call,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, AwsError>> {
+        let request = request.boxed();
+        async move {
+            let _turn = self.aws.turn(&call.endpoint).await;
+            request.await.map_err(|error| self.error(call, &error))
+        }
+        .boxed()
     }
 
     fn error<E: ProvideErrorMetadata>(&self, call: &Call, error: &SdkError<E, HttpResponse>) -> AwsError {

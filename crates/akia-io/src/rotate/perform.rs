@@ -267,6 +267,8 @@ impl Driver {
         let displaced = &rotation.plan().displaced;
         let last_used = match caller.access_key_last_used(displaced).await {
             Ok((last_used, _)) => last_used,
+            // The key that signs has been proven: a part of AWS that does not know it yet says nothing of the displaced one.
+            Err(error @ AwsError::InvalidClientTokenId { .. }) => return Err(error.into()),
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => {
                 if self.is_gone(rotation, displaced).await {
