@@ -340,6 +340,8 @@ class Terminal:
         os.close(OUTPUT)
         SELECTOR.close()
         os.chdir(self.request["cwd"])
+        # A shell without job control has its background jobs ignore Ctrl-C, and so would every program below them.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(self.request["argv"][0], self.request["argv"], self.request["env"])
 
     def read(self):
