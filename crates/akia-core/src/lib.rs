@@ -3,8 +3,11 @@
 //! Nothing here reads a clock, the environment, a file or the network, and nothing is random: those
 //! are arguments. `clippy.toml` beside this crate forbids the functions that would break the rule.
 
+pub mod audit;
 pub mod cheatsheet;
 pub mod console_csv;
+pub mod estate;
+pub mod finding;
 pub mod ids;
 pub mod inventory;
 pub mod journal;
@@ -12,6 +15,7 @@ pub mod key;
 pub mod policy;
 pub mod profile;
 pub mod rotation;
+pub mod rule;
 pub mod secret;
 
 pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};

@@ -1,0 +1,26 @@
+//! AWS found a key of the user in public and put the user into quarantine.
+
+use super::{Check, Remedy, Rule, Scene, Verdict};
+use crate::estate::{Known, User};
+use crate::finding::Severity;
+
+pub(super) const RULE: Rule = Rule {
+    id: "key-exposed",
+    title: "AWS has found the key in public",
+    severity: Severity::Critical,
+    why: "AWS attaches its quarantine policy when it finds a key in public. It stops some of what a thief would do, not all.",
+    fix: "Replace the key, look through CloudTrail for what was done with it, delete it, then detach the quarantine policy.",
+    is_on: true,
+    remedy: Remedy::Deactivate,
+    check: Check::User(check),
+};
+
+fn check(user: &User, _: &Scene<'_>) -> Verdict {
+    match &user.details {
+        Known::Told(details) => Verdict::broken_if(details.grants.quarantined, || {
+            let keys = user.active_keys().count();
+            format!("AWSCompromisedKeyQuarantine is attached; active keys: {keys}")
+        }),
+        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
+    }
+}
