@@ -407,7 +407,7 @@ const SLOT_2: SlotColumns = SlotColumns {
 fn rejoined(columns: &Columns, fields: Vec<String>) -> Option<Vec<String>> {
     let (user, arn) = (*columns.places.get("user")?, *columns.places.get("arn")?);
     let surplus = fields.len() - columns.count;
-    if user != 0 || arn != 1 || surplus % 2 != 0 {
+    if user != 0 || arn != 1 || !surplus.is_multiple_of(2) {
         return None;
     }
     let width = surplus / 2 + 1;
