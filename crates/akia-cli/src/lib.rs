@@ -5,6 +5,7 @@
 //! [`context`] alone, and nothing that came from outside reaches a terminal unescaped.
 
 pub mod args;
+pub mod audit;
 pub mod aws_cli;
 pub mod commands;
 pub mod context;

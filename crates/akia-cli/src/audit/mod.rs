@@ -1,0 +1,53 @@
+//! An audit in the formats that other tools read, and as one page that people open in a meeting.
+//!
+//! `docs/audit-formats.md` says which tool each is for. Every format is pure text from an [`Audit`]; its time is the audit's.
+//! Invariants: what was not looked at is said in every format that has a place for it, and names, tags and reasons, which
+//! anybody may have written, are harmless in all of them.
+
+mod asff;
+mod html;
+mod jsonl;
+mod junit;
+mod markdown;
+mod ocsf;
+mod sarif;
+mod words;
+mod xml;
+
+use akia_core::audit::Audit;
+
+/// A format of an audit, beside the table, JSON and CSV of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuditFormat {
+    /// One JSON object a line: each finding, then the summary.
+    Jsonl,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for CI systems.
+    Junit,
+    /// For issues, pull requests and job summaries.
+    Markdown,
+    /// One file to open in a browser.
+    Html,
+    /// OCSF compliance findings (class 2003), for data lakes.
+    Ocsf,
+    /// AWS Security Finding Format, for Security Hub.
+    Asff,
+}
+
+/// The audit as text in this format, with a final line break.
+#[must_use]
+pub fn render(audit: &Audit, format: AuditFormat) -> String {
+    match format {
+        AuditFormat::Jsonl => jsonl::render(audit),
+        AuditFormat::Sarif => sarif::render(audit),
+        AuditFormat::Junit => junit::render(audit),
+        AuditFormat::Markdown => markdown::render(audit),
+        AuditFormat::Html => html::render(audit),
+        AuditFormat::Ocsf => ocsf::render(audit),
+        AuditFormat::Asff => asff::render(audit),
+    }
+}
+
+#[cfg(test)]
+mod fixture;
