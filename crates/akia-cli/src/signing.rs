@@ -66,7 +66,20 @@ pub async fn sign(context: &Context, files: &AwsFiles, mfa: Mfa) -> Result<Signe
 /// # Errors
 /// When there are none, or they cannot be used.
 pub async fn sign_through(context: &Context, files: &AwsFiles, mfa: Mfa, aws: Aws) -> Result<Signed, CommandError> {
-    let choice = context.profile()?;
+    sign_as(context, files, mfa, aws, context.profile()?).await
+}
+
+/// The same for a profile that is already chosen.
+///
+/// # Errors
+/// When there are none, or they cannot be used.
+pub async fn sign_as(
+    context: &Context,
+    files: &AwsFiles,
+    mfa: Mfa,
+    aws: Aws,
+    choice: ProfileChoice,
+) -> Result<Signed, CommandError> {
     let target =
         files.target(choice.name(), context.globals.region.as_ref()).map_err(|error| CommandError::failed(&error))?;
     match mfa {

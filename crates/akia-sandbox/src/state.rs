@@ -76,7 +76,17 @@ pub(crate) struct User {
     pub(crate) inline: BTreeMap<String, Document>,
     pub(crate) attached: BTreeSet<String>,
     pub(crate) groups: BTreeSet<String>,
+    pub(crate) service_credentials: Vec<ServiceCredential>,
     pub(crate) principal: Principal,
+}
+
+/// A credential for one service, beside access keys.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceCredential {
+    pub(crate) id: String,
+    pub(crate) service: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -375,6 +385,7 @@ impl State {
             inline: BTreeMap::new(),
             attached: BTreeSet::new(),
             groups: BTreeSet::new(),
+            service_credentials: Vec::new(),
             principal: Principal::default(),
         };
         account.users.insert(name.to_owned(), user);

@@ -5,6 +5,7 @@
 //! its file and call it from [`Verb::run`] through `on_runtime`. Verbs without input and output stay synchronous, so
 //! that they start at once.
 
+pub mod audit;
 pub mod cheatsheet;
 pub mod completions;
 pub mod credentials;
@@ -40,6 +41,7 @@ pub enum Verb {
     Retire(retire::RetireArgs),
     Key(key::KeyArgs),
     History(history::HistoryArgs),
+    Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
     Credentials(credentials::CredentialsArgs),
@@ -69,6 +71,7 @@ impl Verb {
             Self::Retire(args) => on_runtime(retire::run(context, args)),
             Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
+            Self::Audit(args) => on_runtime(audit::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
             Self::Credentials(args) => credentials::run(context, &args),
@@ -95,6 +98,7 @@ impl Verb {
             | Self::Retire(_)
             | Self::Key(_)
             | Self::History(_)
+            | Self::Audit(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)
             | Self::Credentials(_) => all,

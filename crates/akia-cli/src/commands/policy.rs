@@ -52,6 +52,9 @@ pub enum PolicyVerb {
     /// Print the policy for `akia retire`
     #[command(after_long_help = super::examples(&[("akia policy retire", "deleting old keys")]))]
     Retire(DocumentArgs),
+    /// Print the policy for `akia audit`: reading the whole account
+    #[command(after_long_help = super::examples(&[("akia policy audit", "for the role that audits")]))]
+    Audit(DocumentArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -106,6 +109,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Status(form) => print(context, JobPolicy::Status, form),
         PolicyVerb::Undo(form) => print(context, JobPolicy::Undo, form),
         PolicyVerb::Retire(form) => print(context, JobPolicy::Retire, form),
+        PolicyVerb::Audit(form) => print(context, JobPolicy::Audit, form),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }

@@ -21,6 +21,7 @@ macro_rules! on_every_backend {
     };
 }
 
+mod audit;
 mod bad_input;
 mod bites;
 mod broken_journal;

@@ -36,11 +36,13 @@ pub enum Command {
     KeyLastUsed,
     /// `akia policy check`.
     PolicyCheck,
+    /// `akia audit`.
+    Audit,
 }
 
 impl Command {
     /// Every command, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Setup,
         Self::SetupCreate,
         Self::Status,
@@ -55,6 +57,7 @@ impl Command {
         Self::KeyDelete,
         Self::KeyLastUsed,
         Self::PolicyCheck,
+        Self::Audit,
     ];
 
     /// The command as it is typed behind `akia`.
@@ -75,6 +78,7 @@ impl Command {
             Self::KeyDelete => "key delete",
             Self::KeyLastUsed => "key last-used",
             Self::PolicyCheck => "policy check",
+            Self::Audit => "audit",
         }
     }
 }
@@ -158,6 +162,7 @@ pub fn required_actions(command: Command) -> &'static [Action] {
         Command::KeyDelete => KEY_DELETE,
         Command::KeyLastUsed => KEY_LAST_USED,
         Command::PolicyCheck => POLICY_CHECK,
+        Command::Audit => AUDIT,
     }
 }
 
@@ -234,6 +239,49 @@ const SIMULATE: Action = Action {
 /// `SimulatePrincipalPolicy` in preflight: the same right, for another reason.
 const SIMULATE_PREFLIGHT: Action =
     Action { why: "checks every other right before a key is made, instead of failing halfway", ..SIMULATE };
+
+const GENERATE_REPORT: Action = Action {
+    name: "iam:GenerateCredentialReport",
+    resource: ResourceForm::Any,
+    need: Need::Optional,
+    why: "has AWS make a new credential report; without it only one that somebody else asked for can be read",
+    probe: Probe::Call,
+};
+
+const AUDIT: &[Action] = &[
+    Action {
+        name: "iam:GetCredentialReport",
+        need: Need::Required,
+        why: "reads every user with the age and last use of its keys in one call",
+        ..GENERATE_REPORT
+    },
+    Action {
+        need: Need::Optional,
+        why: "reads the ids and true ages of keys; without it keys have no ids, and one that was activated again passes for new",
+        ..LIST
+    },
+    GENERATE_REPORT,
+    Action {
+        name: "iam:GetAccountAuthorizationDetails",
+        why: "reads tags, groups and policies of all users in one pass; without it eight rules cannot tell",
+        ..GENERATE_REPORT
+    },
+    Action {
+        why: "reads the last use of keys that the report does not tell apart; without it their last use is unknown",
+        ..LAST_USED_OPTIONAL
+    },
+    Action {
+        name: "iam:ListServiceSpecificCredentials",
+        resource: ResourceForm::User,
+        why: "reads credentials for CodeCommit, Keyspaces and Bedrock; without it the rule about them cannot tell",
+        ..GENERATE_REPORT
+    },
+    Action {
+        name: "iam:ListAccountAliases",
+        why: "reads the account's alias; without it the account is shown by its number",
+        ..GENERATE_REPORT
+    },
+];
 
 const SETUP_CREATE: &[Action] = &[LIST, CREATE, GET_USER_OPTIONAL];
 const STATUS: &[Action] = &[

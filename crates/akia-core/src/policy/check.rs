@@ -83,7 +83,7 @@ impl Command {
             | Self::KeyDeactivate
             | Self::KeyDelete
             | Self::KeyLastUsed => Reach::Either,
-            Self::PolicyCheck => Reach::Caller,
+            Self::PolicyCheck | Self::Audit => Reach::Caller,
         }
     }
 
@@ -92,6 +92,7 @@ impl Command {
     pub fn policy(self, own: bool) -> Option<JobPolicy> {
         match (self, own) {
             (Self::PolicyCheck, _) => None,
+            (Self::Audit, _) => Some(JobPolicy::Audit),
             (Self::Setup | Self::Status, _) => Some(JobPolicy::Status),
             (Self::Rotate, _) => Some(JobPolicy::RotateOwnKeys),
             (Self::RotateOthers, _) => Some(JobPolicy::RotateOthersKeys),

@@ -31,6 +31,8 @@ pub enum JobPolicy {
     Undo,
     /// What `akia retire` uses.
     Retire,
+    /// What `akia audit` reads of the whole account.
+    Audit,
 }
 
 /// How a policy is printed.
@@ -53,7 +55,7 @@ impl Default for PolicyOptions {
 /// The name is none of a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no policy named {name:?}; there are create-own-keys, manage-own-keys, rotate-own-keys, rotate-others-keys, status, undo and retire"
+    "there is no policy named {name:?}; there are create-own-keys, manage-own-keys, rotate-own-keys, rotate-others-keys, status, undo, retire and audit"
 )]
 pub struct UnknownJob {
     /// What was given, cut to 40 characters.
@@ -72,7 +74,7 @@ impl FromStr for JobPolicy {
 
 impl JobPolicy {
     /// Every job, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CreateOwnKeys,
         Self::ManageOwnKeys,
         Self::RotateOwnKeys,
@@ -80,6 +82,7 @@ impl JobPolicy {
         Self::Status,
         Self::Undo,
         Self::Retire,
+        Self::Audit,
     ];
 
     /// The name as it is typed behind `akia policy`.
@@ -93,6 +96,7 @@ impl JobPolicy {
             Self::Status => "status",
             Self::Undo => "undo",
             Self::Retire => "retire",
+            Self::Audit => "audit",
         }
     }
 
@@ -107,6 +111,7 @@ impl JobPolicy {
             Self::Status => "what akia status reads about one's own keys",
             Self::Undo => "what akia undo uses on one's own keys",
             Self::Retire => "what akia retire uses on one's own keys",
+            Self::Audit => "what akia audit reads of the whole account",
         }
     }
 
@@ -142,6 +147,10 @@ impl JobPolicy {
             Self::Status => of_command(Command::Status, "ReadOwnAccessKeys", own),
             Self::Undo => of_command(Command::Undo, "UndoOwnRotation", own),
             Self::Retire => of_command(Command::Retire, "RetireOwnAccessKeys", own),
+            Self::Audit => {
+                let every = [format!("arn:{}:iam::*:user/*", options.partition)].into_iter().collect();
+                of_command(Command::Audit, "AuditAccessKeys", every)
+            }
         };
         if options.require_mfa
             && let Some(deny) = deny_without_mfa(&statements)
@@ -164,9 +173,10 @@ impl JobPolicy {
                 "This is the power to act as any user of the account: whoever may create keys for a user holds all its rights. \
                  Give it to few, and with MFA.",
             ),
+            Self::Audit => notes.push("It reads the whole account, and changes nothing."),
             Self::RotateOwnKeys | Self::Status | Self::Undo | Self::Retire => {}
         }
-        let own = !matches!(self, Self::RotateOthersKeys);
+        let own = !matches!(self, Self::RotateOthersKeys | Self::Audit);
         if own && !options.path_aware {
             notes.push(
                 "user/${aws:username} does not match users with an IAM path, such as user/team/alice: for them use --path-aware.",
@@ -235,7 +245,8 @@ fn of_command(command: Command, sid: &str, user: OneOrMany) -> Vec<Statement> {
     let mut statements = vec![allow(sid, names(ResourceForm::User), user)];
     let without_resource = names(ResourceForm::Any);
     if !without_resource.is_empty() {
-        statements.push(allow("ReadTrail", without_resource, one("*")));
+        let sid = if command == Command::Audit { "ReadAccount" } else { "ReadTrail" };
+        statements.push(allow(sid, without_resource, one("*")));
     }
     statements
 }
@@ -292,6 +303,7 @@ mod tests {
             JobPolicy::Status,
             JobPolicy::Undo,
             JobPolicy::Retire,
+            JobPolicy::Audit,
         ];
         let all: Vec<String> =
             jobs.iter().map(|job| format!("{}\n{}", job.as_str(), job.document(&options).to_pretty_json())).collect();
@@ -326,7 +338,7 @@ mod tests {
         assert_eq!(
             "everything".parse::<JobPolicy>().unwrap_err().to_string(),
             "there is no policy named \"everything\"; there are create-own-keys, manage-own-keys, rotate-own-keys, \
-             rotate-others-keys, status, undo and retire"
+             rotate-others-keys, status, undo, retire and audit"
         );
     }
 }

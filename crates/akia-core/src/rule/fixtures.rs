@@ -404,3 +404,11 @@ fn a_finding_is_the_same_one_tomorrow_and_another_for_another_key() {
     assert_eq!(finding(&one, now() + SignedDuration::from_hours(24)).fingerprint(), today);
     assert_ne!(finding(&other, now()).fingerprint(), today);
 }
+
+#[test]
+fn the_page_lists_every_rule() {
+    let page = include_str!("../../../../docs/audit.md");
+    for rule in RULES {
+        assert!(page.contains(&format!("| `{}` | {} | {}", rule.id, rule.severity, rule.title)), "{}", rule.id);
+    }
+}

@@ -65,6 +65,19 @@ pub static RULES: &[Rule] = &[
     create_not_denied::RULE,
 ];
 
+/// Rules that a saved credential report cannot answer: they need tags, groups, policies or the ids of keys.
+pub const BEYOND_REPORT: [&str; 9] = [
+    "key-exposed",
+    "key-reactivated",
+    "admin-key",
+    "service-credential-age",
+    "service-user-without-group",
+    "service-user-direct-policies",
+    "service-user-untagged",
+    "person-and-service-mixed",
+    "create-key-not-denied",
+];
+
 /// One rule.
 pub struct Rule {
     /// Its id, for programs and for `akia.toml`.
@@ -90,6 +103,13 @@ impl Rule {
     #[must_use]
     pub fn controls(&self) -> &'static [Control] {
         controls::of(self.id)
+    }
+}
+
+/// By its id; what it does is code.
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Rule").field(&self.id).finish()
     }
 }
 
@@ -285,6 +305,14 @@ fn owner_tag<'a>(names: &[String], tags: &'a BTreeMap<String, String>) -> Option
 /// Whole days, rounded down, as people count them.
 fn days(duration: SignedDuration) -> i64 {
     duration.as_hours() / 24
+}
+
+/// "today", "a day ago", "412 days ago".
+fn ago_words(duration: SignedDuration) -> String {
+    match days(duration) {
+        0 => "today".to_owned(),
+        _ => format!("{} ago", days_words(duration)),
+    }
 }
 
 /// "a day", "412 days".

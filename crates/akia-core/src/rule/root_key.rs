@@ -1,6 +1,6 @@
 //! The root user has keys, active or not.
 
-use super::{Check, Remedy, Rule, Scene, Verdict, days_words};
+use super::{Check, Remedy, Rule, Scene, Verdict, ago_words};
 use crate::estate::Root;
 use crate::finding::Severity;
 use crate::key::{KeyStatus, LastUsed};
@@ -24,7 +24,7 @@ fn check(root: &Root, scene: &Scene<'_>) -> Verdict {
         };
         match &key.last_used {
             LastUsed::Never => format!("{status}, never used"),
-            LastUsed::At { at, .. } => format!("{status}, last used {} ago", days_words(scene.since(*at))),
+            LastUsed::At { at, .. } => format!("{status}, last used {}", ago_words(scene.since(*at))),
             LastUsed::Unknown { .. } => format!("{status}, last use unknown"),
         }
     });

@@ -1,6 +1,6 @@
 //! The root user signed in, or its key signed, not long ago.
 
-use super::{Check, Remedy, Rule, Scene, Verdict, days_words};
+use super::{Check, Remedy, Rule, Scene, Verdict, ago_words};
 use crate::estate::Root;
 use crate::finding::Severity;
 use crate::key::LastUsed;
@@ -32,8 +32,5 @@ fn check(root: &Root, scene: &Scene<'_>) -> Verdict {
         return unknown.map_or(Verdict::Fine, |reason| Verdict::Unknown { reason });
     };
     let since = scene.since(at);
-    Verdict::broken_if(since <= scene.limits.root_quiet, || match days_words(since).as_str() {
-        "0 days" => format!("{what} was used today"),
-        ago => format!("{what} was used {ago} ago"),
-    })
+    Verdict::broken_if(since <= scene.limits.root_quiet, || format!("{what} was used {}", ago_words(since)))
 }

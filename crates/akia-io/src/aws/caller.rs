@@ -457,7 +457,7 @@ impl Caller {
 
     /// Sends a request when it is its turn. The clocks of the SDK's time limits start after that, so waiting for it makes
     /// no outcome unknown. On the heap, for the SDK's requests are tens of kilobytes.
-    fn send<'a, T: 'a, E: ProvideErrorMetadata + 'a>(
+    pub(super) fn send<'a, T: 'a, E: ProvideErrorMetadata + 'a>(
         &'a self,
         call: &'a Call,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
@@ -474,7 +474,7 @@ impl Caller {
         classify(error, &self.context(call))
     }
 
-    fn iam(&self) -> &aws_sdk_iam::Client {
+    pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
         self.iam.get_or_init(|| {
             let config = self.iam_config(Connection::Pooled, None);
             aws_sdk_iam::Client::from_conf(config.build())
@@ -539,7 +539,8 @@ impl Caller {
     fn retries(&self) -> RetryConfig {
         let options = self.aws.options();
         // The SDK's limiter waits for time to pass on the clock that signs; one that stands still would hold it for ever.
-        let config = if options.time.is_some() { RetryConfig::standard() } else { RetryConfig::adaptive() };
+        let is_adaptive = options.adaptive && options.time.is_none();
+        let config = if is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
         config.with_max_attempts(ATTEMPTS).with_initial_backoff(options.initial_backoff)
     }
 }
@@ -554,22 +555,22 @@ fn gone_is_an_answer(answer: Result<(), AwsError>) -> Result<KeyChange, AwsError
 }
 
 /// The markers of a listing: no end without a limit, and no going round in circles.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     call: &'a Call,
     seen: Vec<String>,
 }
 
 impl<'a> Pages<'a> {
-    fn new(call: &'a Call) -> Self {
+    pub(super) fn new(call: &'a Call) -> Self {
         Self { call, seen: Vec::new() }
     }
 
-    fn marker(&self) -> Option<String> {
+    pub(super) fn marker(&self) -> Option<String> {
         self.seen.last().cloned()
     }
 
     /// Whether another page is to be read.
-    fn advance(&mut self, truncated: bool, marker: Option<&str>) -> Result<bool, AwsError> {
+    pub(super) fn advance(&mut self, truncated: bool, marker: Option<&str>) -> Result<bool, AwsError> {
         if !truncated {
             return Ok(false);
         }
@@ -604,7 +605,7 @@ fn session_credentials(
     Ok(Credentials::for_session(key, secret, token.to_owned(), Some(expires_at)))
 }
 
-fn key_status(call: &Call, status: Option<&StatusType>) -> Result<KeyStatus, AwsError> {
+pub(super) fn key_status(call: &Call, status: Option<&StatusType>) -> Result<KeyStatus, AwsError> {
     match present(call, "Status", status)? {
         StatusType::Active => Ok(KeyStatus::Active),
         // Expired is a state of service-specific credentials; should a key ever have it, it does not sign either.
@@ -632,7 +633,7 @@ pub(crate) fn parse<T: std::str::FromStr>(call: &Call, field: &str, text: &str) 
     text.parse().map_err(|_| AwsError::malformed(call, format!("{field} is not well formed")))
 }
 
-fn timestamp(call: &Call, date: &DateTime) -> Result<Timestamp, AwsError> {
+pub(super) fn timestamp(call: &Call, date: &DateTime) -> Result<Timestamp, AwsError> {
     let nanos = i32::try_from(date.subsec_nanos()).unwrap_or(0);
     Timestamp::new(date.secs(), nanos).map_err(|_| AwsError::malformed(call, "a date in it is out of range"))
 }

@@ -3,6 +3,7 @@
 //! No type of the AWS SDK leaves this module, except the HTTP client, clock and sleep that [`AwsOptions`] takes for
 //! tests. No error holds a secret or the body of an answer.
 
+mod account;
 mod caller;
 mod client;
 mod cloudtrail;
@@ -15,6 +16,7 @@ mod options;
 mod probe;
 mod wallet;
 
+pub use account::RawReport;
 pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;

@@ -51,6 +51,11 @@ impl Caller {
                 }
                 Err(error) => unknown(&error.to_string()),
             },
+            "iam:generatecredentialreport" => read(self.generate_credential_report().await),
+            "iam:getcredentialreport" => read(self.credential_report().await),
+            "iam:getaccountauthorizationdetails" => read(self.user_details().await),
+            "iam:listservicespecificcredentials" => read(self.service_credentials().await),
+            "iam:listaccountaliases" => read(self.account_alias().await),
             "sts:getcalleridentity" => read(self.caller_identity().await),
             "sts:getaccesskeyinfo" => read(self.access_key_account(self.key()).await),
             "cloudtrail:lookupevents" => {

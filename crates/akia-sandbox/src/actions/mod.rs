@@ -8,6 +8,7 @@ mod iam_account;
 mod iam_groups;
 mod iam_keys;
 mod iam_policies;
+mod iam_service_credentials;
 mod iam_users;
 mod sts;
 
@@ -119,6 +120,9 @@ static ACTIONS: &[Action] = &[
     writes("RemoveUserFromGroup", iam_groups::remove_user_from_group),
     reads("ListGroupsForUser", iam_groups::list_groups_for_user),
     writes("PutGroupPolicy", iam_groups::put_group_policy),
+    reads("ListServiceSpecificCredentials", iam_service_credentials::list_service_specific_credentials),
+    writes("CreateServiceSpecificCredential", iam_service_credentials::create_service_specific_credential),
+    writes("DeleteServiceSpecificCredential", iam_service_credentials::delete_service_specific_credential),
     reads("GenerateCredentialReport", iam_account::generate_credential_report),
     reads("GetCredentialReport", iam_account::get_credential_report),
     reads("GetAccountSummary", iam_account::get_account_summary),
