@@ -10,6 +10,7 @@
 mod disk;
 mod overwrite;
 mod power;
+mod process;
 mod story;
 mod tracer;
 
