@@ -29,7 +29,7 @@ fn two_machines_rotate_one_user_at_once() {
 
 #[test]
 fn two_machines_rotate_one_user_at_once_on_moto() {
-    race_often(6, |_| Backend::Moto.open());
+    race_often(24, |_| Backend::Moto.open());
 }
 
 #[test]
