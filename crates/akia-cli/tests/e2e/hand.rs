@@ -92,8 +92,9 @@ pub(crate) fn interrupt(home: &Home, arguments: &[&str], at: &str, signals: &[&s
     Ran { what: format!("akia {}", arguments.join(" ")), code, stdout, stderr }
 }
 
-/// Turns that go at once in this process, whichever tests take them: as many as two processors keep in time.
-const AT_ONCE: usize = 64;
+/// Turns that go at once in this process, whichever tests take them. A run of 8 s works for about half a second, judges
+/// included, so that some 32 keep two processors busy; with many more, they wait for each other until they seem hung.
+const AT_ONCE: usize = 40;
 
 /// Runs all turns, so many at once, and fails with all that went wrong. For runs that wait more than they work: several
 /// tests that do this fill each other's waits, up to a common limit.
