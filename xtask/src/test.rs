@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, races, tools, venv};
+use crate::{packages, prove, prove_simulate, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,11 @@ const STEPS: &[Step] = &[
         name: "races",
         what: "two processes rotate one user at once",
         run: || races::run(&[races::RACES], false).map(|()| Outcome::Passed),
+    },
+    Step {
+        name: "simulate",
+        what: "rotations with every fault, simulated",
+        run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),
     },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
