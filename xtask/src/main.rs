@@ -105,5 +105,5 @@ fn prove_all(runs: Option<u64>, seed: u64, story: bool, deep: bool) -> Result<()
         println!("    system calls are traced on Linux on x86-64 only: the real binary is NOT CHECKED");
         return Ok(());
     }
-    races::run(deep)
+    races::run(&races::STORIES, deep)
 }

@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, run};
 
-/// Runs in CI: what two processors do in about five minutes.
+/// Runs in CI, some 17,000 rotations.
 pub(crate) const RUNS: u64 = 20_000;
 /// Runs with `--deep`: hours.
 const DEEP_RUNS: u64 = 10_000_000;

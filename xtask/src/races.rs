@@ -3,19 +3,33 @@
 use crate::command::{cargo, run as run_command};
 use crate::venv;
 
-/// Modules of the end-to-end tests that keep the machine busy by themselves.
-pub(crate) const STORIES: [&str; 2] = ["kill::", "races::"];
+use std::path::Path;
 
-/// Whether the harness can follow system calls here.
+/// Modules of the end-to-end tests that keep the machine busy by themselves.
+pub(crate) const STORIES: [&str; 2] = [KILLS, RACES];
+/// Killed, failing and powerless at each system call.
+pub(crate) const KILLS: &str = "kill::";
+/// Two processes at once.
+pub(crate) const RACES: &str = "races::";
+
+/// Whether the harness can follow system calls here. Where it could and may not, its tests fail.
 pub(crate) const CAN_TRACE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
-/// Runs them one after another; with `deep` those, too, that take an hour.
-pub(crate) fn run(deep: bool) -> Result<(), String> {
+/// Tests at once. Their runs mostly wait, and share a limit of their own (`side_by_side` in the end-to-end tests).
+const TESTS_AT_ONCE: &str = "6";
+
+/// Runs these stories and prints how many points each had; with `deep` those, too, that take an hour.
+pub(crate) fn run(stories: &[&str], deep: bool) -> Result<(), String> {
     let venv = venv::ensure()?;
-    let mut stories = cargo(&["test", "--package", "akia-cli", "--test", "e2e", "--locked", "--"]);
-    stories.args(STORIES).args(["--test-threads", "1", "--nocapture"]);
+    let mut tests = cargo(&["test", "--package", "akia-cli", "--test", "e2e", "--locked", "--"]);
+    tests.args(stories).args(["--test-threads", TESTS_AT_ONCE, "--nocapture"]);
     if deep {
-        stories.arg("--include-ignored");
+        tests.arg("--include-ignored");
     }
-    run_command(stories.env(venv::VARIABLE, venv))
+    // In memory where there is such a folder: thousands of homes are made and removed, and every run syncs.
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tests.env("TMPDIR", memory);
+    }
+    run_command(tests.env(venv::VARIABLE, venv))
 }

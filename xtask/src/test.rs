@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, races, tools, venv};
+use crate::{packages, prove, prove_simulate, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,17 @@ const STEPS: &[Step] = &[
         name: "prove",
         what: "the model check of the rotation protocol",
         run: || prove::model(false).map(|()| Outcome::Passed),
+    },
+    Step { name: "kills", what: "the real binary killed, failing and powerless at each system call", run: kills },
+    Step {
+        name: "races",
+        what: "two processes rotate one user at once",
+        run: || races::run(&[races::RACES], false).map(|()| Outcome::Passed),
+    },
+    Step {
+        name: "simulate",
+        what: "rotations with every fault, simulated",
+        run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),
     },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
@@ -114,17 +125,27 @@ fn tests() -> Result<Outcome, String> {
         }
         passes(tests.env(venv::VARIABLE, &venv))
     };
+    // They have steps of their own.
+    let skipped = races::STORIES.iter().flat_map(|stories| ["--skip", stories]);
     if !tools::has_nextest() {
         println!("    cargo-nextest is not on this machine: using cargo test, which has no time limit per test");
-        return run(cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]));
+        let mut all = vec!["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast", "--"];
+        all.extend(skipped);
+        return run(cargo(&all));
     }
     // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
     let unit = run(cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]));
     let mut end_to_end = vec!["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"];
-    // They have a step of their own.
-    end_to_end.extend(races::STORIES.iter().flat_map(|stories| ["--skip", stories]));
+    end_to_end.extend(skipped);
     let end_to_end = run(cargo(&end_to_end));
     unit.and(end_to_end)
+}
+
+fn kills() -> Result<Outcome, String> {
+    if !races::CAN_TRACE {
+        return Ok(Outcome::NotChecked("system calls are traced on Linux on x86-64 only"));
+    }
+    races::run(&[races::KILLS], false).map(|()| Outcome::Passed)
 }
 
 fn doctests() -> Result<Outcome, String> {

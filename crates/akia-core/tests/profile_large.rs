@@ -64,9 +64,14 @@ fn time_grows_with_length() {
     ];
     for (what, text) in shapes {
         for kind in [FileKind::Credentials, FileKind::Config] {
-            let (short, long) = (time(&text(8_000), kind), time(&text(64_000), kind));
-            // Eight times the length: eight times the time, or 64 times if it grew with the square.
-            assert!(long < short * 24 + Duration::from_millis(100), "{what}: {short:?}, eight times that: {long:?}");
+            // Eight times the length: eight times the time, or 64 times if it grew with the square. A busy machine makes any
+            // one measurement wrong, and five only where it is the parser that is slow.
+            let grows = || {
+                let (short, long) = (time(&text(8_000), kind), time(&text(64_000), kind));
+                (long >= short * 24 + Duration::from_millis(100)).then_some((short, long))
+            };
+            let slow: Vec<_> = (0..5).map_while(|_| grows()).collect();
+            assert!(slow.len() < 5, "{what}: each time, and that for eight times the length: {slow:?}");
         }
     }
 }

@@ -76,7 +76,7 @@ fn edit_through<E: From<FileError>>(
             if let Some(pause) = LOOKS.get(looks - 1) {
                 doubted = Some(base);
                 overtaken = pending(theirs, ours, lock);
-                std::thread::sleep(*pause);
+                files::pause(*pause);
                 continue;
             }
         }
@@ -113,7 +113,7 @@ fn edit_through<E: From<FileError>>(
             }
         }
         // Uneven pauses, so that we do not keep step with a program that writes in a loop.
-        std::thread::sleep(Duration::from_millis(u64::from(attempt % 7) * 3 + 1));
+        files::pause(Duration::from_millis(u64::from(attempt % 7) * 3 + 1));
     }
     put_back(overtaken, &replace)?;
     Err(last.into())

@@ -406,7 +406,11 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new_one() {
         now
     };
     let (mut left_behind, mut seen_new) = (0, 0);
-    for round in 0..120_u64 {
+    // A busy machine is given more rounds, and longer ones, to get to the middle of a replacement.
+    for round in 0..1_200_u64 {
+        if round >= 120 && left_behind > 0 && seen_new > 0 {
+            break;
+        }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "a_kill_at_any_moment_leaves_the_old_file_or_the_new_one"])
             .env(FOLDER, folder)
@@ -414,7 +418,7 @@ fn a_kill_at_any_moment_leaves_the_old_file_or_the_new_one() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_micros(8_000 + round * 97));
+        std::thread::sleep(Duration::from_micros(8_000 + round % 240 * 97 * (1 + round / 240)));
         whole("while it runs");
         child.kill().unwrap();
         child.wait().unwrap();

@@ -5,6 +5,8 @@
 //! After every story the same lines must hold: each place holds a key that authenticates, no key is left that nobody
 //! was told of, and no create request follows one whose outcome is unknown before its quarantine is over.
 
+// A story awaits the SDK's futures inside the driver's: deeper than the compiler looks by default.
+#![recursion_limit = "256"]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeSet;

@@ -106,8 +106,8 @@ fn holds_active_key(state: &State, client: &Client) -> bool {
     let staged_displaced = client.displaced_staged.then_some(displaced);
     let held: Vec<KeyNumber> = places.iter().map(|held| held.key).chain(staged_new).chain(staged_displaced).collect();
     held.iter().any(|key| state.aws.is_active(*key))
-        || places.iter().any(|held| held.outsider)
-        || held.iter().any(|key| is_excused(state, client.machine, *key))
+        // Somebody else has shut, or taken out, what was held. One place that nobody has touched ends the excuse.
+        || places.iter().all(|held| held.outsider || is_excused(state, client.machine, held.key))
 }
 
 fn keeps_secrets(client: &Client) -> bool {
@@ -120,8 +120,8 @@ fn keeps_secrets(client: &Client) -> bool {
 fn two_deliver(state: &State) -> bool {
     let delivering = |client: &&Client| {
         client.rotation.as_ref().is_some_and(|rotation| {
-            // A key that a person deleted or shut leaves the field to the other machine.
-            let is_free = |key| state.aws.key(KeyNumber::of(key)).is_some_and(|key| !key.touched);
+            // A key that a person deleted leaves the field to the other machine. One that is only shut does not.
+            let is_free = |key| state.aws.has(KeyNumber::of(key));
             !rotation.is_being_undone()
                 && rotation.new_key().is_some_and(is_free)
                 && (matches!(

@@ -41,7 +41,7 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads [default: one and a half for each processor, since each waits for its files now and then].
+    /// Threads [default: two for each processor, since each waits for its files now and then].
     #[arg(long)]
     threads: Option<usize>,
     /// Print the whole story of the first seed, and run no other.
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         return if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
-    let threads = arguments.threads.unwrap_or(processors + processors / 2);
+    let threads = arguments.threads.unwrap_or(2 * processors);
     let next = AtomicU64::new(arguments.seed);
     let end = arguments.seed.saturating_add(arguments.runs);
     let sum = Mutex::new(Sum::default());
@@ -103,8 +103,10 @@ fn main() -> ExitCode {
     // A panic of akia's is a finding: told with its seed, not by a dead thread.
     std::panic::set_hook(Box::new(|_| {}));
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        for number in 0..threads {
+            let (next, sum, arguments) = (&next, &sum, &arguments);
+            scope.spawn(move || {
+                worker::stay_on_one_processor(number);
                 let mut worker = Worker::new(arguments.sabotage).unwrap();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

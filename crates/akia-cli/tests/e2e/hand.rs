@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -92,7 +92,12 @@ pub(crate) fn interrupt(home: &Home, arguments: &[&str], at: &str, signals: &[&s
     Ran { what: format!("akia {}", arguments.join(" ")), code, stdout, stderr }
 }
 
-/// Runs all turns, so many at once, and fails with all that went wrong. For runs that wait more than they work.
+/// Turns that go at once in this process, whichever tests take them. A run of 8 s works for about half a second, judges
+/// included, so that some 32 keep two processors busy; with many more, they wait for each other until they seem hung.
+const AT_ONCE: usize = 40;
+
+/// Runs all turns, so many at once, and fails with all that went wrong. For runs that wait more than they work: several
+/// tests that do this fill each other's waits, up to a common limit.
 pub(crate) fn side_by_side(at_once: usize, turns: usize, run: impl Fn(usize) -> Result<(), String> + Sync) {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -103,7 +108,10 @@ pub(crate) fn side_by_side(at_once: usize, turns: usize, run: impl Fn(usize) -> 
                     if turn >= turns {
                         break;
                     }
-                    if let Err(what) = run(turn) {
+                    let room = take_room();
+                    let ended = run(turn);
+                    drop(room);
+                    if let Err(what) = ended {
                         wrong.lock().unwrap().push(format!("turn {turn}: {what}"));
                     }
                 }
@@ -112,4 +120,24 @@ pub(crate) fn side_by_side(at_once: usize, turns: usize, run: impl Fn(usize) -> 
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {turns} went wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// How many turns go on, and who waits for room.
+static TAKEN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+struct Room;
+
+fn take_room() -> Room {
+    let taken = TAKEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taken = TAKEN.1.wait_while(taken, |taken| *taken >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+    *taken += 1;
+    Room
+}
+
+impl Drop for Room {
+    /// Also where the turn has panicked: the others need the room.
+    fn drop(&mut self) {
+        *TAKEN.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        TAKEN.1.notify_one();
+    }
 }

@@ -29,7 +29,7 @@ fn two_machines_rotate_one_user_at_once() {
 
 #[test]
 fn two_machines_rotate_one_user_at_once_on_moto() {
-    race_often(6, |_| Backend::Moto.open());
+    race_often(24, |_| Backend::Moto.open());
 }
 
 #[test]
@@ -40,8 +40,8 @@ fn two_machines_rotate_one_user_500_times() {
 
 #[test]
 #[ignore = "minutes: cargo xtask prove --deep"]
-fn two_machines_rotate_one_user_48_times_on_moto() {
-    race_often(48, |_| Backend::Moto.open());
+fn two_machines_rotate_one_user_500_times_on_moto() {
+    race_often(500, |_| Backend::Moto.open());
 }
 
 /// One of them has the lock; the other says who has it and changes nothing.

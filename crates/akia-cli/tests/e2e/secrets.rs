@@ -91,7 +91,7 @@ fn nothing_printed_and_nothing_left_holds_a_secret() {
 
 /// Panics, without showing it, where a secret stands as it is, in base64 or in hexadecimal digits.
 #[track_caller]
-fn assert_clean(what: &str, bytes: &[u8], secrets: &[Key]) {
+pub(crate) fn assert_clean(what: &str, bytes: &[u8], secrets: &[Key]) {
     for key in secrets {
         for secret in [Some(&key.secret), key.token.as_ref()].into_iter().flatten() {
             for (form, text) in forms(secret) {

@@ -14,8 +14,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Longer than any command takes on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Longer than any command takes on a loaded machine. A lost create is waited out for 60 s, then looked for with calls of
+/// up to 45 s each: 120 s were too little at a load of 75 on two processors.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The home folder and the environment of everything that runs in it.
 pub(crate) struct Home {

@@ -51,6 +51,15 @@ pub(crate) fn act<T>(act: Act, path: &Path, work: impl FnOnce() -> io::Result<T>
     Ok(done)
 }
 
+/// Waits for another program to go on with a file. In the simulation nobody does anything meanwhile, so it takes no time.
+pub(crate) fn pause(wait: std::time::Duration) {
+    #[cfg(feature = "file-faults")]
+    if faults::of_this_thread().is_some() {
+        return;
+    }
+    std::thread::sleep(wait);
+}
+
 /// Faults of files, for the simulation.
 #[cfg(feature = "file-faults")]
 pub mod faults {

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use act::Act;
-pub(crate) use act::act;
 #[cfg(feature = "file-faults")]
 pub use act::faults;
+pub(crate) use act::{act, pause};
 pub use error::{FileError, LateBytes};
 pub use replace::{FileLock, Prepared, lock, rehearse};
 

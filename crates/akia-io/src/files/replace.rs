@@ -145,7 +145,7 @@ fn late_write(old: &File, path: &Path, expected: &[u8]) -> Result<Option<LateByt
         return Ok(None);
     }
     for _ in 0..LATE_WRITE_ROUNDS {
-        std::thread::sleep(LATE_WRITE_PAUSE);
+        super::pause(LATE_WRITE_PAUSE);
         let now = read()?;
         if !now.is_empty() && now == seen {
             return Ok(Some(LateBytes(now)));

@@ -47,7 +47,7 @@ impl PlaceKind for ProfilePlace {
                     if bytes.as_ref().is_none_or(|bytes| !bytes.is_empty()) {
                         break;
                     }
-                    std::thread::sleep(pause);
+                    files::pause(pause);
                     bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
                 }
                 bytes.map_or(Ok(None), |mut bytes| spot.pair_in(&File::parse(spot.kind, std::mem::take(&mut *bytes))))

@@ -348,15 +348,19 @@ impl Inner {
         let fails = || self.fails("append to");
         // IMMEDIATE takes the write lock first: the head that is read is the head that is extended.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fails())?;
-        let written = written(&mut transaction).await.map_err(fails())?;
-        let last = sqlx::query("SELECT seq, rotation, body, hash FROM records ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(fails())?;
+        // Both in one statement: each is a way to SQLite's thread and back.
+        let last = sqlx::query(
+            "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'records') AS written, seq, hash
+             FROM (SELECT 1) LEFT JOIN (SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1)",
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(fails())?;
+        let written = last.try_get::<Option<i64>, _>("written").map_err(fails())?.map_or(0, unsigned);
         let mut head = Head::EMPTY;
-        if let Some(row) = last {
-            let entry = entry_of(&row).map_err(|error| error.into_store(self))?;
-            head = Head { seq: entry.seq, hash: entry.hash };
+        if last.try_get::<Option<i64>, _>("seq").map_err(fails())?.is_some() {
+            let (seq, hash) = link_of(&last).map_err(|error| error.into_store(self))?;
+            head = Head { seq, hash };
         }
         // Appending to a shortened journal would hide that it was shortened.
         if written != head.seq {
@@ -403,17 +407,18 @@ impl BadRow {
 }
 
 fn entry_of(row: &SqliteRow) -> Result<Entry, BadRow> {
+    let (seq, hash) = link_of(row)?;
+    Ok(Entry { seq, rotation: rotation_of(row, seq)?, body: row.try_get("body").map_err(BadRow::Database)?, hash })
+}
+
+/// The number and the hash of a record.
+fn link_of(row: &SqliteRow) -> Result<(u64, Hash), BadRow> {
     let seq = unsigned(row.try_get("seq").map_err(BadRow::Database)?);
     let hash: Vec<u8> = row.try_get("hash").map_err(BadRow::Database)?;
     let hash = hash
         .try_into()
         .map_err(|_| BadRow::Tampered(Tampered { seq, what: format!("the hash of record {seq} is malformed") }))?;
-    Ok(Entry {
-        seq,
-        rotation: rotation_of(row, seq)?,
-        body: row.try_get("body").map_err(BadRow::Database)?,
-        hash: Hash::from_bytes(hash),
-    })
+    Ok((seq, Hash::from_bytes(hash)))
 }
 
 fn rotation_of(row: &SqliteRow, seq: u64) -> Result<RotationId, BadRow> {

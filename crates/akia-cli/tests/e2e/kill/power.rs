@@ -7,6 +7,7 @@
 use super::disk::{Disk, Recording};
 use super::story::{FILES, PROFILES, Scene, Verb, pair_in};
 use super::tracer::{self, Step, Strike, When};
+use crate::support::python;
 use akia_core::AccessKeyId;
 use akia_core::journal::{Event, Record};
 use akia_io::keychain::NoKeychain;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// How many of the distinct disks the real binary looks at, evenly chosen. All are read with akia's own store.
 const LOOKED_AT: usize = 60;
@@ -57,6 +59,57 @@ fn a_rotation_survives_every_power_loss() {
         println!("without the syncs of {what}: disk {} is wrong: {}", losses.disks, losses.first());
         assert!(!losses.wrong.is_empty(), "the syncs of {what} are not needed, or their loss is not seen");
     }
+}
+
+/// What `synchronous=FULL` would lack: SQLite syncs the folder once it has removed the rollback journal only with EXTRA.
+/// Everything else is the same. Without that sync a power loss brings the rollback journal back, and with it the state
+/// before the last commit: a record that was acted upon is gone from the journal.
+#[test]
+fn with_full_in_place_of_extra_the_journal_loses_its_last_record() {
+    let recorded = Recorded::new();
+    let without = without_syncs_after_removal(&recorded.steps, &recorded.state);
+    let syncs = recorded.steps.len() - without.len();
+    let commits = recorded.steps.iter().filter(|step| is_removal(step)).count();
+    assert_eq!(syncs, commits, "each commit syncs the folder once the rollback journal is removed");
+    let losses = recorded.losses(&without, false);
+    println!("without the {syncs} syncs that EXTRA adds to FULL: disk {} is wrong: {}", losses.disks, losses.first());
+    assert!(losses.first().contains("that were acted upon"), "a commit is lost, and nothing else: {}", losses.first());
+
+    // That this is what FULL does, SQLite itself says: the same transactions, with both.
+    let [full, extra] = ["FULL", "EXTRA"].map(|synchronous| {
+        let scratch = scratch();
+        let folder = fs::canonicalize(scratch.path()).unwrap();
+        let code = format!(
+            "import sqlite3\nc = sqlite3.connect('journal.db', isolation_level=None)\n\
+             c.execute('pragma journal_mode=delete')\nc.execute('pragma synchronous={synchronous}')\n\
+             c.execute('create table t(x)')\nfor x in range(3): c.execute('insert into t values (?)', (x,))"
+        );
+        let mut python = Command::new(python());
+        python.args(["-I", "-B", "-c", &code]).env_clear().current_dir(&folder);
+        let traced = tracer::run(&python, When::Point(usize::MAX), Strike::Record);
+        assert_eq!(traced.code, Some(0), "{}", traced.stderr);
+        (traced.steps, folder)
+    });
+    let removals = |steps: &[Step]| steps.iter().filter(|step| is_removal(step)).count();
+    let syncs = |(steps, folder): &(Vec<Step>, PathBuf)| steps.len() - without_syncs_after_removal(steps, folder).len();
+    assert_eq!((removals(&full.0), syncs(&full)), (4, 0));
+    assert_eq!((removals(&extra.0), syncs(&extra)), (4, 4));
+    let kinds = |steps: &[Step]| steps.iter().map(std::mem::discriminant).collect::<Vec<_>>();
+    let rest = without_syncs_after_removal(&extra.0, &extra.1);
+    assert_eq!(kinds(&full.0), kinds(&rest), "they differ in nothing else");
+}
+
+fn is_removal(step: &Step) -> bool {
+    matches!(step, Step::Unlink { path } if path.ends_with("journal.db-journal"))
+}
+
+/// The steps without those syncs of a folder that follow at once upon the removal of the rollback journal in it.
+fn without_syncs_after_removal(steps: &[Step], folder: &Path) -> Vec<Step> {
+    let before = std::iter::once(None).chain(steps.iter().map(Some));
+    let is_kept = |(before, step): &(Option<&Step>, &Step)| {
+        !(before.is_some_and(is_removal) && matches!(step, Step::Sync { path } if path == folder))
+    };
+    before.zip(steps).filter(is_kept).map(|(_, step)| step.clone()).collect()
 }
 
 /// The rename of the last delivery happened, and its folder was not synced yet. A resume finds the new key in the file and

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// Longer than any run takes on a loaded machine, the quarantine of a lost create and its retries included.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// How the call that limits cores is named here.
+pub(crate) const LIMIT_CORES: &str = "prlimit64";
+
 /// The longest write that is recorded, in bytes: far above a page of the journal and any AWS file of a test.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -105,28 +108,44 @@ pub(crate) struct Traced {
     pub(crate) steps: Vec<Step>,
     /// The exit code; `None` when a signal ended it.
     pub(crate) code: Option<i32>,
+    /// Whether the system made an image of its memory at its end.
+    pub(crate) left_a_core: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
+/// Looks at a thread of the program, or of a child of it, while it waits: at a call that counts, or when it has just
+/// begun or become another program.
+type Look<'a> = &'a (dyn Fn(Pid, Option<&Point>) + Sync);
+
 /// Runs the program and strikes once.
 pub(crate) fn run(command: &Command, when: When, strike: Strike) -> Traced {
     assert!(strike != Strike::Pause, "a pause needs something to do");
-    run_with(command, when, strike, &|| {})
+    run_with(command, when, strike, &|| {}, &|_, _| {})
 }
 
 /// Runs the program, and does something while it waits at the call.
 pub(crate) fn pause(command: &Command, when: When, meanwhile: &(dyn Fn() + Sync)) -> Traced {
-    run_with(command, when, Strike::Pause, meanwhile)
+    run_with(command, when, Strike::Pause, meanwhile, &|_, _| {})
 }
 
-fn run_with(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync)) -> Traced {
+/// Runs the program undisturbed, and looks at it and its children again and again.
+pub(crate) fn look(command: &Command, look: Look<'_>) -> Traced {
+    run_with(command, When::Point(usize::MAX), Strike::Watch, &|| {}, look)
+}
+
+/// Runs the program with one call failing, and looks at it again and again.
+pub(crate) fn fail_and_look(command: &Command, when: When, error: Errno, look: Look<'_>) -> Traced {
+    run_with(command, when, Strike::Fail(error), &|| {}, look)
+}
+
+fn run_with(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync), look: Look<'_>) -> Traced {
     // On a thread that has no other children, since it waits for all of its own.
-    std::thread::scope(|scope| scope.spawn(|| follow(command, when, strike, meanwhile)).join().unwrap())
+    std::thread::scope(|scope| scope.spawn(|| follow(command, when, strike, meanwhile, look)).join().unwrap())
 }
 
 #[expect(clippy::zombie_processes, reason = "waitpid takes the end of all that this thread started")]
-fn follow(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync)) -> Traced {
+fn follow(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() + Sync), look: Look<'_>) -> Traced {
     // The shell waits for a line, so that the program is traced from its first call; then it becomes the program.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", r#"read -r go; exec "$0" "$@""#]).arg(command.get_program()).args(command.get_args());
@@ -169,19 +188,22 @@ fn follow(command: &Command, when: When, strike: Strike, meanwhile: &(dyn Fn() +
         when,
         strike,
         meanwhile,
+        look,
         inside: HashSet::new(),
         failing: HashSet::new(),
         recorded: HashMap::new(),
         points: Vec::new(),
         steps: Vec::new(),
         struck: None,
+        left_a_core: false,
     };
     let code = watched.follow();
     drop(ended);
     guard.join().unwrap();
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     let steps = watched.steps.into_iter().flatten().collect();
-    Traced { points: watched.points, struck: watched.struck, steps, code, stdout, stderr }
+    let Watched { points, struck, left_a_core, .. } = watched;
+    Traced { points, struck, steps, code, left_a_core, stdout, stderr }
 }
 
 struct Watched<'a> {
@@ -189,6 +211,7 @@ struct Watched<'a> {
     when: When,
     strike: Strike,
     meanwhile: &'a (dyn Fn() + Sync),
+    look: Look<'a>,
     /// Threads between entry and exit of a call.
     inside: HashSet<Pid>,
     /// Threads whose call was turned into nothing and has to answer the error.
@@ -199,6 +222,7 @@ struct Watched<'a> {
     /// `None` for a call that failed.
     steps: Vec<Option<Step>>,
     struck: Option<Point>,
+    left_a_core: bool,
 }
 
 impl Watched<'_> {
@@ -212,13 +236,17 @@ impl Watched<'_> {
                 Err(Errno::ECHILD) => return code,
                 Err(error) => panic!("waitpid: {error}"),
                 Ok(WaitStatus::Exited(pid, status)) if pid == self.pid => code = Some(status),
+                Ok(WaitStatus::Signaled(pid, _, core)) if pid == self.pid => self.left_a_core = core,
                 Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..) | WaitStatus::Continued(_)) => {}
                 Ok(WaitStatus::StillAlive) => {}
                 Ok(WaitStatus::PtraceSyscall(pid)) => {
                     self.call(pid);
                     go_on(pid, None);
                 }
-                Ok(WaitStatus::PtraceEvent(pid, _, _)) => go_on(pid, None),
+                Ok(WaitStatus::PtraceEvent(pid, _, _)) => {
+                    (self.look)(pid, None);
+                    go_on(pid, None);
+                }
                 Ok(WaitStatus::Stopped(pid, signal)) => go_on(pid, Some(signal)),
             }
         }
@@ -255,6 +283,7 @@ impl Watched<'_> {
         }
         let point = Point { call, target };
         self.points.push(point.clone());
+        (self.look)(pid, Some(&point));
         let is_struck = match self.when {
             When::Point(at) => self.points.len() - 1 == at,
             When::NthOf(name, nth) => {
@@ -292,7 +321,8 @@ fn go_on(pid: Pid, signal: Option<Signal>) {
     }
 }
 
-/// The calls that count. Opening counts where it makes or empties a file.
+/// The calls that count. Opening counts where it makes or empties a file; beside what goes out of the program, the call
+/// that forbids cores counts, so that it can be made to fail.
 fn name_of(number: i64, second: u64, third: u64) -> Option<&'static str> {
     const OPEN_WRITES: u64 = (libc::O_CREAT | libc::O_TRUNC) as u64;
     Some(match number {
@@ -317,6 +347,7 @@ fn name_of(number: i64, second: u64, third: u64) -> Option<&'static str> {
         libc::SYS_fdatasync => "fdatasync",
         libc::SYS_open if second & OPEN_WRITES != 0 => "open",
         libc::SYS_openat if third & OPEN_WRITES != 0 => "openat",
+        libc::SYS_prlimit64 if second == u64::from(libc::RLIMIT_CORE) && third != 0 => LIMIT_CORES,
         libc::SYS_connect => "connect",
         libc::SYS_sendto => "sendto",
         libc::SYS_sendmsg => "sendmsg",
@@ -332,9 +363,16 @@ fn target_of(pid: Pid, call: &str, arguments: [u64; 2]) -> Option<String> {
     match call {
         "open" | "rename" | "link" | "unlink" | "mkdir" => return Some(text_at(pid, first)),
         "openat" | "renameat" | "renameat2" | "linkat" | "unlinkat" | "mkdirat" => return Some(text_at(pid, second)),
+        LIMIT_CORES => return Some("cores".to_owned()),
         _ => {}
     }
-    let link = fs::read_link(format!("/proc/{pid}/fd/{}", first.cast_signed())).ok()?;
+    let link = match fs::read_link(format!("/proc/{pid}/fd/{}", first.cast_signed())) {
+        Ok(link) => link,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            panic!("akia lets nobody look into it; to trace it takes root, or CAP_SYS_PTRACE")
+        }
+        Err(_) => return None,
+    };
     let link = link.to_string_lossy();
     if link.starts_with("anon_inode:") || (link.starts_with("pipe:") && first > 2) {
         None
@@ -374,7 +412,7 @@ fn step_of(pid: Pid, call: &str, target: &str, registers: &libc::user_regs_struc
         ("unlink", _) => Step::Unlink { path },
         ("mkdir", _) => Step::MakeFolder { path },
         ("fsync" | "fdatasync", _) => Step::Sync { path },
-        ("fchmod" | "fchown" | "recvfrom" | "recvmsg" | "connect", _) => return None,
+        ("fchmod" | "fchown" | "recvfrom" | "recvmsg" | "connect" | LIMIT_CORES, _) => return None,
         // What is not used today would be missing from the replay if it were used tomorrow.
         (other, _) => panic!("the record of writes does not know {other} {target}"),
     })
