@@ -1,8 +1,10 @@
-//! AWS Security Finding Format (SecuritySchema 2018-10-08), as a JSON array for `BatchImportFindings`, which takes 100 at once.
+//! AWS Security Finding Format (SecuritySchema 2018-10-08), as a JSON array for `BatchImportFindings`, which takes 100
+//! at once.
 //!
-//! Source: <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html> and the limits in the
-//! API's model. The product is the account's own (`product/ACCOUNT/default`), in IAM's region of the partition. What could not be
-//! told belongs to no resource and has no place here; an account that was not read is a finding that is `NOT_AVAILABLE`.
+//! Source: <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html> and the
+//! limits in the API's model. The product is the account's own (`product/ACCOUNT/default`), in IAM's region of the
+//! partition. What could not be told belongs to no resource and has no place here; an account that was not read is a
+//! finding that is `NOT_AVAILABLE`.
 
 use akia_core::audit::Audit;
 use akia_core::estate::Account;

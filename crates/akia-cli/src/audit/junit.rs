@@ -1,5 +1,5 @@
-//! JUnit XML, as CI systems read it: a suite for each account, a failure for each finding, an error for an account that was
-//! not read, and a skipped case for what could not be told.
+//! JUnit XML, as CI systems read it: a suite for each account, a failure for each finding, an error for an account that
+//! was not read, and a skipped case for what could not be told.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! An audit in the formats that other tools read, and as one page that people open in a meeting.
 //!
-//! `docs/audit-formats.md` says which tool each is for. Every format is pure text from an [`Audit`]; its time is the audit's.
-//! Invariants: what was not looked at is said in every format that has a place for it, and names, tags and reasons, which
-//! anybody may have written, are harmless in all of them.
+//! `docs/audit-formats.md` says which tool each is for. Every format is pure text from an [`Audit`]; its time is the
+//! audit's. Invariants: what was not looked at is said in every format that has a place for it, and names, tags and
+//! reasons, which anybody may have written, are harmless in all of them.
 
 mod asff;
 mod html;

@@ -1,7 +1,7 @@
 //! OCSF 1.3.0 compliance findings (class 2003) with the cloud profile, as a JSON array.
 //!
-//! Source: <https://schema.ocsf.io/1.3.0/classes/compliance_finding>. What could not be told and accounts that were not read are
-//! findings with the status Warning: "the compliance check did not yield a result due to missing information".
+//! Source: <https://schema.ocsf.io/1.3.0/classes/compliance_finding>. What could not be told and accounts that were not
+//! read are findings with the status Warning: "the compliance check did not yield a result due to missing information".
 
 use akia_core::audit::Audit;
 use akia_core::estate::Account;

@@ -1,8 +1,9 @@
 //! SARIF 2.1.0, in the subset that GitHub's code scanning reads.
 //!
-//! Source: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html> and GitHub's "SARIF support for code scanning": a
-//! result needs a physical location and `partialFingerprints.primaryLocationLineHash`, severities come from the rule's
-//! `security-severity`, a rule has at most 20 tags, and a file with more than 25,000 results is refused.
+//! Source: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html> and GitHub's "SARIF support for code
+//! scanning": a result needs a physical location and `partialFingerprints.primaryLocationLineHash`, severities come
+//! from the rule's `security-severity`, a rule has at most 20 tags, and a file with more than 25,000 results is
+//! refused.
 
 use akia_core::audit::Audit;
 use akia_core::finding::{Finding, Severity, Subject};

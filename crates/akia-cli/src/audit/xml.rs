@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::output::escape::visible;
 
-/// Text for an element or a quoted attribute. What a reader would not see is spelled out, and what XML does not allow is
-/// replaced.
+/// Text for an element or a quoted attribute. What a reader would not see is spelled out, and what XML does not allow
+/// is replaced.
 pub(super) fn escape(text: &str) -> String {
     let shown = visible(text);
     let mut escaped = String::with_capacity(shown.len() + 16);

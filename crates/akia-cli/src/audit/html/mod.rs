@@ -1,7 +1,8 @@
 //! One page that people open in a meeting: no network, no script needed, light and dark, on paper and on a phone.
 //!
-//! The content security policy in its head allows nothing but the style and the script that stand here, by their hashes: even
-//! markup that slipped through the escaping could not run. The page is well-formed XML as well, which a test uses.
+//! The content security policy in its head allows nothing but the style and the script that stand here, by their
+//! hashes: even markup that slipped through the escaping could not run. The page is well-formed XML as well, which a
+//! test uses.
 
 mod picture;
 mod table;
