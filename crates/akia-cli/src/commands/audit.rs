@@ -40,12 +40,13 @@ const MAX_AUDIT_BYTES: u64 = 512 << 20;
 /// What AWS did not tell is counted and said, and never taken for fine. The exit code is 4 where there are findings at or
 /// above --fail-on, else 3 where the audit is not whole, else 0.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_long_help = super::examples(&[
+#[command(args_conflicts_with_subcommands = true, override_usage = "akia audit [OPTIONS] [COMMAND]", after_long_help = super::examples(&[
     ("akia audit", "the account of the default profile"),
     ("akia audit -p dev -p prod --fail-on high", "two accounts, for CI"),
     ("akia audit --write audit.html --write audit.sarif", "a page for the meeting, and a file for code scanning"),
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
-    ("akia audit --output json > today.json; akia audit diff yesterday.json today.json", "what has changed"),
+    ("akia audit --output json > today.json", "to compare with"),
+    ("akia audit diff yesterday.json today.json", "what has changed"),
     ("akia audit explain key-age", "what a rule wants, and why"),
 ]))]
 pub struct AuditArgs {

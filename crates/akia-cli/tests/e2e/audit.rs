@@ -330,7 +330,7 @@ fn each_form_is_written_to_the_file_whose_name_asks_for_it() {
     let home = Home::new(&Backend::Sandbox.open()).file("report.csv", REPORT);
     let path = |name: &str| home.path(name).display().to_string();
     let forms = [
-        ("a.html", "<!doctype html>"),
+        ("a.html", "<!DOCTYPE html>"),
         ("a.md", "# "),
         ("a.sarif", "\"version\": \"2.1.0\""),
         ("a.jsonl", "akia.audit.finding/1"),

@@ -73,7 +73,7 @@ impl Command {
     pub fn reach(self) -> Reach {
         match self {
             Self::Setup | Self::Status | Self::Rotate => Reach::Own,
-            Self::RotateOthers => Reach::Others,
+            Self::RotateOthers | Self::Audit => Reach::Others,
             Self::SetupCreate
             | Self::Undo
             | Self::Retire
@@ -83,7 +83,7 @@ impl Command {
             | Self::KeyDeactivate
             | Self::KeyDelete
             | Self::KeyLastUsed => Reach::Either,
-            Self::PolicyCheck | Self::Audit => Reach::Caller,
+            Self::PolicyCheck => Reach::Caller,
         }
     }
 
