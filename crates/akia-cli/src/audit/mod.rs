@@ -11,7 +11,7 @@ mod junit;
 mod markdown;
 mod ocsf;
 mod sarif;
-mod words;
+pub(crate) mod words;
 mod xml;
 
 use akia_core::audit::Audit;

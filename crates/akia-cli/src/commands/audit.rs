@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use akia_core::audit::{Audit, Unread};
-use akia_core::cheatsheet::quote;
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
@@ -316,10 +315,9 @@ fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>) -> Result<(
 }
 
 fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<String>) -> Row {
-    let is_known = known.contains(&finding.fingerprint());
+    let fingerprint = finding.fingerprint();
+    let is_known = known.contains(&fingerprint);
     let severity = Cell::text(finding.severity).tone(if is_known { Tone::Quiet } else { tone(finding.severity) });
-    let command =
-        finding.command.as_ref().map(|words| words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "));
     let mut cells = vec![severity, Cell::text(&finding.rule)];
     let is_table = context.format() == Format::Table;
     if !is_table || audit.coverage().1 > 1 {
@@ -333,9 +331,9 @@ fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<Str
     if !is_table {
         cells.push(Cell::maybe(finding.owner.as_ref().map(|owner| &owner.name)));
     }
-    cells.push(Cell::maybe(command));
+    cells.push(Cell::maybe(audit::words::command(finding)));
     let mut row = Row::from(cells);
-    row.details.insert("fingerprint".into(), json!(finding.fingerprint()));
+    row.details.insert("fingerprint".into(), json!(fingerprint));
     row.details.insert("known".into(), json!(is_known));
     row.details.insert("account_name".into(), json!(finding.account_name));
     row.details.insert("key_created_at".into(), json!(finding.key_created_at));
@@ -401,13 +399,18 @@ fn list_rules(context: &Context) -> Result<Exit, CommandError> {
             Cell::text(rule.title),
             Cell::yes_no(rule.is_on),
         ]);
-        row.details.insert("why".into(), json!(rule.why));
-        row.details.insert("fix".into(), json!(rule.fix));
-        row.details.insert("controls".into(), controls(rule).collect());
+        tell_more(&mut row, rule);
         report.push(row);
     }
     context.print(&report)?;
     Ok(Exit::Done)
+}
+
+/// What a table has no room for.
+fn tell_more(row: &mut Row, rule: &Rule) {
+    row.details.insert("why".into(), json!(rule.why));
+    row.details.insert("fix".into(), json!(rule.fix));
+    row.details.insert("controls".into(), controls(rule).collect());
 }
 
 fn controls(rule: &Rule) -> impl Iterator<Item = Value> {
@@ -422,9 +425,7 @@ fn explain(context: &Context, rule: &Rule) -> Result<Exit, CommandError> {
             Report::new("audit-rule", "rules", vec![Column::new("rule", "RULE"), Column::new("title", "TITLE")]);
         let mut row = Row::from(vec![Cell::text(rule.id), Cell::text(rule.title)]);
         row.details.insert("severity".into(), json!(rule.severity));
-        row.details.insert("why".into(), json!(rule.why));
-        row.details.insert("fix".into(), json!(rule.fix));
-        row.details.insert("controls".into(), controls(rule).collect());
+        tell_more(&mut row, rule);
         report.push(row);
         context.print(&report)?;
         return Ok(Exit::Done);

@@ -1,7 +1,7 @@
 //! The holder of an active key is an administrator.
 
 use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -19,10 +19,9 @@ fn check(user: &User, _: &Scene<'_>) -> Verdict {
     if user.active_keys().next().is_none() {
         return Verdict::Fine;
     }
-    match &user.details {
-        Known::Told(details) => Verdict::broken_if(details.grants.everything, || {
+    Verdict::given(&user.details, |details| {
+        Verdict::broken_if(details.grants.everything, || {
             "a policy of the user or of a group allows every action on every resource".to_owned()
-        }),
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+        })
+    })
 }

@@ -1,7 +1,7 @@
 //! No policy denies the making of keys, though the settings want one.
 
 use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,10 +16,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, _: &Scene<'_>) -> Verdict {
-    match &user.details {
-        Known::Told(details) => Verdict::broken_if(!details.grants.denies_create_key, || {
+    Verdict::given(&user.details, |details| {
+        Verdict::broken_if(!details.grants.denies_create_key, || {
             "no policy of the user or of its groups denies iam:CreateAccessKey".to_owned()
-        }),
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+        })
+    })
 }

@@ -1,7 +1,7 @@
 //! Policies hang on a service user itself, not on its group.
 
-use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use super::{Check, Remedy, Rule, Scene, Verdict, of_service};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,15 +16,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, scene: &Scene<'_>) -> Verdict {
-    if !scene.limits.is_service(user) {
-        return Verdict::Fine;
-    }
-    match &user.details {
-        Known::Told(details) => {
-            let attached = details.attached.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn));
-            let names: Vec<&str> = details.inline.iter().map(String::as_str).chain(attached).collect();
-            Verdict::broken_if(!names.is_empty(), || names.join(", "))
-        }
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+    of_service(user, scene, |details| {
+        let attached = details.attached.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn));
+        let names: Vec<&str> = details.inline.iter().map(String::as_str).chain(attached).collect();
+        Verdict::broken_if(!names.is_empty(), || names.join(", "))
+    })
 }

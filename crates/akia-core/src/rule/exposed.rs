@@ -1,7 +1,7 @@
 //! AWS found a key of the user in public and put the user into quarantine.
 
 use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,11 +16,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, _: &Scene<'_>) -> Verdict {
-    match &user.details {
-        Known::Told(details) => Verdict::broken_if(details.grants.quarantined, || {
+    Verdict::given(&user.details, |details| {
+        Verdict::broken_if(details.grants.quarantined, || {
             let keys = user.active_keys().count();
             format!("AWSCompromisedKeyQuarantine is attached; active keys: {keys}")
-        }),
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+        })
+    })
 }

@@ -1,7 +1,7 @@
 //! An active key is older than the limit. Its age counts from its creation, whatever happened to it since.
 
 use super::{Check, Remedy, Rule, Scene, Verdict, days_words};
-use crate::estate::{Key, Known, User};
+use crate::estate::{Key, User};
 use crate::finding::Severity;
 use crate::key::KeyStatus;
 
@@ -23,15 +23,16 @@ fn check(key: &Key, _: &User, scene: &Scene<'_>) -> Verdict {
     if key.status == KeyStatus::Inactive {
         return Verdict::Fine;
     }
-    let created = match &key.created_at {
-        Known::Told(created) => *created,
-        Known::Unknown { reason } => return Verdict::Unknown { reason: reason.clone() },
-    };
-    // To the second: 90 days and 23 hours are more than 90 days.
-    let (age, limit) = (scene.since(created), scene.limits.max_age);
-    if age <= limit {
-        return Verdict::Fine;
-    }
-    let severity = (age > limit.saturating_mul(FORGOTTEN)).then_some(Severity::High);
-    Verdict::Broken { detail: format!("made {} ago, the limit is {}", days_words(age), days_words(limit)), severity }
+    Verdict::given(&key.created_at, |created| {
+        // To the second: 90 days and 23 hours are more than 90 days.
+        let (age, limit) = (scene.since(*created), scene.limits.max_age);
+        if age <= limit {
+            return Verdict::Fine;
+        }
+        let severity = (age > limit.saturating_mul(FORGOTTEN)).then_some(Severity::High);
+        Verdict::Broken {
+            detail: format!("made {} ago, the limit is {}", days_words(age), days_words(limit)),
+            severity,
+        }
+    })
 }

@@ -1,7 +1,7 @@
 //! The signs of a person on a service user's key, or those of a service on a person's.
 
 use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Console, Key, Known, User};
+use crate::estate::{Console, Key, User};
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -24,15 +24,13 @@ fn check(key: &Key, user: &User, scene: &Scene<'_>) -> Verdict {
             || "a service user has the MFA device or the sign-ins of a person".to_owned(),
         );
     }
-    let details = match &user.details {
-        Known::Told(details) => details,
-        Known::Unknown { reason } => return Verdict::Unknown { reason: reason.clone() },
-    };
-    let description = key.id.as_ref().and_then(|id| details.tags.get(id.as_str()));
-    match description {
-        Some(description) if limits.names_service(description) => {
-            Verdict::broken(format!("the key of a person says that it is for {description}"))
+    Verdict::given(&user.details, |details| {
+        let description = key.id.as_ref().and_then(|id| details.tags.get(id.as_str()));
+        match description {
+            Some(description) if limits.names_service(description) => {
+                Verdict::broken(format!("the key of a person says that it is for {description}"))
+            }
+            Some(_) | None => Verdict::Fine,
         }
-        Some(_) | None => Verdict::Fine,
-    }
+    })
 }

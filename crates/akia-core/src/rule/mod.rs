@@ -36,7 +36,7 @@ pub use controls::{Control, Framework};
 pub(crate) use settings::matches;
 pub use settings::{AuditSettings, BadSetting, Limits, Override, RuleLevel};
 
-use crate::estate::{Estate, Key, Root, User};
+use crate::estate::{Details, Estate, Key, Known, Root, User};
 use crate::finding::{Finding, Owner, OwnerSource, Severity, Subject};
 
 /// Every rule, in the order of the documentation.
@@ -139,10 +139,23 @@ impl Verdict {
         Self::Broken { detail: detail.into(), severity: None }
     }
 
+    /// What `judge` says of a fact; where it is not known, neither is the verdict.
+    fn given<T>(known: &Known<T>, judge: impl FnOnce(&T) -> Self) -> Self {
+        match known {
+            Known::Told(fact) => judge(fact),
+            Known::Unknown { reason } => Self::Unknown { reason: reason.clone() },
+        }
+    }
+
     /// Broken where it holds.
     fn broken_if(holds: bool, detail: impl FnOnce() -> String) -> Self {
         if holds { Self::broken(detail()) } else { Self::Fine }
     }
+}
+
+/// What `judge` says of the details of a service user; a person's user is fine.
+fn of_service(user: &User, scene: &Scene<'_>, judge: impl FnOnce(&Details) -> Verdict) -> Verdict {
+    if scene.limits.is_service(user) { Verdict::given(&user.details, judge) } else { Verdict::Fine }
 }
 
 /// The command that mends a broken rule.
@@ -187,7 +200,9 @@ pub fn judge(estate: &Estate, settings: &AuditSettings, now: Timestamp) -> Judge
         match estate.root.told() {
             Some(root) => {
                 let key = root.keys.first();
-                judgement.take(rule, &scene, check(root, &scene), || finding(rule, estate, Subject::Root, key, None));
+                judgement.take(rule, &scene, check(root, &scene), || {
+                    finding(rule, estate, &scene, Subject::Root, None, key)
+                });
             }
             None => {
                 let reason = estate.root.reason().unwrap_or_default().to_owned();
@@ -203,13 +218,12 @@ pub fn judge(estate: &Estate, settings: &AuditSettings, now: Timestamp) -> Judge
             match rule.check {
                 Check::Root(_) => {}
                 Check::User(check) => {
-                    judgement.take(rule, &scene, check(user, &scene), || {
-                        finding(rule, estate, subject(), None, Some((user, &scene)))
-                    });
+                    let make = || finding(rule, estate, &scene, subject(), Some(user), None);
+                    judgement.take(rule, &scene, check(user, &scene), make);
                 }
                 Check::Key(check) => {
                     for key in &user.keys {
-                        let make = || finding(rule, estate, subject(), Some(key), Some((user, &scene)));
+                        let make = || finding(rule, estate, &scene, subject(), Some(user), Some(key));
                         judgement.take(rule, &scene, check(key, user, &scene), make);
                     }
                 }
@@ -244,9 +258,10 @@ impl Judgement {
 fn finding(
     rule: &Rule,
     estate: &Estate,
+    scene: &Scene<'_>,
     subject: Subject,
+    user: Option<&User>,
     key: Option<&Key>,
-    user: Option<(&User, &Scene<'_>)>,
 ) -> Finding {
     let id = key.and_then(|key| key.id.clone());
     Finding {
@@ -256,7 +271,7 @@ fn finding(
         account_name: estate.account.name.clone(),
         command: command(&rule.remedy, &subject, id.as_ref().map(|id| id.as_str())),
         key_created_at: key.and_then(|key| key.created_at.told().copied()),
-        owner: owner(estate, id.as_ref().map(|id| id.as_str()), user),
+        owner: owner(estate, scene, user, id.as_ref().map(|id| id.as_str())),
         subject,
         key: id,
         detail: String::new(),
@@ -276,22 +291,19 @@ fn command(remedy: &Remedy, subject: &Subject, key: Option<&str>) -> Option<Vec<
 }
 
 /// Who answers for a key: the nearest place where somebody has written it down.
-fn owner(estate: &Estate, key: Option<&str>, user: Option<(&User, &Scene<'_>)>) -> Option<Owner> {
+fn owner(estate: &Estate, scene: &Scene<'_>, user: Option<&User>, key: Option<&str>) -> Option<Owner> {
     let named = |name: &str, source| {
         let name = name.trim();
         (!name.is_empty()).then(|| Owner { name: name.to_owned(), source })
     };
-    let of_user = user.and_then(|(user, scene)| {
+    let by_tag = |tags, source| owner_tag(&scene.limits.owner_tags, tags).and_then(|name| named(name, source));
+    let of_user = user.and_then(|user| {
         let tags = &user.details.told()?.tags;
         let of_key = key.and_then(|key| tags.get(key)).and_then(|name| named(name, OwnerSource::KeyTag));
-        of_key.or_else(|| owner_tag(&scene.limits.owner_tags, tags).and_then(|name| named(name, OwnerSource::UserTag)))
+        of_key.or_else(|| by_tag(tags, OwnerSource::UserTag))
     });
-    let account_tags = user.map_or_else(settings::default_owner_tags, |(_, scene)| scene.limits.owner_tags.clone());
     of_user
-        .or_else(|| {
-            let name = owner_tag(&account_tags, &estate.account.tags)?;
-            named(name, OwnerSource::AccountTag)
-        })
+        .or_else(|| by_tag(&estate.account.tags, OwnerSource::AccountTag))
         .or_else(|| named(estate.account.contact.as_deref()?, OwnerSource::AccountContact))
 }
 

@@ -1,7 +1,7 @@
 //! A service user has no group.
 
-use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use super::{Check, Remedy, Rule, Scene, Verdict, of_service};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,11 +16,5 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, scene: &Scene<'_>) -> Verdict {
-    if !scene.limits.is_service(user) {
-        return Verdict::Fine;
-    }
-    match &user.details {
-        Known::Told(details) => Verdict::broken_if(details.groups.is_empty(), || "it is in no group".to_owned()),
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+    of_service(user, scene, |details| Verdict::broken_if(details.groups.is_empty(), || "it is in no group".to_owned()))
 }

@@ -1,7 +1,7 @@
 //! A credential for CodeCommit, Keyspaces or Bedrock is older than a key may be.
 
 use super::{Check, Remedy, Rule, Scene, Verdict, days_words};
-use crate::estate::{Known, User};
+use crate::estate::User;
 use crate::finding::Severity;
 use crate::key::KeyStatus;
 
@@ -17,23 +17,21 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, scene: &Scene<'_>) -> Verdict {
-    let credentials = match &user.service_credentials {
-        Known::Told(credentials) => credentials,
-        Known::Unknown { reason } => return Verdict::Unknown { reason: reason.clone() },
-    };
-    let is_over = |at: &Option<jiff::Timestamp>| at.is_some_and(|at| at <= scene.now);
-    let old: Vec<String> = credentials
-        .iter()
-        .filter(|credential| credential.status == KeyStatus::Active && !is_over(&credential.expires_at))
-        .filter(|credential| scene.since(credential.created_at) > scene.limits.max_age)
-        .map(|credential| {
-            format!(
-                "{} for {}, made {} ago",
-                credential.id,
-                credential.service,
-                days_words(scene.since(credential.created_at))
-            )
-        })
-        .collect();
-    Verdict::broken_if(!old.is_empty(), || old.join("; "))
+    Verdict::given(&user.service_credentials, |credentials| {
+        let is_over = |at: &Option<jiff::Timestamp>| at.is_some_and(|at| at <= scene.now);
+        let old: Vec<String> = credentials
+            .iter()
+            .filter(|credential| credential.status == KeyStatus::Active && !is_over(&credential.expires_at))
+            .filter(|credential| scene.since(credential.created_at) > scene.limits.max_age)
+            .map(|credential| {
+                format!(
+                    "{} for {}, made {} ago",
+                    credential.id,
+                    credential.service,
+                    days_words(scene.since(credential.created_at))
+                )
+            })
+            .collect();
+        Verdict::broken_if(!old.is_empty(), || old.join("; "))
+    })
 }

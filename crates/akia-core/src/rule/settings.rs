@@ -2,6 +2,7 @@
 //!
 //! One base, and overrides by account, organisational unit, tag and path; a later override wins over an earlier one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
@@ -68,16 +69,12 @@ impl Default for Limits {
             service_paths: words(&["/service/*"]),
             service_tags: BTreeMap::new(),
             required_tags: words(&["owner", "service"]),
-            owner_tags: default_owner_tags(),
+            owner_tags: words(&["owner", "contact", "email", "team"]),
             regions: Vec::new(),
             services: Vec::new(),
             rules: BTreeMap::new(),
         }
     }
-}
-
-pub(super) fn default_owner_tags() -> Vec<String> {
-    ["owner", "contact", "email", "team"].map(str::to_owned).to_vec()
 }
 
 impl Limits {
@@ -172,11 +169,12 @@ impl AuditSettings {
         Ok(())
     }
 
-    /// What holds for a user, or for the account itself.
+    /// What holds for a user, or for the account itself. A copy only where some override holds: there may be 40,000 users.
     #[must_use]
-    pub fn limits_of(&self, estate: &Estate, user: Option<&User>) -> Limits {
-        let mut limits = self.base.clone();
+    pub fn limits_of(&self, estate: &Estate, user: Option<&User>) -> Cow<'_, Limits> {
+        let mut limits = Cow::Borrowed(&self.base);
         for one in self.overrides.iter().filter(|one| one.holds(estate, user)) {
+            let limits = limits.to_mut();
             limits.max_age = one.max_age.unwrap_or(limits.max_age);
             limits.unused = one.unused.unwrap_or(limits.unused);
             limits.inactive_kept = one.inactive_kept.unwrap_or(limits.inactive_kept);

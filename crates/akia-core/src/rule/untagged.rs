@@ -1,7 +1,7 @@
 //! A service user lacks a tag that it must have.
 
-use super::{Check, Remedy, Rule, Scene, Verdict};
-use crate::estate::{Known, User};
+use super::{Check, Remedy, Rule, Scene, Verdict, of_service};
+use crate::estate::User;
 use crate::finding::Severity;
 
 pub(super) const RULE: Rule = Rule {
@@ -16,18 +16,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, scene: &Scene<'_>) -> Verdict {
-    if !scene.limits.is_service(user) {
-        return Verdict::Fine;
-    }
-    match &user.details {
-        Known::Told(details) => {
-            let has = |wanted: &String| {
-                details.tags.iter().any(|(tag, value)| tag.eq_ignore_ascii_case(wanted) && !value.trim().is_empty())
-            };
-            let missing: Vec<&str> =
-                scene.limits.required_tags.iter().filter(|tag| !has(tag)).map(String::as_str).collect();
-            Verdict::broken_if(!missing.is_empty(), || format!("missing: {}", missing.join(", ")))
-        }
-        Known::Unknown { reason } => Verdict::Unknown { reason: reason.clone() },
-    }
+    of_service(user, scene, |details| {
+        let has = |wanted: &String| {
+            details.tags.iter().any(|(tag, value)| tag.eq_ignore_ascii_case(wanted) && !value.trim().is_empty())
+        };
+        let missing: Vec<&str> =
+            scene.limits.required_tags.iter().filter(|tag| !has(tag)).map(String::as_str).collect();
+        Verdict::broken_if(!missing.is_empty(), || format!("missing: {}", missing.join(", ")))
+    })
 }

@@ -11,8 +11,6 @@ use jiff::Timestamp;
 
 use super::caller::{Caller, Pages, key_status, parse, present, timestamp};
 use super::error::AwsError;
-#[cfg(test)]
-use super::error::Call;
 use super::options::Service;
 
 /// Between two looks at a report that is being made.
@@ -187,6 +185,7 @@ fn decoded(document: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::Call;
 
     #[test]
     fn the_three_answers_of_a_report_that_is_not_there_are_told_apart() {
