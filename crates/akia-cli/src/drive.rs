@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
 use akia_core::{AccessKeyId, LastUsed};
-use akia_io::rotate::{DriveError, Driver, Stop, Watch};
+use akia_io::rotate::{DriveError, Driver, Stop, Stray, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ pub struct Ended {
     pub new_key: Option<AccessKeyId>,
     /// How it rests, or what kept it from resting.
     pub outcome: Result<Rest, DriveError>,
+    /// Places that somebody gave another key since.
+    pub strays: Vec<Stray>,
 }
 
 /// Drives all rotations until each rests. Ctrl-C stops at the next safe point; a second one ends the process, which is
@@ -59,7 +61,11 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
                 Err(error) => format!("stopped: {error}"),
             });
             let new_key = teller.new_key.into_inner().unwrap_or_else(PoisonError::into_inner);
-            (index, Ended { rotation, new_key, outcome })
+            let strays = match &new_key {
+                Some(new) => driver.strays(&rotation, new).await,
+                None => Vec::new(),
+            };
+            (index, Ended { rotation, new_key, outcome, strays })
         }
     });
     let mut ended: Vec<(usize, Ended)> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
@@ -127,7 +133,7 @@ pub fn report_with(
         if stopped.len() > 1 && exit_of(one) == Exit::Interrupted {
             continue;
         }
-        for line in advice(one) {
+        for line in advice(one).into_iter().chain(stray_words(one)) {
             context.say(&line);
         }
     }
@@ -379,6 +385,24 @@ fn advice(one: &Ended) -> Vec<String> {
     }
 }
 
+/// What became of places after the rotation was done with them.
+fn stray_words(one: &Ended) -> Vec<String> {
+    let Some(new) = &one.new_key else { return Vec::new() };
+    let mut lines: Vec<String> = one
+        .strays
+        .iter()
+        .map(|Stray { place, held }| match held {
+            Some(held) => format!("note: somebody has put {held} into {place} since; {new} is not there any more"),
+            None => format!("note: somebody has taken {new} out of {place} since"),
+        })
+        .collect();
+    if one.strays.len() == one.rotation.plan().places.len() {
+        lines.push(format!("note: {new} is active and stands nowhere now"));
+        lines.push(format!("next: akia key deactivate {new} (when nobody uses it)"));
+    }
+    lines
+}
+
 fn mfa_flag(plan: &Plan) -> &'static str {
     match &plan.signer {
         Signer::Own { mfa_serial: Some(_), .. } => " --mfa-code CODE",
@@ -417,6 +441,10 @@ fn row(one: &Ended, now: Timestamp) -> Row {
     row.details.insert("account".into(), json!(plan.identity.account()));
     row.details.insert("rest".into(), json!(rest_code(&one.outcome)));
     row.details.insert("reported_at".into(), json!(now.to_string()));
+    if !one.strays.is_empty() {
+        let strays = one.strays.iter().map(|stray| json!({"place": stray.place.to_string(), "holds": stray.held}));
+        row.details.insert("strays".into(), strays.collect());
+    }
     row
 }
 

@@ -598,6 +598,79 @@ async fn an_undo_looks_at_every_place_again_before_the_new_key_is_shut() {
     assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()]);
 }
 
+/// Found by the simulation: the SDK sent a deactivation again after a lost answer, and its first copy took effect after the
+/// undo had put the old key back everywhere.
+#[tokio::test]
+async fn a_deactivation_that_is_taken_in_late_does_not_lock_an_undo_out() {
+    let world = World::new();
+    let late = FaultKind::DelayedCommit(Duration::from_secs(17));
+    // The first one is the question whether it would be allowed.
+    world.sandbox.inject(Fault::on("UpdateAccessKey", late).nth(2));
+    let (_, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    let (rotation, rest) = world.settle(Some(Event::UndoRequested)).await;
+    assert!(matches!(rest, Rest::Undone { .. }), "{rest:?}");
+    world.sandbox.advance(Duration::from_secs(60));
+    world.check("the late copy has arrived", &rotation).await;
+    assert_eq!(world.held().await, [world.old.id.clone(), world.old.id.clone()]);
+}
+
+/// Whoever signs with the new key sees that it is shut; an admin has to look.
+#[tokio::test]
+async fn under_an_admin_the_old_key_is_not_shut_while_the_new_one_is() {
+    let world = World::new();
+    let options = options();
+    let shut = ShutNew(world.sandbox.clone());
+    let done = world.rotate_as(&world.admin(), &options, &shut).await;
+    let (rotation, rest) = done.rested();
+    let new = rotation.new_key().unwrap().to_string();
+    let Rest::Interrupted { error } = &rest else { panic!("{rest:?}") };
+    assert!(error.contains(&format!("key {new} is not active")), "{error}");
+    assert_eq!(world.keys(), [(world.old.id.clone(), true), (new.clone(), false)].into());
+
+    world.sandbox.account().user("ann").unwrap().set_key_active(&new, true).unwrap();
+    let (rotation, rest) = world.settle(None).await;
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    world.check("activated again", &rotation).await;
+
+    // The way back looks as well.
+    let driver = world.driver().await;
+    let mut rotation = world.latest(&driver).await.unwrap();
+    driver.record(&mut rotation, Event::UndoRequested, None, &Silent).await.unwrap();
+    let rest =
+        driver.run(&mut rotation, &never(), &ShutOld(world.sandbox.clone(), world.old.id.clone())).await.unwrap();
+    let Rest::Interrupted { error } = &rest else { panic!("{rest:?}") };
+    assert!(error.contains(&format!("key {} is not active", world.old.id)), "{error}");
+    assert!(world.keys().contains(&(new, true)));
+}
+
+#[tokio::test]
+async fn a_place_that_got_another_key_after_the_end_is_told_of() {
+    let world = World::new();
+    let path = world.path("config");
+    let (rotation, rest) = world.rotate().await.rested();
+    assert!(matches!(rest, Rest::InGrace { .. }), "{rest:?}");
+    let new = rotation.new_key().unwrap().clone();
+    let driver = world.driver().await;
+    assert_eq!(driver.strays(&rotation, &new).await, []);
+    let ours = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, ours.replace(new.as_str(), "AKIAIOSFODNN7EXAMPLE")).unwrap();
+    let strays = driver.strays(&rotation, &new).await;
+    assert_eq!(strays.len(), 1);
+    assert_eq!(strays[0].place.profile().as_str(), "b");
+    assert_eq!(strays[0].held, Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()));
+
+    // A later rotation takes the key out of its places by right.
+    std::fs::write(&path, ours).unwrap();
+    world.sandbox.advance(8 * DAY);
+    world.settle(None).await;
+    let second = world.rotate().await;
+    assert!(matches!(&second, Done::Rested(_, Rest::InGrace { .. })), "{}", second.words());
+    let first = driver.load(&rotation.plan().id).await.unwrap();
+    assert_eq!(first.rest(world.now()), Rest::Retired);
+    assert_eq!(driver.strays(&first, &new).await, []);
+}
+
 #[tokio::test]
 async fn somebody_who_activates_the_old_key_in_its_grace_keeps_it() {
     let world = World::new();
@@ -816,10 +889,36 @@ impl World {
 
     /// What `akia rotate -p a` does.
     async fn rotate_on(&self, store: SharedStore, options: &Options, watch: &dyn Watch) -> Done {
-        let driver = self.driver_on(store);
         let selection = Selection::Profiles(vec!["a".parse::<ProfileName>().unwrap()]);
-        let draw = Draw::seeded(11);
-        let prepared = driver.prepare(&self.files(), &self.state(), &selection, options, &draw).await;
+        self.rotate_selected(store, &selection, options, watch).await
+    }
+
+    /// Writes a profile of somebody who may do everything, and names ann to be rotated with it.
+    fn admin(&self) -> Selection {
+        let boss = self.sandbox.add_user("boss", "/").unwrap();
+        let everything = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        boss.put_policy("everything", everything).unwrap();
+        let key = boss.add_access_key(self.sandbox.now() - DAY).unwrap();
+        let mut text = std::fs::read_to_string(self.path("credentials")).unwrap();
+        text += &format!("[boss]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+        std::fs::write(self.path("credentials"), text).unwrap();
+        Selection::User { user: "ann".parse().unwrap(), signer: "boss".parse().unwrap() }
+    }
+
+    async fn rotate_as(&self, selection: &Selection, options: &Options, watch: &dyn Watch) -> Done {
+        self.rotate_selected(self.store().await, selection, options, watch).await
+    }
+
+    async fn rotate_selected(
+        &self,
+        store: SharedStore,
+        selection: &Selection,
+        options: &Options,
+        watch: &dyn Watch,
+    ) -> Done {
+        let driver = self.driver_on(store);
+        let draw = Draw::seeded(11 + u64::try_from(driver.store.rotations().await.unwrap().len()).unwrap());
+        let prepared = driver.prepare(&self.files(), &self.state(), selection, options, &draw).await;
         if let Some(refused) = prepared.refused.into_iter().next() {
             return Done::Refused(refused.refusal);
         }
@@ -1146,6 +1245,30 @@ impl Watch for Rewrite {
                 "[profile b]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {secret}\nregion = eu-west-1\n"
             );
             std::fs::write(&self.path, text).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Somebody deactivates the new key once it is delivered.
+struct ShutNew(Sandbox);
+
+impl Watch for ShutNew {
+    fn recorded(&self, rotation: &Rotation, record: &Record) {
+        if let (Event::Promoted, Some(new)) = (&record.event, rotation.new_key()) {
+            self.0.account().user("ann").unwrap().set_key_active(new.as_str(), false).unwrap();
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
+}
+
+/// Somebody deactivates the old key once an undo has put it back.
+struct ShutOld(Sandbox, String);
+
+impl Watch for ShutOld {
+    fn recorded(&self, _: &Rotation, record: &Record) {
+        if matches!(record.event, Event::Restored { .. }) {
+            self.0.account().user("ann").unwrap().set_key_active(&self.1, false).unwrap();
         }
     }
     fn waiting(&self, _: &Rotation, _: Timestamp) {}

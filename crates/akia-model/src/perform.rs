@@ -460,6 +460,7 @@ impl Act<'_> {
             return Ok(event);
         }
         self.sign()?;
+        self.check_successor(new)?;
         let is_everywhere = self.state.machines[machine].places.iter().all(|held| held.key == new);
         let works = self.state.aws.key(new).is_some_and(|key| self.is_seen_to_work(key));
         if !is_everywhere || !works {
@@ -529,6 +530,7 @@ impl Act<'_> {
             return Ok(event);
         }
         self.sign()?;
+        self.check_successor(displaced)?;
         let machine = self.state.clients[self.client].machine;
         let is_back = self.state.machines[machine].places.iter().all(|held| held.key == displaced || held.outsider);
         let works = self.state.aws.key(displaced).is_some_and(|key| self.is_seen_to_work(key));
@@ -543,6 +545,14 @@ impl Act<'_> {
         } else {
             Ok(Event::NewDeleted)
         }
+    }
+
+    fn check_successor(&self, key: KeyNumber) -> Result<(), Refused> {
+        let looks = self.admin && self.sabotage != Some(Sabotage::NoSuccessorCheck);
+        if looks && !verdict::is_active(&self.state.aws.list(false), &key.id()) {
+            return Err("the key that stays is not active");
+        }
+        Ok(())
     }
 
     fn delete(&mut self, key: &AccessKeyId, done: Event) -> Result<Event, Refused> {
@@ -679,10 +689,10 @@ impl Act<'_> {
     }
 
     /// Whether all that can be seen of a key says that it works. A key that somebody outside switches on and off may lag
-    /// behind the proofs; what they shut cannot sign, but an admin signs without it.
+    /// behind the proofs.
     fn is_seen_to_work(&self, key: &Key) -> bool {
         let is_disturbed = key.touched || self.is_by_another(key);
-        (key.status == Status::Active && (key.is_settled() || is_disturbed)) || (self.admin && key.touched)
+        key.status == Status::Active && (key.is_settled() || is_disturbed)
     }
 
     /// Another machine that switches the same key on and off restarts its lag behind our proofs.

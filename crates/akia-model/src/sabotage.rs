@@ -47,10 +47,12 @@ pub(crate) enum Sabotage {
     DeactivateNewFirst,
     /// The user's unique id is not compared.
     NoIdentityCheck,
+    /// An admin shuts one key without looking whether the other is active.
+    NoSuccessorCheck,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::RetryOnCreate,
         Self::NoSettle,
         Self::OneShotProof,
@@ -71,6 +73,7 @@ impl Sabotage {
         Self::UndoUnproven,
         Self::DeactivateNewFirst,
         Self::NoIdentityCheck,
+        Self::NoSuccessorCheck,
     ];
 
     /// Some faults of a protocol are nothing but a wait that is too short.
@@ -95,7 +98,8 @@ impl Sabotage {
             | Self::WipeEarly
             | Self::UndoUnproven
             | Self::DeactivateNewFirst
-            | Self::NoIdentityCheck => pace,
+            | Self::NoIdentityCheck
+            | Self::NoSuccessorCheck => pace,
         }
     }
 }

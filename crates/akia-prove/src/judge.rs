@@ -101,7 +101,8 @@ fn judge_orphans(director: &Director, machine: usize, rotations: &[Rotation], to
             _ => {}
         }
     }
-    for error in told.errors.iter().filter(|error| error.starts_with("NotStaged")) {
+    let names_keys = |error: &&String| error.starts_with("NotStaged") || error.starts_with("Strayed");
+    for error in told.errors.iter().filter(names_keys) {
         known.extend(run::keys_in(error));
     }
     // Where an outsider has shut the key that signs, nobody can look: that a key may have been made is told all the same.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 
 use akia_core::journal::{Attribution, Event};
 use akia_core::rotation::{AbortReason, Decision, Pace, Rest, Rotation};
-use akia_core::{ProfileName, RotationId};
+use akia_core::{AccessKeyId, ProfileName, RotationId};
 use akia_io::rotate::{Draw, DriveError, Options, Selection, Stop, Watch, lock_user};
 use akia_sandbox::FaultKind;
 use jiff::Timestamp;
@@ -269,10 +270,13 @@ async fn rotate(world: &World, plot: &Plot, machine: usize, draw: &Draw) -> Opti
 
 /// Drives a rotation until it rests.
 async fn finish(world: &World, process: &Process, rotation: &mut Rotation) -> Option<String> {
-    match process.driver.run(rotation, &never(), &Silent).await {
+    let watch = Created(Mutex::new(rotation.new_key().cloned()));
+    match process.driver.run(rotation, &never(), &watch).await {
         Ok(rest) => {
             world.director.tell(&format!("  rests: {rest:?}"));
-            None
+            let new = watch.0.into_inner().ok()??;
+            let strays = process.driver.strays(rotation, &new).await;
+            if strays.is_empty() { None } else { tell(world, format!("Strayed {new}: {strays:?}")) }
         }
         Err(error) => told_of(world, &error),
     }
@@ -506,6 +510,18 @@ fn name_of(kind: &FaultKind) -> &'static str {
         FaultKind::Refuse { .. } => "aws: refused",
         FaultKind::Garbage(_) => "aws: garbage",
     }
+}
+
+/// Keeps in mind which key was made, as the CLI does.
+struct Created(Mutex<Option<AccessKeyId>>);
+
+impl Watch for Created {
+    fn recorded(&self, _: &Rotation, record: &akia_core::journal::Record) {
+        if let Event::KeyCreated { key } = &record.event {
+            *self.0.lock().unwrap() = Some(key.clone());
+        }
+    }
+    fn waiting(&self, _: &Rotation, _: Timestamp) {}
 }
 
 /// Watches and does nothing.

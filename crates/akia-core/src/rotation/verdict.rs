@@ -92,6 +92,13 @@ pub fn overwritten(
     if rotation.may_lose(place, held, doomed) { None } else { Some(Event::PlaceOverwritten { place }) }
 }
 
+/// Whether the list shows a key to be active. Asked of the key that is to stay, right before the other one is shut, where
+/// an admin signs: whoever signs with the key itself would be refused, and an admin is not.
+#[must_use]
+pub fn is_active(listed: &[AccessKey], key: &AccessKeyId) -> bool {
+    listed.iter().any(|listed| listed.id == *key && listed.status == KeyStatus::Active)
+}
+
 /// How long after its deactivation a use of the displaced key may still be one of before: a deactivated key works for
 /// some seconds more, and this machine's clock is not AWS's.
 const USE_SLACK: SignedDuration = SignedDuration::from_mins(5);

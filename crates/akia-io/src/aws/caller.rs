@@ -1,8 +1,9 @@
 //! An identity that can make calls, and the calls.
 //!
 //! Invariant: each method is one operation of AWS and says in its type what AWS said. `CreateAccessKey` is sent at most
-//! once, on its own connection, because a repeated one makes a second key; every other call here is safe to repeat,
-//! and the SDK does so.
+//! once, on its own connection, because a repeated one makes a second key. `UpdateAccessKey` and `DeleteAccessKey` are sent
+//! again only when AWS has said that it did nothing: after a lost answer the first copy may take effect long after the
+//! second, when its sender wants the opposite. Every other call here is safe to repeat, and the SDK does so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -138,12 +139,14 @@ pub struct Caller {
     credentials: Credentials,
     target: Target,
     iam: OnceLock<aws_sdk_iam::Client>,
+    iam_unrepeated: OnceLock<aws_sdk_iam::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Caller {
     pub(crate) fn new(aws: Aws, credentials: Credentials, target: Target) -> Self {
-        Self { aws, credentials, target, iam: OnceLock::new(), sts: OnceLock::new() }
+        let (iam, iam_unrepeated, sts) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { aws, credentials, target, iam, iam_unrepeated, sts }
     }
 
     /// What signs the calls.
@@ -285,9 +288,9 @@ impl Caller {
             KeyStatus::Active => StatusType::Active,
             KeyStatus::Inactive => StatusType::Inactive,
         };
-        let request = self.iam().update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        let answer = self.send(&call, request.status(status).send()).await;
-        gone_is_an_answer(answer.map(|_| ()))
+        let request = self.iam_unrepeated().update_access_key();
+        let request = request.user_name(user.as_str()).access_key_id(key.as_str()).status(status);
+        gone_is_an_answer(self.send_change(&call, || request.clone().send()).await)
     }
 
     /// `iam:DeleteAccessKey` of `user`.
@@ -299,18 +302,27 @@ impl Caller {
     /// The same wherever it goes: for probes with a key that is nobody's.
     pub(super) async fn send_delete(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
         let call = self.call(Service::Iam, "DeleteAccessKey");
-        let request = self.iam().delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        gone_is_an_answer(self.send(&call, request.send()).await.map(|_| ()))
+        let request = self.iam_unrepeated().delete_access_key();
+        let request = request.user_name(user.as_str()).access_key_id(key.as_str());
+        gone_is_an_answer(self.send_change(&call, || request.clone().send()).await)
     }
 
-    /// Deletes a key that was made moments ago. A part of AWS that lags says of it that it does not exist: that is no
-    /// answer until the list agrees, and not at once.
+    /// Deletes a key that was made moments ago, and that nobody will ever want back: a lost answer is asked for again. A
+    /// part of AWS that lags says of the key that it does not exist: that is no answer until the list agrees, and not at
+    /// once.
     pub async fn delete_new_access_key(&self, user: &UserName, key: &AccessKeyId) -> Result<(), AwsError> {
+        let mut lost = None;
         for _ in 0..DELETE_NEW_TRIES {
-            match self.delete_access_key(user, key).await? {
-                KeyChange::Done => return Ok(()),
-                KeyChange::Gone => AsyncSleep::sleep(&self.aws.sleep(), DELETE_NEW_GAP).await,
-            }
+            lost = match self.delete_access_key(user, key).await {
+                Ok(KeyChange::Done) => return Ok(()),
+                Ok(KeyChange::Gone) => None,
+                Err(error) if error.is_transient() => Some(error),
+                Err(error) => return Err(error),
+            };
+            AsyncSleep::sleep(&self.aws.sleep(), DELETE_NEW_GAP).await;
+        }
+        if let Some(error) = lost {
+            return Err(error);
         }
         if self.access_keys(Some(user)).await?.iter().any(|listed| listed.id == *key) {
             let call = self.call(Service::Iam, "DeleteAccessKey");
@@ -470,6 +482,26 @@ impl Caller {
         .boxed()
     }
 
+    /// Sends a change of a key; again only when nothing was done for sure.
+    async fn send_change<T, E, F>(&self, call: &Call, request: impl Fn() -> F) -> Result<(), AwsError>
+    where
+        E: ProvideErrorMetadata,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    {
+        let mut pause = self.aws.options().initial_backoff;
+        for _ in 1..ATTEMPTS {
+            match self.send(call, request()).await {
+                Err(error) if error.is_transient() && error.outcome_is_known() => {
+                    tracing::debug!(%error, "nothing was done; sending it again");
+                    AsyncSleep::sleep(&self.aws.sleep(), pause).await;
+                    pause *= 2;
+                }
+                answer => return answer.map(|_| ()),
+            }
+        }
+        self.send(call, request()).await.map(|_| ())
+    }
+
     fn error<E: ProvideErrorMetadata>(&self, call: &Call, error: &SdkError<E, HttpResponse>) -> AwsError {
         classify(error, &self.context(call))
     }
@@ -477,6 +509,14 @@ impl Caller {
     pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
         self.iam.get_or_init(|| {
             let config = self.iam_config(Connection::Pooled, None);
+            aws_sdk_iam::Client::from_conf(config.build())
+        })
+    }
+
+    /// A client that sends each request once.
+    fn iam_unrepeated(&self) -> &aws_sdk_iam::Client {
+        self.iam_unrepeated.get_or_init(|| {
+            let config = self.iam_config(Connection::Pooled, None).retry_config(RetryConfig::disabled());
             aws_sdk_iam::Client::from_conf(config.build())
         })
     }

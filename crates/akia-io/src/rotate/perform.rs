@@ -309,6 +309,7 @@ impl Driver {
             return Ok(overwritten);
         }
         let caller = self.signer(rotation).await?;
+        check_successor(&caller, plan, rotation.new_key(), &plan.displaced).await?;
         let change = caller.update_access_key(plan.identity.user_name(), &plan.displaced, KeyStatus::Inactive).await?;
         Ok(match change {
             KeyChange::Done => Event::DisplacedDeactivated,
@@ -355,12 +356,13 @@ impl Driver {
         if let Some(overwritten) = self.overwritten(rotation, new).await? {
             return Ok(overwritten);
         }
+        let plan = rotation.plan();
         let caller = self.signer(rotation).await?;
-        let user = rotation.plan().identity.user_name();
-        Ok(match caller.update_access_key(user, new, KeyStatus::Inactive).await? {
+        check_successor(&caller, plan, Some(&plan.displaced), new).await?;
+        Ok(match caller.update_access_key(plan.identity.user_name(), new, KeyStatus::Inactive).await? {
             KeyChange::Done => Event::NewDeactivated,
             KeyChange::Gone => {
-                confirm_gone(&caller, rotation.plan(), new).await?;
+                confirm_gone(&caller, plan, new).await?;
                 Event::NewDeleted
             }
         })
@@ -396,6 +398,22 @@ impl Driver {
         secret: &SecretAccessKey,
     ) -> Result<Stage, SealError> {
         Ok(Stage { key: key.clone(), sealed: self.sealer.seal(secret, id, key)? })
+    }
+}
+
+/// Refuses to shut a key while the one that stays does not work. A user's own key has shown that by signing.
+async fn check_successor(
+    caller: &Caller,
+    plan: &Plan,
+    successor: Option<&AccessKeyId>,
+    doomed: &AccessKeyId,
+) -> Result<(), SignerError> {
+    let (Signer::Admin { .. }, Some(key)) = (&plan.signer, successor) else { return Ok(()) };
+    let listed = caller.access_keys(Some(plan.identity.user_name())).await?;
+    if verdict::is_active(&listed, key) {
+        Ok(())
+    } else {
+        Err(SignerError::Shut { key: key.clone(), doomed: doomed.clone() })
     }
 }
 

@@ -59,6 +59,16 @@ pub enum SignerError {
         /// The key.
         key: AccessKeyId,
     },
+    /// The key that is to stay was shut by somebody.
+    #[error(
+        "key {key} is not active: somebody has deactivated or deleted it; {doomed} stays as it is until {key} works"
+    )]
+    Shut {
+        /// The key that is in every place.
+        key: AccessKeyId,
+        /// The key that was about to be deactivated.
+        doomed: AccessKeyId,
+    },
     /// The signer answers as somebody else than the plan says.
     #[error(
         "user {name} has the unique id {found} now, but the plan was made for {planned}: it was deleted and made anew"

@@ -1,0 +1,50 @@
+//! Places that somebody gave another key after the rotation was done with them: nothing more is done about it, and it is
+//! told, for the new key may stand nowhere now.
+
+use akia_core::AccessKeyId;
+use akia_core::rotation::{Place, PlaceState, Rest, Rotation};
+
+use super::driver::Driver;
+
+/// A place that does not hold the key that was delivered to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// The place.
+    pub place: Place,
+    /// What it holds.
+    pub held: Option<AccessKeyId>,
+}
+
+impl Driver {
+    /// The places of a rotation that has gone its way to the end that do not hold `new`, the key that it made, any more.
+    /// None where a later rotation has replaced that key, or a place cannot be read.
+    pub async fn strays(&self, rotation: &Rotation, new: &AccessKeyId) -> Vec<Stray> {
+        match rotation.rest(self.clock.now()) {
+            Rest::Retired | Rest::Kept | Rest::InGrace { .. } => {}
+            Rest::Busy
+            | Rest::Undone { .. }
+            | Rest::UndoneAndClean
+            | Rest::Aborted { .. }
+            | Rest::Undecided { .. }
+            | Rest::Interrupted { .. } => return Vec::new(),
+        }
+        let mut strays = Vec::new();
+        for (place, state) in rotation.plan().places.iter().zip(rotation.places()) {
+            // A person has said of it that it goes its own way.
+            if *state == PlaceState::Left {
+                continue;
+            }
+            let Ok(pair) = self.places.read(place).await else { continue };
+            let held = pair.map(|pair| pair.id);
+            if held.as_ref() != Some(new) {
+                strays.push(Stray { place: place.clone(), held });
+            }
+        }
+        if strays.is_empty() || self.is_displaced_later(new).await { Vec::new() } else { strays }
+    }
+
+    async fn is_displaced_later(&self, new: &AccessKeyId) -> bool {
+        let all = self.load_all().await.unwrap_or_default();
+        all.into_iter().flatten().any(|later| later.plan().displaced == *new)
+    }
+}
