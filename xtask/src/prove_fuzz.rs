@@ -21,6 +21,7 @@ const TARGETS: &[Target] = &[
     Target { name: "config", what: "the config file, and both together", feature: None },
     Target { name: "journal", what: "records of the journal, decoded and applied", feature: None },
     Target { name: "console_csv", what: "the console's CSV file", feature: None },
+    Target { name: "credential_report", what: "the credential report, and the rules over it", feature: None },
     Target { name: "policy", what: "policy documents, akia's and the sandbox's", feature: Some("aws") },
     Target { name: "aws_answer", what: "answers of AWS to every call", feature: Some("aws") },
 ];
@@ -44,9 +45,9 @@ pub(crate) fn fuzz(seconds: u32, only: &[String]) -> Result<(), String> {
     for target in chosen {
         println!("\n==> {}: {}", target.name, target.what);
         match one(&cargo_fuzz, target, seconds)? {
-            Ended::Quiet(figures) => lines.push(format!("{:<12} {figures}", target.name)),
+            Ended::Quiet(figures) => lines.push(format!("{:<17} {figures}", target.name)),
             Ended::Crashed(input) => {
-                lines.push(format!("{:<12} CRASHED", target.name));
+                lines.push(format!("{:<17} CRASHED", target.name));
                 crashes.push(format!("{} on {input}", target.name));
             }
         }
