@@ -5,6 +5,8 @@ The end of input is the end of the lab, so it goes with the bench, however that 
 
   account ID COUNT     moto: an account with COUNT users who may do everything, each with one key -> USER,KEY,SECRET ...
   keys ID              moto: every key of the account                                             -> USER,KEY,STATUS ...
+  estate ID COUNT FILE moto: an account with an auditor and COUNT users who hold keys of every sort and age; what is
+                       true of each key goes to FILE                                         -> USER,KEY,SECRET
   calls                moto: requests since the last time, by action, and this process's CPU time -> ACTION=N ... cpu=S
   furnish COUNT JSON   the sandbox that printed this JSON: users who may rotate themselves         -> USER,KEY,SECRET ...
 """
@@ -21,7 +23,7 @@ from urllib.parse import parse_qs
 # Signatures and policies are checked from the first call on: both contenders pay for what AWS would do.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "0"
 
-from moto.iam.models import iam_backends
+from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -68,6 +70,70 @@ def account(name, count):
     gc.collect()
     gc.freeze()
     return fields
+
+
+def estate(name, rest):
+    """Keys as real accounts have them, and those that audits get wrong. Ages lie a day off the limits, for no contender
+    counts to the second, but where a limit itself is the question."""
+    import random
+    from datetime import datetime, timedelta, timezone
+
+    count, path = rest.split(" ", 1)
+    iam = iam_backends[name]["aws"]
+    draw = random.Random(4)
+    now = datetime.now(timezone.utc).replace(microsecond=0, tzinfo=None)
+    iam.create_user("us-east-1", user_name="auditor")
+    iam.put_user_policy("auditor", "everything", json.dumps(EVERYTHING))
+    auditor = iam.create_access_key(user_name="auditor", prefix="AKIA")
+    truth = []
+
+    def key(user, days, used, status="Active", sort="ordinary"):
+        made = iam.create_access_key(user_name=user, prefix="AKIA")
+        made.create_date = now - days
+        made.status = status
+        # None is "never".
+        made.last_used = None if used is None else AccessKeyLastUsed(timestamp=now - used, service="s3", region="eu-west-1")
+        truth.append(
+            {
+                "user": user,
+                "key": made.access_key_id,
+                "active": status == "Active",
+                "age_seconds": int(days.total_seconds()),
+                "unused_seconds": None if used is None else int(used.total_seconds()),
+                "sort": sort,
+            }
+        )
+
+    day = timedelta(days=1)
+    traps = {
+        "trap-never-used-old": [(400 * day, None, "Active")],
+        "trap-never-used-young": [(10 * day, None, "Active")],
+        "trap-90-days-23-hours": [(90 * day + timedelta(hours=23), 1 * day, "Active")],
+        "trap-inactive-first": [(500 * day, 450 * day, "Inactive"), (200 * day, 100 * day, "Active")],
+        "trap-inactive-second": [(200 * day, 100 * day, "Active"), (20 * day, 15 * day, "Inactive")],
+        "trap-same-second": [(200 * day, 1 * day, "Active"), (200 * day, 150 * day, "Active")],
+        "trap-both-inactive": [(600 * day, 500 * day, "Inactive"), (600 * day, None, "Inactive")],
+    }
+    for user, held in traps.items():
+        iam.create_user("us-east-1", user_name=user)
+        iam.users[user].create_date = now - 700 * day
+        for days, used, status in held:
+            key(user, days, used, status, sort=user)
+    for number in range(int(count) - len(traps)):
+        user = f"user-{number:04}"
+        iam.create_user("us-east-1", user_name=user)
+        days = draw.randrange(1, 900)
+        iam.users[user].create_date = now - (days + draw.randrange(1, 400)) * day
+        days += days in (89, 90, 91)
+        used = None if draw.random() < 0.2 else draw.randrange(0, days) * day + timedelta(hours=3)
+        if used is not None and abs(used.days - 45) <= 1:
+            used += 3 * day
+        key(user, (days + 2 * (days == 90)) * day + timedelta(hours=2), used)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(truth, file)
+    gc.collect()
+    gc.freeze()
+    return [f"auditor,{auditor.access_key_id},{auditor.secret_access_key}"]
 
 
 def keys(name):
@@ -121,7 +187,7 @@ server = make_server(
 )
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print("ok", server.server_port, sep="\t", flush=True)
-VERBS = {"account": account, "keys": keys, "calls": calls, "furnish": furnish}
+VERBS = {"account": account, "estate": estate, "keys": keys, "calls": calls, "furnish": furnish}
 for line in sys.stdin:
     verb, *arguments = line.rstrip("\n").split(" ", 2)
     try:

@@ -60,6 +60,42 @@ fn build(home: &Path, stamp: &Path) -> Result<(), String> {
     fs::write(stamp, REQUIREMENTS).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
+/// A program that a bench measures akia against. Never part of `cargo xtask test`.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer {
+    /// Cloud Custodian.
+    Custodian,
+    /// Prowler.
+    Prowler,
+}
+
+/// The environment of a peer, made once: each has its own, for they want other versions of the same packages.
+pub(crate) fn peer(peer: Peer) -> Result<PathBuf, String> {
+    let package = match peer {
+        Peer::Custodian => "c7n==0.9.53",
+        Peer::Prowler => "prowler==5.26.1",
+    };
+    let home = folders::cache()?.join("peers").join(package);
+    let stamp = home.join("akia-stamp");
+    if stamp.exists() {
+        return Ok(home);
+    }
+    println!("    installing {package} into {} (once; minutes)", home.display());
+    run(command("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
+    let mut install = command(home.join("bin/python"));
+    install.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", package]);
+    run(install.env_remove("PYTHONDONTWRITEBYTECODE"))?;
+    fs::write(&stamp, package).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
+    Ok(home)
+}
+
+/// The version of a package in an environment.
+pub(crate) fn version(home: &Path, package: &str) -> Result<String, String> {
+    let program = format!("import importlib.metadata as m; print(m.version('{package}'))");
+    let (_, text) = capture(command(home.join("bin/python")).args(["-c", &program]))?;
+    Ok(text.trim().to_owned())
+}
+
 fn link(home: &Path, link: &Path) -> Result<PathBuf, String> {
     if fs::read_link(link).is_ok_and(|to| to == home) {
         return Ok(link.to_owned());

@@ -228,22 +228,31 @@ fn path_aware_policies_match_the_own_user_under_any_path_and_nobody_else() {
     }
 }
 
-/// The table of rights in `docs/policies.md` is the one of the code.
+/// The table of rights in `docs/policies.md` is the one of the code, with what each right is for.
 #[test]
 fn the_page_lists_the_rights_of_every_command() {
-    let names = |command: Command, need: Need| {
-        let actions = required_actions(command).iter().filter(|action| action.need == need);
-        let names: Vec<String> = actions.map(|action| format!("`{}`", action.name)).collect();
-        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
-    };
     let row = |command: Command| {
-        format!("| `{}` | {} | {} |", command.as_str(), names(command, Need::Required), names(command, Need::Optional))
+        let actions = required_actions(command).iter().map(move |action| {
+            let need = match action.need {
+                Need::Required => "needed",
+                Need::Optional => "of use",
+            };
+            format!("| `{}` | `{}` | {need} | {} |\n", command.as_str(), action.name, action.why)
+        });
+        actions.collect::<String>()
     };
-    let expected = Command::ALL.map(row).join("\n");
+    let expected: String = Command::ALL.into_iter().map(row).collect();
     assert!(
         include_str!("../../../docs/policies.md").contains(&expected),
         "put this into docs/policies.md:\n{expected}"
     );
+}
+
+#[test]
+fn three_actions_change_keys_and_no_other_does() {
+    let actions = Command::ALL.into_iter().flat_map(required_actions);
+    let changing: BTreeSet<&str> = actions.filter(|action| action.changes_keys()).map(|action| action.name).collect();
+    assert_eq!(changing, ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"].into());
 }
 
 #[test]

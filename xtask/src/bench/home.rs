@@ -25,6 +25,11 @@ impl Home {
         Ok(Self { folder })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes both AWS files: a profile for each key, named as its user.
     pub(crate) fn write_profiles(&self, keys: &[UserKey]) -> Result<(), String> {
         let (mut credentials, mut config) = (String::new(), String::new());

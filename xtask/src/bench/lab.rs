@@ -4,7 +4,7 @@ use crate::command::command;
 use crate::{folders, venv};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 /// One user's key as the server made it.
@@ -59,6 +59,12 @@ impl Lab {
     /// Makes an account in moto with users who hold one key each.
     pub(crate) fn account(&mut self, account: &str, count: usize) -> Result<Vec<UserKey>, String> {
         user_keys(&self.ask(&format!("account {account} {count}"))?)
+    }
+
+    /// Makes an account in moto with keys of every sort and age; the key of its auditor. What is true goes to a file.
+    pub(crate) fn estate(&mut self, account: &str, users: usize, truth: &Path) -> Result<UserKey, String> {
+        let mut keys = user_keys(&self.ask(&format!("estate {account} {users} {}", truth.display()))?)?;
+        keys.pop().ok_or_else(|| "the lab made no auditor".to_owned())
     }
 
     /// Makes users with a key in the sandbox that printed this line of JSON.

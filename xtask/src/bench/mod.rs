@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: akia's times, measured against what people do without it. A bench sets up all that it needs,
 //! checks that what it timed was done, and never runs in CI: on a shared machine a time is no test.
 
+mod audit;
 mod figures;
 mod home;
 mod lab;
@@ -23,6 +24,17 @@ pub(crate) enum Bench {
               value_parser = clap::value_parser!(u16).range(1..=99))]
         profiles: Vec<u16>,
         /// How often each is measured, both contenders in turn.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
+    /// `akia audit` against Prowler and Cloud Custodian on one account in moto, and what each finds of what is true.
+    Audit {
+        /// Users who hold keys.
+        #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(20..=4_000))]
+        users: u16,
+        /// How often each looks, in turn.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
         rounds: u16,
         #[command(flatten)]
@@ -75,6 +87,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     let (name, how) = match bench {
         Bench::Rotate { how, .. } => ("rotate", how),
+        Bench::Audit { how, .. } => ("audit", how),
         Bench::Settle { how, .. } => ("settle", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
@@ -87,6 +100,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
             let profiles: Vec<usize> = profiles.iter().copied().map(usize::from).collect();
             rotate::run(&akia, &profiles, usize::from(*rounds), how.check)?
         }
+        Bench::Audit { users, rounds, .. } => audit::run(&akia, usize::from(*users), usize::from(*rounds))?,
         Bench::Settle { profiles, rounds, .. } => settle::run(&akia, usize::from(*profiles), usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
@@ -113,4 +127,11 @@ fn akia_version(akia: &Path) -> Result<String, String> {
     let (_, text) = capture(command(akia).arg("--version"))?;
     let shown = akia.strip_prefix(folders::root()).unwrap_or(akia);
     Ok(format!("{} ({})", text.trim(), shown.display()))
+}
+
+fn moto(lab: &lab::Lab) -> Result<String, String> {
+    let program =
+        "import importlib.metadata as m, sys; print('moto', m.version('moto'), 'on Python', sys.version.split()[0])";
+    let (_, text) = capture(command(lab.programs.join("python")).args(["-c", program]))?;
+    Ok(text.trim().to_owned())
 }

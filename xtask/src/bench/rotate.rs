@@ -101,7 +101,8 @@ pub(crate) fn run(akia: &Path, profiles: &[usize], rounds: usize, check: bool) -
             script.by_action, own.by_action
         ));
     }
-    let programs = [version(&mut Home::new("versions")?.program(&aws, ""))?, super::akia_version(akia)?, moto(&lab)?];
+    let programs =
+        [version(&mut Home::new("versions")?.program(&aws, ""))?, super::akia_version(akia)?, super::moto(&lab)?];
     text.push_str(&format!("\n{}", figures::circumstances(&programs)));
     let missed = results.iter().find(|(count, _, _)| *count == FLOOR_PROFILES).and_then(|(_, script, own)| {
         let reached = ratio(median(&script.times), median(&own.times));
@@ -173,11 +174,4 @@ fn akia_way(akia: &Path, home: &Home, url: &str) -> Result<(), String> {
 fn version(command: &mut std::process::Command) -> Result<String, String> {
     let (_, text) = capture(command.arg("--version"))?;
     Ok(text.split(' ').next().unwrap_or("unknown").to_owned())
-}
-
-fn moto(lab: &Lab) -> Result<String, String> {
-    let program =
-        "import importlib.metadata as m, sys; print('moto', m.version('moto'), 'on Python', sys.version.split()[0])";
-    let (_, text) = capture(crate::command::command(lab.programs.join("python")).args(["-c", program]))?;
-    Ok(text.trim().to_owned())
 }
