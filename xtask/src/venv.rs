@@ -73,7 +73,7 @@ pub(crate) enum Peer {
 pub(crate) fn peer(peer: Peer) -> Result<PathBuf, String> {
     let package = match peer {
         Peer::Custodian => "c7n==0.9.53",
-        Peer::Prowler => "prowler==5.26.1",
+        Peer::Prowler => "prowler==5.46.0",
     };
     let home = folders::cache()?.join("peers").join(package);
     let stamp = home.join("akia-stamp");

@@ -89,9 +89,9 @@ fn places_work(state: &State) -> bool {
 /// on another machine that had retired it by the rules (nobody was seen to use it, or a person waived that).
 fn is_excused(state: &State, machine: usize, key: KeyNumber) -> bool {
     match state.aws.key(key).map(|key| key.cause) {
-        None | Some(Cause::Outsider) => true,
+        Some(Cause::Outsider) => true,
         Some(Cause::Retired { client }) => state.clients[usize::from(client)].machine != machine,
-        Some(Cause::Made | Cause::Changed { .. }) => false,
+        None | Some(Cause::Made | Cause::Changed { .. }) => false,
     }
 }
 
@@ -186,8 +186,10 @@ pub(crate) fn unreported_orphan(state: &State) -> Option<KeyNumber> {
             | Rest::UndoneAndClean
             | Rest::Aborted { .. } => false,
         };
-        // A key that stood in every place and was taken out of them by somebody outside is the outsider's to know.
-        let was_delivered = state.machines[client.machine].places.iter().any(|held| held.outsider);
+        // A key that stood in every place and was taken out of them by somebody outside is told of at the end of the run
+        // (`Driver::strays`), which is no part of the protocol.
+        let was_delivered =
+            client.truth.promoted && state.machines[client.machine].places.iter().any(|held| held.outsider);
         !is_known && !is_reported && !was_delivered
     })
 }
