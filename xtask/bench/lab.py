@@ -28,6 +28,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+NO_SERVICE_CREDENTIALS = b"""<ListServiceSpecificCredentialsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
+<ListServiceSpecificCredentialsResult><ServiceSpecificCredentials/></ListServiceSpecificCredentialsResult>
+<ResponseMetadata><RequestId>lab</RequestId></ResponseMetadata></ListServiceSpecificCredentialsResponse>"""
 CALLS = {}
 LOCK = threading.Lock()
 CPU = 0.0
@@ -53,7 +56,15 @@ class CountingDoor:
         action = parse_qs(body.decode("utf-8", "replace")).get("Action", ["other"])[0]
         with LOCK:
             CALLS[action] = CALLS.get(action, 0) + 1
-        return self.app(environ, start_response)
+        if action == "ListServiceSpecificCredentials":
+            # moto does not know it; in an account that has none, AWS answers so.
+            start_response("200 OK", [("Content-Type", "text/xml")])
+            return [NO_SERVICE_CREDENTIALS]
+        try:
+            return self.app(environ, start_response)
+        except NotImplementedError as unknown:
+            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [str(unknown).encode()]
 
 
 def account(name, count):
@@ -119,7 +130,8 @@ def estate(name, rest):
         iam.users[user].create_date = now - 700 * day
         for days, used, status in held:
             key(user, days, used, status, sort=user)
-    for number in range(int(count) - len(traps)):
+    # The auditor is one of them.
+    for number in range(int(count) - len(traps) - 1):
         user = f"user-{number:04}"
         iam.create_user("us-east-1", user_name=user)
         days = draw.randrange(1, 900)
