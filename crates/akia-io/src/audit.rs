@@ -45,15 +45,31 @@ impl Progress for Unwatched {
 ///
 /// # Errors
 /// Without the credential report.
-pub async fn read_account(caller: &Caller, mut account: Account, progress: &dyn Progress) -> Result<Estate, ReadError> {
+pub async fn read_account(caller: &Caller, account: Account, progress: &dyn Progress) -> Result<Estate, ReadError> {
     // Asked for first: AWS makes the report while the rest is read.
-    let is_ready = caller.generate_credential_report().await;
-    let (details, service_credentials, alias) =
-        join3(caller.user_details(), caller.service_credentials(), caller.account_alias()).await;
+    ask_for_report(caller).await;
+    read_asked(caller, account, progress).await
+}
+
+/// Has AWS make a credential report, and does not wait for it.
+pub(crate) async fn ask_for_report(caller: &Caller) {
     // Whoever may not have one made may still read one that is there.
-    if let Err(error) = &is_ready {
+    if let Err(error) = caller.generate_credential_report().await {
         tracing::info!(%error, "no new credential report can be asked for");
     }
+}
+
+/// Reads the account that the caller belongs to, whose report has been asked for.
+pub(crate) async fn read_asked(
+    caller: &Caller,
+    mut account: Account,
+    progress: &dyn Progress,
+) -> Result<Estate, ReadError> {
+    let alias = async {
+        // An alias is for people; the organisation's name for the account serves as well.
+        if account.name.is_some() { Ok(None) } else { caller.account_alias().await }
+    };
+    let (details, service_credentials, alias) = join3(caller.user_details(), caller.service_credentials(), alias).await;
     let raw = caller.credential_report().await?;
     let report = CredentialReport::parse(&raw.csv)?;
     // An alias is for people; without it the number serves.
@@ -117,12 +133,21 @@ async fn keys(
 async fn last_used(caller: &Caller, keys: BTreeSet<AccessKeyId>) -> BTreeMap<AccessKeyId, LastUsed> {
     let asked = keys.into_iter().map(|key| async move {
         let answer = caller.access_key_last_used(&key).await;
-        let last_used = answer.map_or_else(|error| LastUsed::Unknown { reason: error.to_string() }, |(used, _)| used);
+        let last_used =
+            answer.map_or_else(|error| LastUsed::Unknown { reason: without_key(&error.to_string()) }, |(used, _)| used);
         (key, last_used)
     });
     futures_util::stream::iter(asked).buffer_unordered(CONCURRENT).collect().await
 }
 
 fn known<T>(answer: Result<T, AwsError>) -> Known<T> {
-    answer.map_or_else(|error| Known::Unknown { reason: error.to_string() }, Known::Told)
+    answer.map_or_else(|error| Known::Unknown { reason: without_key(&error.to_string()) }, Known::Told)
+}
+
+/// An error without the key that signed: each session of an organisation has its own, and the same cause should have the
+/// same words.
+pub(crate) fn without_key(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" with key ") else { return text.to_owned() };
+    let end = after.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(after.len());
+    [before, &after[end..]].concat()
 }

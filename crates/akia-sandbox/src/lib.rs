@@ -1,4 +1,5 @@
-//! A small AWS for tests, demonstrations and practice: IAM, STS and CloudTrail's `LookupEvents`.
+//! A small AWS for tests, demonstrations and practice: IAM, STS, CloudTrail's `LookupEvents`, and what
+//! Organizations tells.
 //!
 //! It speaks the real protocols, checks signatures, evaluates policies, and does what networks and eventually
 //! consistent services do to a caller. It is served over HTTP ([`Sandbox::serve`]) or mounted into the AWS SDK
@@ -23,11 +24,13 @@
 mod actions;
 mod clock;
 mod connector;
+mod estate;
 mod failure;
 mod fault;
 mod log;
 mod managed;
 mod mint;
+mod organization;
 mod policy;
 mod propagation;
 mod query;
@@ -42,8 +45,10 @@ mod xml;
 
 pub use clock::Clock;
 pub use connector::Connector;
+pub use estate::EstateSpec;
 pub use fault::{Fault, FaultKind};
 pub use log::{Call, Outcome};
+pub use organization::MemberSpec;
 pub use propagation::Propagation;
 pub use sandbox::{
     Account, AccountSpec, Builder, KeyInfo, KeyPair, LastUsed, Partition, RoleSpec, Sandbox, SetupError, User,

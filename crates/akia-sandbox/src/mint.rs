@@ -45,6 +45,13 @@ impl Mint {
         format!("{prefix}{}", &BASE32_NOPAD.encode(&bytes)[..17])
     }
 
+    /// An id of small letters and digits, as those of Organizations.
+    pub(crate) fn lower_case_id(&mut self, prefix: &str, length: usize) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let letters = (0..length).map(|_| char::from(LETTERS[self.0.usize(0..LETTERS.len())]));
+        prefix.chars().chain(letters).collect()
+    }
+
     /// The seed of a virtual MFA device: 20 bytes.
     pub(crate) fn totp_seed(&mut self) -> Vec<u8> {
         let mut bytes = vec![0_u8; 20];

@@ -104,6 +104,8 @@ pub(crate) struct Options {
     pub(crate) racy_quota: Option<Duration>,
     pub(crate) report_takes: Duration,
     pub(crate) shuffled_report_slots: bool,
+    pub(crate) latency: Duration,
+    pub(crate) throttled_share: f64,
 }
 
 /// Why the sandbox cannot be furnished like that: the same refusals as a call would get.
@@ -188,6 +190,20 @@ impl Builder {
         self
     }
 
+    /// How long each call takes. Default: no time.
+    #[must_use]
+    pub fn latency(mut self, duration: Duration) -> Self {
+        self.options.latency = duration;
+        self
+    }
+
+    /// The share of calls, between 0 and 1, that are answered with "slow down". Default: none.
+    #[must_use]
+    pub fn throttled_share(mut self, share: f64) -> Self {
+        self.options.throttled_share = share;
+        self
+    }
+
     /// The sandbox, with one account that is still empty.
     #[must_use]
     pub fn build(self) -> Sandbox {
@@ -196,6 +212,7 @@ impl Builder {
             options: self.options,
             mint: Mint::new(self.seed),
             accounts: BTreeMap::new(),
+            organization: None,
             long_term: std::collections::HashMap::new(),
             ghosts: std::collections::HashMap::new(),
             sessions: std::collections::HashMap::new(),
@@ -227,6 +244,8 @@ impl Sandbox {
             racy_quota: None,
             report_takes: Duration::ZERO,
             shuffled_report_slots: false,
+            latency: Duration::ZERO,
+            throttled_share: 0.0,
         };
         Builder { clock: Clock::Real, seed: None, account: AccountSpec::new("111122223333"), options }
     }
@@ -358,7 +377,6 @@ impl Sandbox {
         Server::start(Arc::clone(&self.service), address).await
     }
 
-    #[cfg(test)]
     pub(crate) fn service(&self) -> &Service {
         &self.service
     }

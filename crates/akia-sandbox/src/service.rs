@@ -132,10 +132,17 @@ impl Service {
 
     pub(crate) async fn answer(&self, request: Request) -> Reply {
         let wire = Wire::read(&request);
-        let fault = {
+        let (fault, latency) = {
             let key_id = wire.claim.as_ref().ok().map(|claim| claim.key_id.as_str());
-            self.state().faults.strike(&wire.action_name, key_id)
+            let mut state = self.state();
+            let struck = state.faults.strike(&wire.action_name, key_id);
+            let (latency, share) = (state.options.latency, state.options.throttled_share);
+            let throttled = struck.is_none() && state.mint.chance(share);
+            (struck.or(throttled.then_some(FaultKind::Throttle)), latency)
         };
+        if !latency.is_zero() {
+            self.clock.pass(latency).await;
+        }
         if let Some(FaultKind::Slow(duration)) = &fault {
             self.clock.pass(*duration).await;
         }

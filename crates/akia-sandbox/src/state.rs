@@ -3,6 +3,7 @@
 //! Invariant: every key id in `long_term` belongs to exactly one living key; a key that was deleted is a ghost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,7 @@ use crate::fault::Faults;
 use crate::log::Call;
 use crate::managed::AWS_MANAGED;
 use crate::mint::Mint;
+use crate::organization::Organization;
 use crate::policy::{Document, Use};
 use crate::propagation::Propagation;
 use crate::report::Report;
@@ -30,6 +32,7 @@ pub(crate) struct State {
     pub(crate) options: Options,
     pub(crate) mint: Mint,
     pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) organization: Option<Organization>,
     /// Key id to the account and the user; no user: the root user.
     pub(crate) long_term: HashMap<String, (String, Option<String>)>,
     /// Deleted keys, which may work a little longer.
@@ -344,9 +347,9 @@ impl State {
 
     pub(crate) fn add_account(&mut self, id: &str, partition: Partition, alias: Option<String>, now: Timestamp) {
         let mut policies = BTreeMap::new();
-        for (name, text) in AWS_MANAGED {
+        for (name, document) in aws_managed() {
             let arn = format!("arn:{}:iam::aws:policy/{name}", partition.as_str());
-            let Ok(document) = Document::parse(text, Use::Identity) else { continue };
+            let document = document.clone();
             let id = self.mint.unique_id("ANPA");
             let (name, path) = ((*name).to_owned(), "/".to_owned());
             policies.insert(arn.clone(), ManagedPolicy { arn, name, path, id, created_at: now, document });
@@ -472,6 +475,15 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// AWS's own policies, read once for all accounts.
+fn aws_managed() -> &'static [(&'static str, Document)] {
+    static READ: OnceLock<Vec<(&str, Document)>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let read = |(name, text): &(&'static str, &str)| Some((*name, Document::parse(text, Use::Identity).ok()?));
+        AWS_MANAGED.iter().filter_map(read).collect()
+    })
 }
 
 /// Names of users, groups, roles and policies.

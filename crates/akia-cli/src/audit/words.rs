@@ -78,7 +78,7 @@ pub(super) fn partly_read(audit: &Audit) -> impl Iterator<Item = (&akia_core::es
 }
 
 /// A number with its thousands apart: `1,994`.
-pub(super) fn thousands(number: usize) -> String {
+pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -91,7 +91,7 @@ pub(super) fn thousands(number: usize) -> String {
 }
 
 /// "1 key", "1,994 keys".
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(number))
 }

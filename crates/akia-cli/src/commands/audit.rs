@@ -17,10 +17,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::span;
+use crate::audit::words::{counted, thousands};
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::organization::{self, OrganizationArgs, Reading};
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 use crate::signing::{self, Mfa};
@@ -42,6 +44,7 @@ const MAX_AUDIT_BYTES: u64 = 512 << 20;
 #[command(args_conflicts_with_subcommands = true, override_usage = "akia audit [OPTIONS] [COMMAND]", after_long_help = super::examples(&[
     ("akia audit", "the account of the default profile"),
     ("akia audit -p dev -p prod --fail-on high", "two accounts, for CI"),
+    ("akia audit --org --external-id example-id --fail-on high", "every account of the organisation"),
     ("akia audit --write audit.html --write audit.sarif", "a page for the meeting, and a file for code scanning"),
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
     ("akia audit --output json > today.json", "to compare with"),
@@ -53,11 +56,15 @@ pub struct AuditArgs {
     #[command(subcommand)]
     pub act: Option<AuditVerb>,
 
+    /// The accounts of an organisation.
+    #[command(flatten)]
+    pub organization: OrganizationArgs,
+
     /// Judge this saved credential report instead of asking AWS (repeatable)
     ///
     /// The CSV of `aws iam get-credential-report`, decoded. It tells neither key ids nor tags and policies: the rules that
     /// need them are left out.
-    #[arg(long = "from-report", value_name = "FILE")]
+    #[arg(long = "from-report", value_name = "FILE", conflicts_with = "org")]
     pub reports: Vec<PathBuf>,
 
     /// Count ages to this moment, for example 2026-11-01 or 2026-11-01T12:00:00Z
@@ -147,15 +154,15 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
     let known = args.baseline.as_deref().map(fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
-    let (estates, unread) =
-        if args.reports.is_empty() { ask(context).await? } else { (saved(&args.reports, at)?, Vec::new()) };
     let settings = settings(args);
+    let Reading { estates, unread, skipped } = read(context, args, &settings, at).await?;
     let audit = Audit::of(estates, unread, &settings, at);
-    print(context, &audit, &known)?;
+    print(context, &audit, &known, &skipped)?;
     for (path, form) in writes {
         write(path, &audit::render(&audit, form))?;
         context.say(&format!("written: {}", path.display()));
     }
+    tell_skipped(context, &skipped);
     tell(context, &audit, &known, !args.reports.is_empty());
     let is_grave = |finding: &&Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
     let is_new = |finding: &&Finding| !known.contains(&finding.fingerprint());
@@ -166,6 +173,39 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     } else {
         Exit::Done
     })
+}
+
+/// The accounts that were asked for: of saved reports, of an organisation, or of profiles.
+async fn read(
+    context: &Context,
+    args: &AuditArgs,
+    settings: &AuditSettings,
+    at: Timestamp,
+) -> Result<Reading, CommandError> {
+    if !args.reports.is_empty() {
+        return Ok(Reading { estates: saved(&args.reports, at)?, ..Reading::default() });
+    }
+    let reading = if args.organization.org {
+        let with_units = settings.overrides.iter().any(|one| !one.units.is_empty());
+        organization::ask(context, &args.organization, with_units).await?
+    } else {
+        let (estates, unread) = ask(context).await?;
+        Reading { estates, unread, ..Reading::default() }
+    };
+    if reading.estates.is_empty()
+        && let Some(one) = reading.unread.first()
+    {
+        let error = CommandError::failed(format_args!("account {}: {}", one.account.id, one.reason))
+            .now("nothing was changed; nothing can be said about the keys of the account");
+        return Err(if args.organization.org {
+            error.next("akia policy hub, akia policy audit --template stackset (what the caller and the roles need)")
+        } else {
+            error
+                .next("akia policy check audit (which rights you have)")
+                .next("akia policy audit (the policy that an audit needs)")
+        });
+    }
+    Ok(reading)
 }
 
 /// The accounts of the profiles that were asked for, each once.
@@ -204,14 +244,6 @@ async fn ask(context: &Context) -> Result<(Vec<Estate>, Vec<Unread>), CommandErr
             Ok(estate) => estates.push(estate),
             Err(one) => unread.push(one),
         }
-    }
-    if estates.is_empty()
-        && let Some(one) = unread.first()
-    {
-        return Err(CommandError::failed(format_args!("account {}: {}", one.account.id, one.reason))
-            .now("nothing was changed; nothing can be said about the keys of the account")
-            .next("akia policy check audit (which rights you have)")
-            .next("akia policy audit (the policy that an audit needs)"));
     }
     Ok((estates, unread))
 }
@@ -275,7 +307,12 @@ fn tone(severity: Severity) -> Tone {
     }
 }
 
-fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>) -> Result<(), CommandError> {
+fn print(
+    context: &Context,
+    audit: &Audit,
+    known: &BTreeSet<String>,
+    skipped: &BTreeMap<AccountId, String>,
+) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
         Column::whole("rule", "RULE"),
@@ -301,7 +338,8 @@ fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>) -> Result<(
     let (users, keys) = audit.size();
     report.fact("at", audit.at.to_string());
     report.fact("is_whole", audit.is_whole());
-    report.fact("accounts", json!({ "read": read, "of": of }));
+    report.fact("accounts", json!({ "read": read, "of": of, "skipped": skipped.len() }));
+    report.fact("skipped", json!(skipped));
     report.fact("users", users);
     report.fact("active_keys", keys);
     let counts = audit.counts();
@@ -349,17 +387,21 @@ fn tell(context: &Context, audit: &Audit, known: &BTreeSet<String>, offline: boo
         .counts()
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(severity, count)| format!("{count} {severity}"))
+        .map(|(severity, count)| format!("{} {severity}", thousands(count)))
         .collect();
     let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
-    let (users, keys) = (count_of(users, "user"), count_of(keys, "active key"));
-    context.say(&format!("{read} of {} read, {users} with {keys}: {counts}", count_of(of, "account")));
+    let (users, keys) = (counted(users, "user"), counted(keys, "active key"));
+    context.say(&format!("{} of {} read, {users} with {keys}: {counts}", thousands(read), counted(of, "account")));
     let old: usize = audit.findings.iter().filter(|finding| known.contains(&finding.fingerprint())).count();
     if old > 0 {
         context.say(&format!("{old} of them known from the baseline"));
     }
+    let mut unread: BTreeMap<&str, Vec<&AccountId>> = BTreeMap::new();
     for one in &audit.unread {
-        context.say(&format!("not read: account {}: {}", one.account.id, one.reason));
+        unread.entry(&one.reason).or_default().push(&one.account.id);
+    }
+    for (reason, accounts) in unread {
+        context.say(&format!("not read: {}: {reason}", these(&accounts)));
     }
     let mut reasons: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
     for one in &audit.unknown {
@@ -379,9 +421,27 @@ fn tell(context: &Context, audit: &Audit, known: &BTreeSet<String>, offline: boo
     }
 }
 
-/// "1 user", "2 users".
-fn count_of(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+/// Accounts that are not in use: nobody can read them, and the audit is whole without them.
+fn tell_skipped(context: &Context, skipped: &BTreeMap<AccountId, String>) {
+    let mut by_state: BTreeMap<&str, Vec<&AccountId>> = BTreeMap::new();
+    for (account, state) in skipped {
+        by_state.entry(state).or_default().push(account);
+    }
+    for (state, accounts) in by_state {
+        context.say(&format!("skipped, for it is not in use ({state}): {}", these(&accounts)));
+    }
+}
+
+/// "account 111122223333", "8 accounts (…, … and 3 more)".
+fn these(accounts: &[&AccountId]) -> String {
+    const SHOWN: usize = 5;
+    if let [one] = accounts {
+        return format!("account {one}");
+    }
+    let shown: Vec<&str> = accounts.iter().take(SHOWN).map(|account| account.as_str()).collect();
+    let more = accounts.len() - shown.len();
+    let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
+    format!("{} ({}{more})", counted(accounts.len(), "account"), shown.join(", "))
 }
 
 fn list_rules(context: &Context) -> Result<Exit, CommandError> {

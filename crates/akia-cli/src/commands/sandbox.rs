@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use akia_core::cheatsheet::quote;
 use akia_sandbox::Propagation;
@@ -15,7 +16,7 @@ use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::Format;
-use crate::practice::{self, MFA_USER, Scene, World};
+use crate::practice::{self, EXTERNAL_ID, MFA_USER, Scene, Weather, World};
 
 /// Run a small AWS on this machine, with made-up AWS files to practise on
 ///
@@ -28,6 +29,7 @@ use crate::practice::{self, MFA_USER, Scene, World};
 #[command(after_long_help = super::examples(&[
     ("akia sandbox", "on a free port, in a temporary folder"),
     ("akia sandbox --lag", "new keys take seconds to work, as on AWS"),
+    ("akia sandbox --accounts 200 --users 20 --latency 80ms --throttle 5%", "an organisation to audit"),
     ("akia sandbox --port 4566 --folder ./practice", "on this port, in a folder that stays"),
 ]))]
 pub struct SandboxArgs {
@@ -42,6 +44,28 @@ pub struct SandboxArgs {
     /// Let changes take as long to spread as on AWS: new keys fail for seconds, lists and last uses lag
     #[arg(long)]
     pub lag: bool,
+
+    /// Found an organisation of so many accounts, full of users and keys, with the role AkiaAudit in each
+    ///
+    /// Profile `admin` is of its management account: akia audit --org --external-id example-id -p admin
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub accounts: Option<u32>,
+
+    /// Users in each account of the organisation; every second one holds keys
+    #[arg(long, value_name = "COUNT", default_value_t = 20, requires = "accounts", value_parser = clap::value_parser!(u32).range(0..=5_000))]
+    pub users: u32,
+
+    /// Makes the organisation this one and no other
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "accounts")]
+    pub seed: u64,
+
+    /// How long each call takes, for example 80ms
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    pub latency: Option<Duration>,
+
+    /// The share of calls that are answered with "slow down", for example 5%
+    #[arg(long, value_name = "SHARE", value_parser = percent)]
+    pub throttle: Option<f64>,
 }
 
 /// Variables that would beat the made-up profiles, or lead elsewhere. Each line is short enough to be pasted whole.
@@ -76,7 +100,16 @@ async fn play(
     ending: impl Future<Output = bool>,
 ) -> Result<Exit, CommandError> {
     let propagation = if args.lag { Propagation::realistic() } else { Propagation::instant() };
-    let world = World::start(Scene::Practice, propagation, args.port.unwrap_or(0), folder).await?;
+    let weather = Weather {
+        propagation,
+        latency: args.latency.unwrap_or_default(),
+        throttled: args.throttle.unwrap_or_default(),
+    };
+    let scene = match args.accounts {
+        None => Scene::Practice,
+        Some(accounts) => Scene::Organization { accounts, users: args.users, seed: args.seed },
+    };
+    let world = World::start(scene, weather, args.port.unwrap_or(0), folder).await?;
     let text = match context.format() {
         Format::Json => ready(&world),
         Format::Table | Format::Csv => welcome(context, &world),
@@ -87,6 +120,28 @@ async fn play(
     world.stop().await;
     context.say(&format!("the sandbox has ended after {calls} calls"));
     Ok(Exit::Done)
+}
+
+/// `80ms`, `1.5s`.
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let unit = |text: &str, factor: f64| text.trim().parse::<f64>().ok().map(|number| number * factor);
+    let milliseconds = match text.strip_suffix("ms") {
+        Some(number) => unit(number, 1.0),
+        None => text.strip_suffix('s').and_then(|number| unit(number, 1_000.0)),
+    };
+    milliseconds
+        .filter(|number| (0.0..=60_000.0).contains(number))
+        .map(|number| Duration::from_secs_f64(number / 1_000.0))
+        .ok_or_else(|| "write for example 80ms or 1.5s; a minute at most".to_owned())
+}
+
+/// `5%`, as a share between 0 and 1.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .map(|number| number / 100.0)
+        .ok_or_else(|| "write for example 5%".to_owned())
 }
 
 /// The folder of the made-up files.
@@ -191,6 +246,7 @@ fn welcome(context: &Context, world: &World) -> String {
                 ("akia undo".to_owned(), "asks, too; then the old key is back"),
                 ("akia history".to_owned(), "what was done, step by step"),
                 ("akia key list --profile admin --user ann".to_owned(), ""),
+                (format!("akia audit --org --external-id {EXTERNAL_ID} --profile admin"), "with --accounts COUNT"),
             ],
         ),
         (

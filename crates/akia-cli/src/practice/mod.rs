@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use akia_core::policy::{JobPolicy, PolicyOptions};
 use akia_sandbox::{
-    Account, AccountSpec, KeyInfo, KeyPair, LastUsed, Propagation, RoleSpec, Sandbox, Server, SetupError,
+    Account, AccountSpec, EstateSpec, KeyInfo, KeyPair, LastUsed, Propagation, RoleSpec, Sandbox, Server, SetupError,
 };
 
 use crate::error::CommandError;
@@ -43,6 +43,32 @@ pub enum Scene {
     Demo,
     /// The same, an administrator, and a user who needs her MFA device for it.
     Practice,
+    /// The same, with an organisation of many accounts.
+    Organization {
+        /// How many, the management account among them.
+        accounts: u32,
+        /// Users in each.
+        users: u32,
+        /// What makes it this one and no other.
+        seed: u64,
+    },
+}
+
+/// How the AWS of a world behaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weather {
+    /// How changes spread.
+    pub propagation: Propagation,
+    /// How long each call takes.
+    pub latency: Duration,
+    /// The share of calls that are throttled.
+    pub throttled: f64,
+}
+
+impl From<Propagation> for Weather {
+    fn from(propagation: Propagation) -> Self {
+        Self { propagation, latency: Duration::ZERO, throttled: 0.0 }
+    }
 }
 
 /// A world that runs.
@@ -56,14 +82,24 @@ pub struct World {
 /// The user with an MFA device of [`Scene::Practice`].
 pub const MFA_USER: &str = "mia";
 
+/// What the roles of [`Scene::Organization`] ask for.
+pub const EXTERNAL_ID: &str = "example-id";
+
 impl World {
     /// Furnishes the sandbox, listens on this port of the loopback address (0: a free one), and writes the AWS files
     /// into the folder, which must exist.
     ///
     /// # Errors
     /// The port is taken, or the folder cannot be written.
-    pub async fn start(scene: Scene, propagation: Propagation, port: u16, folder: &Path) -> Result<Self, CommandError> {
-        let sandbox = Sandbox::builder().account(AccountSpec::new(COMPANY).alias("example-company")).build();
+    pub async fn start(
+        scene: Scene,
+        weather: impl Into<Weather>,
+        port: u16,
+        folder: &Path,
+    ) -> Result<Self, CommandError> {
+        let Weather { propagation, latency, throttled } = weather.into();
+        let company = AccountSpec::new(COMPANY).alias("example-company");
+        let sandbox = Sandbox::builder().account(company).latency(latency).throttled_share(throttled).build();
         let keys = furnish(&sandbox, scene).map_err(CommandError::failed)?;
         // What is there already has long been known everywhere; only what comes now takes its time.
         sandbox.set_propagation(propagation);
@@ -148,9 +184,12 @@ fn furnish(sandbox: &Sandbox, scene: Scene) -> Result<Keys, SetupError> {
         private: user_with_key(sandbox, &private, "ann", 12, ("ec2", "eu-west-1", 50))?,
         practice: match scene {
             Scene::Demo => None,
-            Scene::Practice => Some(furnish_practice(sandbox, &company)?),
+            Scene::Practice | Scene::Organization { .. } => Some(furnish_practice(sandbox, &company)?),
         },
     };
+    if let Scene::Organization { accounts, users, seed } = scene {
+        furnish_organization(sandbox, accounts, users, seed)?;
+    }
     company.user("ann")?.put_policy("take-the-role", TAKE_ROLE)?;
     company.add_role(RoleSpec {
         name: "deployer",
@@ -169,6 +208,28 @@ fn furnish_practice(sandbox: &Sandbox, company: &Account) -> Result<PracticeKeys
     let mia = company.user(MFA_USER)?;
     mia.put_policy("own-keys", &own_keys(true))?;
     Ok(PracticeKeys { admin, mia: mia_key, mia_serial: mia.add_mfa_device()? })
+}
+
+/// The role in each account is what `akia policy audit` asks for, and trusts the management account.
+fn furnish_organization(sandbox: &Sandbox, accounts: u32, users: u32, seed: u64) -> Result<(), SetupError> {
+    sandbox.found_organization("example-company", "aws@example.com")?;
+    let trust = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [
+            {{"Effect": "Allow", "Principal": {{"AWS": "arn:aws:iam::{COMPANY}:root"}}, "Action": "sts:AssumeRole",
+              "Condition": {{"StringEquals": {{"sts:ExternalId": "{EXTERNAL_ID}"}}}}}},
+            {{"Effect": "Allow", "Principal": {{"AWS": "arn:aws:iam::{COMPANY}:root"}},
+              "Action": "sts:SetSourceIdentity"}}]}}"#
+    );
+    let policy = JobPolicy::Audit.document(&PolicyOptions::default()).to_compact_json();
+    let role = RoleSpec {
+        name: crate::organization::ROLE_NAME,
+        path: "/",
+        trust_policy: &trust,
+        policy: Some(&policy),
+        max_session: Duration::from_secs(3600),
+    };
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    sandbox.populate(EstateSpec { accounts: count(accounts), users: count(users), seed, role })
 }
 
 /// A user who may manage her own keys, with one that is `days` old and was used some hours ago.

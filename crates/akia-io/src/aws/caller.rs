@@ -42,8 +42,6 @@ const DELETE_NEW_GAP: Duration = Duration::from_secs(2);
 const KEY_LIMIT: usize = 1_000;
 /// Longest marker of a page that is sent back, in bytes. Those of AWS are below 1,000.
 const MARKER_LIMIT: usize = 16 * 1024;
-/// Attempts for calls that are safe to repeat.
-const ATTEMPTS: u32 = 4;
 
 /// An IAM user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +139,20 @@ pub struct Caller {
     iam: OnceLock<aws_sdk_iam::Client>,
     iam_unrepeated: OnceLock<aws_sdk_iam::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
+    organizations: OnceLock<aws_sdk_organizations::Client>,
 }
 
 impl Caller {
     pub(crate) fn new(aws: Aws, credentials: Credentials, target: Target) -> Self {
-        let (iam, iam_unrepeated, sts) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { aws, credentials, target, iam, iam_unrepeated, sts }
+        Self {
+            aws,
+            credentials,
+            target,
+            iam: OnceLock::new(),
+            iam_unrepeated: OnceLock::new(),
+            sts: OnceLock::new(),
+            organizations: OnceLock::new(),
+        }
     }
 
     /// What signs the calls.
@@ -476,7 +482,7 @@ impl Caller {
     ) -> BoxFuture<'a, Result<T, AwsError>> {
         let request = request.boxed();
         async move {
-            let _turn = self.aws.turn(&call.endpoint).await;
+            let _turn = self.aws.turn(call).await;
             request.await.map_err(|error| self.error(call, &error))
         }
         .boxed()
@@ -518,6 +524,30 @@ impl Caller {
         self.iam_unrepeated.get_or_init(|| {
             let config = self.iam_config(Connection::Pooled, None).retry_config(RetryConfig::disabled());
             aws_sdk_iam::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn organizations(&self) -> &aws_sdk_organizations::Client {
+        self.organizations.get_or_init(|| {
+            let endpoint = self.aws.options().endpoint(Service::Organizations, &self.target);
+            let region = self.aws.options().region(&self.target);
+            let builder = aws_sdk_organizations::Config::builder()
+                .behavior_version_latest()
+                .http_client(self.aws.http_client(Connection::Pooled, None))
+                .credentials_provider(self.credentials.to_sdk())
+                .region(aws_sdk_organizations::config::Region::new(region.to_string()))
+                .app_name(app_name("akia"))
+                .sleep_impl(self.aws.sleep())
+                .time_source(self.aws.time())
+                .timeout_config(self.aws.timeouts())
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .retry_config(self.retries())
+                .retry_partition(self.aws.retry_partition(self.credentials.key()));
+            let builder = match endpoint {
+                Some(url) => builder.endpoint_url(url.as_str()),
+                None => builder.use_fips(self.aws.options().use_fips),
+            };
+            aws_sdk_organizations::Client::from_conf(builder.build())
         })
     }
 
@@ -581,7 +611,7 @@ impl Caller {
         // The SDK's limiter waits for time to pass on the clock that signs; one that stands still would hold it for ever.
         let is_adaptive = options.adaptive && options.time.is_none();
         let config = if is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
-        config.with_max_attempts(ATTEMPTS).with_initial_backoff(options.initial_backoff)
+        config.with_max_attempts(options.attempts).with_initial_backoff(options.initial_backoff)
     }
 }
 
@@ -597,12 +627,18 @@ fn gone_is_an_answer(answer: Result<(), AwsError>) -> Result<KeyChange, AwsError
 /// The markers of a listing: no end without a limit, and no going round in circles.
 pub(super) struct Pages<'a> {
     call: &'a Call,
+    most: usize,
     seen: Vec<String>,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(call: &'a Call) -> Self {
-        Self { call, seen: Vec::new() }
+        Self::up_to(call, PAGE_LIMIT)
+    }
+
+    /// For listings that have more pages than most.
+    pub(super) fn up_to(call: &'a Call, most: usize) -> Self {
+        Self { call, most, seen: Vec::new() }
     }
 
     pub(super) fn marker(&self) -> Option<String> {
@@ -621,8 +657,8 @@ impl<'a> Pages<'a> {
         if self.seen.iter().any(|seen| seen == marker) {
             return Err(AwsError::malformed(self.call, "its pages go round in circles"));
         }
-        if self.seen.len() + 1 >= PAGE_LIMIT {
-            return Err(AwsError::malformed(self.call, format!("it has more than {PAGE_LIMIT} pages")));
+        if self.seen.len() + 1 >= self.most {
+            return Err(AwsError::malformed(self.call, format!("it has more than {} pages", self.most)));
         }
         self.seen.push(marker.to_owned());
         Ok(true)

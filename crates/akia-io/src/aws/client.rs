@@ -23,10 +23,7 @@ use super::endpoint::ForeignEndpoint;
 use super::error::{AwsError, Call, Context, classify};
 use super::http::{Calls, Connection, Wire, WireClient};
 use super::options::{AwsOptions, Service, Target};
-
-/// Requests that are under way to one host at the same time. The rates of IAM are a whole account's and unpublished: a
-/// burst of one for each of 50 profiles is throttled, and throttled requests take longer than a queue.
-const AT_ONCE: usize = 8;
+use super::pace::{Paces, Turn};
 
 /// The way to AWS: one HTTP client, clock, set of endpoints and call counter. Cheap to clone, and to build: nothing is
 /// opened or loaded before the first call.
@@ -55,6 +52,7 @@ impl Aws {
             calls: Mutex::new(Calls::default()),
             skew_seconds: Mutex::new(BTreeMap::new()),
             connectors: [const { OnceLock::new() }; 4],
+            paces: options.at_once_per_operation.map(Paces::new),
         };
         Self(Arc::new(Inner {
             options,
@@ -181,15 +179,27 @@ impl Aws {
         partitions.entry(key.clone()).or_insert_with(make).clone()
     }
 
-    /// Waits for a turn at a host, and holds it until dropped.
-    pub(crate) async fn turn(&self, host: &str) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a turn of the key and operation and then for one at the host, and holds both until dropped.
+    pub(crate) async fn turn(&self, call: &Call) -> (Option<Turn>, Option<OwnedSemaphorePermit>) {
+        let own = match (&self.0.wire.paces, &call.key) {
+            (Some(paces), Some(key)) => Some(paces.turn(key.as_str(), operation_name(&call.operation)).await),
+            (None | Some(_), _) => None,
+        };
         let turns = {
             let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            let turns = turns.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
-            Arc::clone(turns)
+            let make = || Arc::new(Semaphore::new(self.options().at_once.max(1)));
+            Arc::clone(turns.entry(call.endpoint.clone()).or_insert_with(make))
         };
         // It is never closed; were it, going ahead would be right.
-        turns.acquire_owned().await.ok()
+        (own, turns.acquire_owned().await.ok())
+    }
+
+    /// Forgets what is kept of a key that signs nothing any more: an organisation has thousands of sessions.
+    pub fn forget(&self, key: &AccessKeyId) {
+        self.0.retry_partitions.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        if let Some(paces) = &self.0.wire.paces {
+            paces.forget(key.as_str());
+        }
     }
 
     pub(crate) fn timeouts(&self) -> TimeoutConfig {
@@ -238,6 +248,9 @@ impl Aws {
             (Service::Sts, _) => format!("sts{fips}.{region}.{suffix}"),
             (Service::CloudTrail, Partition::AwsUsGov) => format!("cloudtrail.{region}.{suffix}"),
             (Service::CloudTrail, _) => format!("cloudtrail{fips}.{region}.{suffix}"),
+            (Service::Organizations, Partition::Aws) => format!("organizations{fips}.us-east-1.{suffix}"),
+            (Service::Organizations, Partition::AwsCn) => format!("organizations.cn-northwest-1.{suffix}"),
+            (Service::Organizations, Partition::AwsUsGov) => format!("organizations.us-gov-west-1.{suffix}"),
         };
         #[expect(
             clippy::expect_used,
@@ -272,8 +285,14 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::CloudTrail => "cloudtrail",
+            Self::Organizations => "organizations",
         }
     }
+}
+
+/// `ListUsers` of `iam:ListUsers`.
+fn operation_name(operation: &str) -> &str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
 }
 
 /// Host and port of a URL, as the `Host` header has them.
@@ -298,6 +317,7 @@ mod tests {
     #[test]
     fn our_idea_of_the_endpoints_is_the_sdks() {
         use aws_sdk_iam::config::endpoint::ResolveEndpoint as _;
+        use aws_sdk_organizations::config::endpoint::ResolveEndpoint as _;
         use aws_sdk_sts::config::endpoint::ResolveEndpoint as _;
         use futures_util::FutureExt;
         for region in ["us-east-1", "eu-west-1", "cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1"] {
@@ -321,6 +341,15 @@ mod tests {
                     .unwrap()
                     .unwrap();
                 assert_eq!(sts.url(), format!("https://{}", authority(&aws.endpoint_url(Service::Sts, &target))));
+                let organizations =
+                    aws_sdk_organizations::config::endpoint::Params::builder().region(region).use_fips(use_fips);
+                let organizations = aws_sdk_organizations::config::endpoint::DefaultResolver::new()
+                    .resolve_endpoint(&organizations.build().unwrap())
+                    .now_or_never()
+                    .unwrap()
+                    .unwrap();
+                let ours = authority(&aws.endpoint_url(Service::Organizations, &target));
+                assert_eq!(organizations.url(), format!("https://{ours}"));
             }
         }
     }

@@ -109,7 +109,7 @@ pub(crate) fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is an endpoint of IAM, STS or CloudTrail. Not everything below `amazonaws.com` is: the names of an
+/// Whether the host is an endpoint of IAM, STS, CloudTrail or Organizations. Not everything below `amazonaws.com` is: the names of an
 /// API Gateway, a bucket or a load balancer belong to whoever has made them.
 ///
 /// Source: AWS General Reference, "IAM endpoints and quotas", and its siblings; AWS PrivateLink, "VPC endpoint DNS names".

@@ -29,6 +29,7 @@ use aws_smithy_types::date_time::Format;
 use http_body_util::{BodyExt, Full};
 
 use super::options::Proxies;
+use super::pace::Paces;
 
 /// Largest answer that is read. A page of 1,000 keys is some 300 kB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -40,6 +41,8 @@ const CA_BUNDLE_LIMIT: u64 = 4 * 1024 * 1024;
 pub struct Calls {
     /// All of them, retries included.
     pub total: u64,
+    /// How many were answered with "slow down".
+    pub throttled: u64,
     /// By operation, for example `ListAccessKeys`.
     pub by_operation: BTreeMap<String, u64>,
 }
@@ -78,6 +81,8 @@ pub(crate) struct Wire {
     /// Seconds that a host is ahead of us.
     pub(crate) skew_seconds: Mutex<BTreeMap<String, i64>>,
     pub(crate) connectors: [OnceLock<Result<SharedHttpConnector, String>>; 4],
+    /// How many requests of a key and operation may be under way, where that follows what AWS answers.
+    pub(crate) paces: Option<Paces>,
 }
 
 impl fmt::Debug for Wire {
@@ -100,6 +105,16 @@ impl Wire {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.total += 1;
         *calls.by_operation.entry(operation.to_owned()).or_default() += 1;
+    }
+
+    /// What the answer says about the pace.
+    fn note_answer(&self, operation: &str, key: Option<&str>, throttled: bool) {
+        if throttled {
+            self.calls.lock().unwrap_or_else(PoisonError::into_inner).throttled += 1;
+        }
+        if let (Some(paces), Some(key)) = (&self.paces, key) {
+            paces.note(key, operation, throttled);
+        }
     }
 
     fn note_clock(&self, host: &str, response: &HttpResponse) {
@@ -204,6 +219,7 @@ impl HttpConnector for WireConnector {
         let operation = operation_of(&request);
         wire.count(&operation);
         let (https, host) = scheme_and_host(request.uri());
+        let key = request.headers().get("authorization").and_then(signing_key).map(str::to_owned);
         let connector = match &self.replacement {
             Some(connector) => Ok(connector.clone()),
             None => wire.connector(https, self.client.connection),
@@ -211,13 +227,15 @@ impl HttpConnector for WireConnector {
         HttpConnectorFuture::new(async move {
             let response = connector?.call(request).await.map_err(fault)?;
             wire.note_clock(&host, &response);
-            read_whole(&operation, response).await
+            let (response, throttled) = read_whole(&operation, response).await?;
+            wire.note_answer(&operation, key.as_deref(), throttled);
+            Ok(response)
         })
     }
 }
 
-/// Reads the body here, where a broken or endless one can be told from everything else.
-async fn read_whole(operation: &str, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+/// Reads the body here, where a broken or endless one can be told from everything else. Also whether it says "slow down".
+async fn read_whole(operation: &str, mut response: HttpResponse) -> Result<(HttpResponse, bool), ConnectorError> {
     let mut body = response.take_body();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -235,9 +253,22 @@ async fn read_whole(operation: &str, mut response: HttpResponse) -> Result<HttpR
     if is_cut_off(operation, response.status().is_success(), &whole) {
         return Err(ConnectorError::io(Box::new(WireFault::CutOff)));
     }
+    let throttled = says_slow_down(response.status().as_u16(), &whole);
     // As a stream, for the SDK writes a body in memory to its trace log before it knows that a secret stands in it.
     *response.body_mut() = SdkBody::from_body_1_x(Full::from(whole));
-    Ok(response)
+    Ok((response, throttled))
+}
+
+/// Whether an answer is one of AWS's ways to say that there were too many calls.
+fn says_slow_down(status: u16, body: &[u8]) -> bool {
+    const CODES: [&[u8]; 4] = [b"Throttl", b"TooManyRequests", b"RequestLimitExceeded", b"Rate exceeded"];
+    let has = |code: &&[u8]| body.windows(code.len()).any(|window| window == *code);
+    status == 429 || (matches!(status, 400 | 403 | 503) && CODES.iter().any(|code| has(code)))
+}
+
+/// The key of `AWS4-HMAC-SHA256 Credential=AKIA…/…`.
+fn signing_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 /// Whether a positive answer of the query protocol lacks its end. The SDK's parser takes what there is, and half a

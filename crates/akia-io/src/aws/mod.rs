@@ -13,6 +13,8 @@ mod error;
 mod http;
 mod identity;
 mod options;
+mod organizations;
+mod pace;
 mod probe;
 mod wallet;
 
@@ -28,5 +30,6 @@ pub use identity::{CallerIdentity, IdentityKind};
 pub use options::{
     AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
 };
+pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

@@ -24,10 +24,12 @@ pub enum Service {
     Sts,
     /// Who did what; regional endpoints.
     CloudTrail,
+    /// The accounts of an organisation; one endpoint a partition.
+    Organizations,
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
+    pub(crate) const ALL: [Self; 4] = [Self::Iam, Self::Sts, Self::CloudTrail, Self::Organizations];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.
@@ -41,6 +43,8 @@ pub struct EnvironmentEndpoints {
     pub sts: Option<Url>,
     /// `AWS_ENDPOINT_URL_CLOUDTRAIL`.
     pub cloudtrail: Option<Url>,
+    /// `AWS_ENDPOINT_URL_ORGANIZATIONS`.
+    pub organizations: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -90,6 +94,15 @@ pub struct AwsOptions {
     /// Whether one throttled call slows all later ones of its key down (the SDK's adaptive mode; the default). It begins at
     /// one call in two seconds, which is right for a change and ruins a reading of thousands of users.
     pub adaptive: bool,
+    /// Requests that are under way to one host at the same time (8 by default). The rates of IAM are a whole account's and
+    /// unpublished: a burst of one for each of 50 profiles is throttled, and throttled requests take longer than a queue.
+    /// The accounts of an organisation do not share them.
+    pub at_once: usize,
+    /// Requests of one key and operation that are under way at the same time at most, where that number follows the
+    /// throttling that is seen ([`Self::at_once`] alone holds where there is none; the default).
+    pub at_once_per_operation: Option<usize>,
+    /// Attempts for calls that are safe to repeat (4 by default).
+    pub attempts: u32,
 }
 
 impl Default for AwsOptions {
@@ -111,6 +124,9 @@ impl Default for AwsOptions {
             operation_timeout: Duration::from_secs(45),
             initial_backoff: Duration::from_secs(1),
             adaptive: true,
+            at_once: 8,
+            at_once_per_operation: None,
+            attempts: 4,
         }
     }
 }
@@ -171,6 +187,7 @@ impl AwsOptions {
                 iam: endpoint("AWS_ENDPOINT_URL_IAM")?,
                 sts: endpoint("AWS_ENDPOINT_URL_STS")?,
                 cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
+                organizations: endpoint("AWS_ENDPOINT_URL_ORGANIZATIONS")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -203,6 +220,7 @@ impl AwsOptions {
             Service::Iam => (&environment.iam, "AWS_ENDPOINT_URL_IAM"),
             Service::Sts => (&environment.sts, "AWS_ENDPOINT_URL_STS"),
             Service::CloudTrail => (&environment.cloudtrail, "AWS_ENDPOINT_URL_CLOUDTRAIL"),
+            Service::Organizations => (&environment.organizations, "AWS_ENDPOINT_URL_ORGANIZATIONS"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

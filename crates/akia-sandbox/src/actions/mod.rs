@@ -10,6 +10,7 @@ mod iam_keys;
 mod iam_policies;
 mod iam_service_credentials;
 mod iam_users;
+mod organizations;
 mod sts;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub(crate) enum Service {
     Iam,
     Sts,
     CloudTrail,
+    Organizations,
 }
 
 impl Service {
@@ -40,6 +42,7 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::CloudTrail => "cloudtrail",
+            Self::Organizations => "organizations",
         }
     }
 
@@ -47,12 +50,15 @@ impl Service {
         match self {
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            Self::CloudTrail => "",
+            Self::CloudTrail | Self::Organizations => "",
         }
     }
 
     pub(crate) fn speaks_json(self) -> bool {
-        self == Self::CloudTrail
+        match self {
+            Self::Iam | Self::Sts => false,
+            Self::CloudTrail | Self::Organizations => true,
+        }
     }
 }
 
@@ -81,6 +87,10 @@ const fn reads(name: &'static str, run: Run) -> Action {
 
 const fn writes(name: &'static str, run: Run) -> Action {
     Action { name, service: Service::Iam, read_only: false, run }
+}
+
+const fn organizations(name: &'static str, run: Run) -> Action {
+    Action { name, service: Service::Organizations, read_only: true, run }
 }
 
 const fn sts(name: &'static str, run: Run) -> Action {
@@ -133,6 +143,12 @@ static ACTIONS: &[Action] = &[
     sts("AssumeRole", sts::assume_role),
     sts("GetAccessKeyInfo", sts::get_access_key_info),
     Action { name: "LookupEvents", service: Service::CloudTrail, read_only: true, run: cloudtrail::lookup_events },
+    organizations("DescribeOrganization", organizations::describe_organization),
+    organizations("ListAccounts", organizations::list_accounts),
+    organizations("ListAccountsForParent", organizations::list_accounts_for_parent),
+    organizations("ListRoots", organizations::list_roots),
+    organizations("ListOrganizationalUnitsForParent", organizations::list_organizational_units_for_parent),
+    organizations("ListTagsForResource", organizations::list_tags_for_resource),
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Action> {

@@ -140,11 +140,11 @@ fn refusal(context: &Context<'_>, arn: &str, action: &str) -> Failure {
 
 fn find_role(context: &Context<'_>, arn: &str) -> Option<(String, String)> {
     let partition = context.account().ok()?.partition;
-    context.state.accounts.values().filter(|account| account.partition == partition).find_map(|account| {
-        let role =
-            account.roles.values().find(|role| account.arn(&format!("role{}{}", role.path, role.name)) == arn)?;
-        Some((account.id.clone(), role.name.clone()))
-    })
+    // There may be thousands of accounts: the ARN says which.
+    let account =
+        context.state.accounts.get(arn.split(':').nth(4)?).filter(|account| account.partition == partition)?;
+    let role = account.roles.values().find(|role| account.arn(&format!("role{}{}", role.path, role.name)) == arn)?;
+    Some((account.id.clone(), role.name.clone()))
 }
 
 /// Takes the MFA code of a call. Both parts or none.
