@@ -15,6 +15,7 @@ pub mod place;
 pub mod profiles;
 pub mod rotate;
 pub mod seal;
+pub mod settings;
 pub mod state;
 pub mod store;
 pub mod terminal;

@@ -11,6 +11,7 @@ mod junit;
 mod markdown;
 mod ocsf;
 mod sarif;
+pub(crate) mod settings;
 pub(crate) mod words;
 mod xml;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
-use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
+use akia_core::rule::{BEYOND_REPORT, RULES, Rule, RuleLevel, find};
+use akia_core::settings::Settings;
 use akia_core::{AccountId, ProfileName};
 use akia_io::audit::{Progress as Watch, read_account, read_report};
 use akia_io::aws::{Aws, AwsOptions};
@@ -16,7 +17,8 @@ use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::args::span;
+use crate::args::{ConfigArgs, span};
+use crate::audit::settings::Held;
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
 use crate::error::CommandError;
@@ -63,6 +65,10 @@ pub struct AuditArgs {
     /// Count ages to this moment, for example 2026-11-01 or 2026-11-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Timestamp>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Age from which an active key is too old, for example 90d
     #[arg(long, value_name = "AGE", value_parser = span::parse)]
@@ -147,11 +153,15 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
     let known = args.baseline.as_deref().map(fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
+    let loaded = args.config.load(context)?;
+    let held = Held::new(loaded.path, &loaded.settings);
+    held.tell(context);
+    let settings = settings(args, loaded.settings);
     let (estates, unread) =
         if args.reports.is_empty() { ask(context).await? } else { (saved(&args.reports, at)?, Vec::new()) };
-    let settings = settings(args);
-    let audit = Audit::of(estates, unread, &settings, at);
-    print(context, &audit, &known)?;
+    let audit = Audit::of(estates, unread, &settings.audit, at);
+    held.tell_idle(context, &settings.audit, &audit);
+    print(context, &audit, &known, &held)?;
     for (path, form) in writes {
         write(path, &audit::render(&audit, form))?;
         context.say(&format!("written: {}", path.display()));
@@ -248,21 +258,35 @@ fn saved(paths: &[PathBuf], at: Timestamp) -> Result<Vec<Estate>, CommandError> 
     Ok(estates)
 }
 
-fn settings(args: &AuditArgs) -> AuditSettings {
-    let mut settings = AuditSettings::default();
-    let base = &mut settings.base;
-    base.max_age = args.max_age.unwrap_or(base.max_age);
-    base.unused = args.unused.unwrap_or(base.unused);
-    let is_off = |rule: &&Rule| {
-        let is_chosen = args.rules.is_empty() || args.rules.iter().any(|chosen| chosen.id == rule.id);
-        let is_left_out = args.without.iter().any(|out| out.id == rule.id);
-        let cannot_tell = !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id);
-        !is_chosen || is_left_out || cannot_tell
-    };
-    base.rules.extend(RULES.iter().filter(is_off).map(|rule| (rule.id.to_owned(), RuleLevel::Off)));
-    // What was asked for by name is looked at, also where it is off unless asked for.
-    let asked = args.rules.iter().filter(|rule| !is_off(rule) && !rule.is_on);
-    base.rules.extend(asked.map(|rule| (rule.id.to_owned(), RuleLevel::At(rule.severity))));
+/// What the file says, with the flags over it, also where an override says something else.
+fn settings(args: &AuditArgs, mut settings: Settings) -> Settings {
+    let audit = &mut settings.audit;
+    if let Some(max_age) = args.max_age {
+        audit.base.max_age = max_age;
+        audit.overrides.iter_mut().for_each(|one| one.max_age = None);
+    }
+    if let Some(unused) = args.unused {
+        audit.base.unused = unused;
+        audit.overrides.iter_mut().for_each(|one| one.unused = None);
+    }
+    for rule in RULES {
+        let is_asked = args.rules.iter().any(|asked| asked.id == rule.id);
+        let is_left_out = args.without.iter().any(|out| out.id == rule.id) || !is_asked && !args.rules.is_empty();
+        if is_left_out || !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id) {
+            audit.base.rules.insert(rule.id.to_owned(), RuleLevel::Off);
+            for one in &mut audit.overrides {
+                one.rules.remove(rule.id);
+            }
+        } else if is_asked {
+            // What is asked for by name is looked at, also where it is off unless asked for.
+            let turn_on = |rules: &mut BTreeMap<String, RuleLevel>| {
+                rules.retain(|id, level| id != rule.id || *level != RuleLevel::Off)
+            };
+            turn_on(&mut audit.base.rules);
+            audit.overrides.iter_mut().for_each(|one| turn_on(&mut one.rules));
+            audit.base.rules.entry(rule.id.to_owned()).or_insert(RuleLevel::Default);
+        }
+    }
     settings
 }
 
@@ -275,7 +299,7 @@ fn tone(severity: Severity) -> Tone {
     }
 }
 
-fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>) -> Result<(), CommandError> {
+fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>, held: &Held) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
         Column::whole("rule", "RULE"),
@@ -311,6 +335,7 @@ fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>) -> Result<(
     report.fact("unread", json!(audit.unread));
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
+    report.fact("settings", held.json());
     context.print(&report)
 }
 

@@ -38,6 +38,7 @@ mod races;
 mod rotate;
 mod secrets;
 mod seed_script;
+mod settings;
 mod setup;
 mod status;
 mod terminal;
