@@ -9,15 +9,17 @@ use akia_core::finding::{Finding, Severity};
 use akia_core::rule::{BEYOND_REPORT, RULES, Rule, RuleLevel, find};
 use akia_core::settings::Settings;
 use akia_core::{AccountId, ProfileName};
-use akia_io::audit::{Progress as Watch, read_account, read_report};
+use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
-use akia_io::files;
 use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::{ConfigArgs, span};
+use crate::audit::compare::{self, Which};
+use crate::audit::history;
+use crate::audit::past::{Listed, Past, PastArgs};
 use crate::audit::settings::Held;
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
@@ -29,8 +31,6 @@ use crate::signing::{self, Mfa};
 
 /// Accounts that are read at the same time.
 const CONCURRENT: usize = 8;
-/// Longest file of an earlier audit that is read, in bytes.
-const MAX_AUDIT_BYTES: u64 = 512 << 20;
 
 /// Find what is wrong with the access keys of one account or several
 ///
@@ -69,6 +69,10 @@ pub struct AuditArgs {
     /// Where the settings stand.
     #[command(flatten)]
     pub config: ConfigArgs,
+
+    /// What the audit has to do with earlier ones.
+    #[command(flatten)]
+    pub past: PastArgs,
 
     /// Age from which an active key is too old, for example 90d
     #[arg(long, value_name = "AGE", value_parser = span::parse)]
@@ -111,8 +115,17 @@ pub enum AuditVerb {
     #[command(after_long_help = super::examples(&[("akia audit explain key-unused", "one rule")]))]
     Explain(ExplainArgs),
     /// Compare two audits: what is new, and what is gone
-    #[command(after_long_help = super::examples(&[("akia audit diff yesterday.json today.json", "two files of --output json")]))]
+    #[command(after_long_help = super::examples(&[
+        ("akia audit diff", "the last audit that was kept with the one before"),
+        ("akia audit diff 12 last", "with the one of a number"),
+        ("akia audit diff yesterday.json today.json", "two files of --output json"),
+    ]))]
     Diff(DiffArgs),
+    /// List the audits that were kept
+    ///
+    /// Each with what it found, and what was new and gone since the one before of the same accounts.
+    #[command(after_long_help = super::examples(&[("akia audit history --output csv", "for a chart of your own")]))]
+    History,
 }
 
 /// Which rule.
@@ -126,12 +139,13 @@ pub struct ExplainArgs {
 /// Which audits.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The earlier one
-    #[arg(value_name = "EARLIER")]
-    pub earlier: PathBuf,
+    /// The earlier one: a number of `akia audit history`, last-1 (the one before the last of the same accounts), or a file of
+    /// --output json
+    #[arg(value_name = "EARLIER", default_value = "last-1")]
+    pub earlier: Which,
     /// The later one
-    #[arg(value_name = "LATER")]
-    pub later: PathBuf,
+    #[arg(value_name = "LATER", default_value = "last")]
+    pub later: Which,
 }
 
 /// Runs the command.
@@ -143,7 +157,8 @@ pub(crate) async fn run(context: &Context, args: AuditArgs) -> Result<Exit, Comm
         None => look(context, &args).await,
         Some(AuditVerb::Rules) => list_rules(context),
         Some(AuditVerb::Explain(ExplainArgs { rule })) => explain(context, rule),
-        Some(AuditVerb::Diff(DiffArgs { earlier, later })) => diff(context, earlier, later),
+        Some(AuditVerb::Diff(DiffArgs { earlier, later })) => compare::run(context, earlier, later).await,
+        Some(AuditVerb::History) => history::run(context).await,
     }
 }
 
@@ -151,19 +166,24 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     // A name that says no form is a mistake before AWS is asked for minutes.
     let writes: Vec<(&Path, AuditFormat)> =
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
-    let known = args.baseline.as_deref().map(fingerprints).transpose()?.unwrap_or_default();
+    let known = args.baseline.as_deref().map(compare::fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
     let loaded = args.config.load(context)?;
     let held = Held::new(loaded.path, &loaded.settings);
     held.tell(context);
     let settings = settings(args, loaded.settings);
-    let (estates, unread) =
-        if args.reports.is_empty() { ask(context).await? } else { (saved(&args.reports, at)?, Vec::new()) };
+    let is_offline = !args.reports.is_empty();
+    let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
+    let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
+    let asked = if is_offline { Asked::of_reports(saved(&args.reports, at)?) } else { ask(context, &past).await? };
+    let Asked { estates, unread, listed, source, .. } = asked;
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
-    print(context, &audit, &known, &held)?;
+    let kept = past.keep(context, &audit, &source, &listed).await;
+    print(context, &audit, &known, &held, kept)?;
+    let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
     for (path, form) in writes {
-        write(path, &audit::render(&audit, form))?;
+        write(path, &audit::render(&audit, &trend, form))?;
         context.say(&format!("written: {}", path.display()));
     }
     tell(context, &audit, &known, !args.reports.is_empty());
@@ -178,8 +198,27 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     })
 }
 
+/// What was read of the accounts that were asked for.
+#[derive(Default)]
+struct Asked {
+    estates: Vec<Estate>,
+    unread: Vec<Unread>,
+    /// When the keys of each user were listed.
+    listed: Listed,
+    /// Where the answers came from.
+    source: String,
+    /// Users who were not asked about, for the report shows their keys unchanged.
+    reused: usize,
+}
+
+impl Asked {
+    fn of_reports(estates: Vec<Estate>) -> Self {
+        Self { estates, ..Self::default() }
+    }
+}
+
 /// The accounts of the profiles that were asked for, each once.
-async fn ask(context: &Context) -> Result<(Vec<Estate>, Vec<Unread>), CommandError> {
+async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
     let files = context.aws_files()?;
     let choices = match context.selection(false)? {
         Selection::One(choice) => vec![choice],
@@ -195,35 +234,46 @@ async fn ask(context: &Context) -> Result<(Vec<Estate>, Vec<Unread>), CommandErr
         let identity = identity.map_err(|error| signing::refused("whose account it is cannot be found out", &error))?;
         callers.entry(identity.account).or_insert((name, signed.caller));
     }
+    let sources: BTreeSet<String> = callers.values().map(|(_, caller)| caller.source()).collect();
+    let mut asked = Asked { source: sources.into_iter().collect::<Vec<_>>().join(" "), ..Asked::default() };
     let progress = Progress::new(context);
     let read = callers.into_iter().map(|(account, (_, caller))| {
         let line = Watcher(progress.line(&format!("account {account}")));
+        let source = &asked.source;
         async move {
-            let read = read_account(&caller, Account::bare(account.clone()), &line).await;
+            let earlier = past.earlier(source, &account).await;
+            let read = read_account_since(&caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
             line.0.finish(&match &read {
-                Ok(estate) => format!("{} users read", estate.users.len()),
+                Ok(reading) => format!("{} users read", reading.estate.users.len()),
                 Err(error) => format!("not read: {error}"),
             });
             read.map_err(|error| Unread { account: Account::bare(account), reason: error.to_string() })
         }
     });
-    let (mut estates, mut unread) = (Vec::new(), Vec::new());
-    let mut answers = futures_util::stream::iter(read).buffer_unordered(CONCURRENT);
-    while let Some(answer) = answers.next().await {
+    let answers: Vec<_> = futures_util::stream::iter(read).buffer_unordered(CONCURRENT).collect().await;
+    for answer in answers {
         match answer {
-            Ok(estate) => estates.push(estate),
-            Err(one) => unread.push(one),
+            Ok(reading) => {
+                asked.reused += reading.reused;
+                asked.listed.insert(reading.estate.account.id.clone(), reading.listed);
+                asked.estates.push(reading.estate);
+            }
+            Err(one) => asked.unread.push(one),
         }
     }
-    if estates.is_empty()
-        && let Some(one) = unread.first()
+    if asked.estates.is_empty()
+        && let Some(one) = asked.unread.first()
     {
         return Err(CommandError::failed(format_args!("account {}: {}", one.account.id, one.reason))
             .now("nothing was changed; nothing can be said about the keys of the account")
             .next("akia policy check audit (which rights you have)")
             .next("akia policy audit (the policy that an audit needs)"));
     }
-    Ok((estates, unread))
+    if asked.reused > 0 {
+        let users = count_of(asked.reused, "user");
+        context.say(&format!("keys of {users} unchanged by the report, and not listed again (--full lists them)"));
+    }
+    Ok(asked)
 }
 
 struct Watcher(Line);
@@ -243,7 +293,7 @@ impl Watch for Watcher {
 fn saved(paths: &[PathBuf], at: Timestamp) -> Result<Vec<Estate>, CommandError> {
     let mut estates: Vec<Estate> = Vec::new();
     for path in paths {
-        let csv = contents(path, akia_core::estate::report::MAX_BYTES as u64)?;
+        let csv = audit::contents(path, akia_core::estate::report::MAX_BYTES as u64)?;
         let estate = read_report(&csv, at).map_err(|error| {
             CommandError::failed(format_args!("{}: {error}", path.display())).now("nothing was judged").next(
                 "aws iam get-credential-report --query Content --output text | base64 -d > report.csv (to save one)",
@@ -299,7 +349,13 @@ fn tone(severity: Severity) -> Tone {
     }
 }
 
-fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>, held: &Held) -> Result<(), CommandError> {
+fn print(
+    context: &Context,
+    audit: &Audit,
+    known: &BTreeSet<String>,
+    held: &Held,
+    kept: Option<i64>,
+) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
         Column::whole("rule", "RULE"),
@@ -335,7 +391,9 @@ fn print(context: &Context, audit: &Audit, known: &BTreeSet<String>, held: &Held
     report.fact("unread", json!(audit.unread));
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
+    report.fact("account_ids", audit.estates.iter().map(|estate| json!(estate.account.id)).collect::<Value>());
     report.fact("settings", held.json());
+    report.fact("kept_as", json!(kept));
     context.print(&report)
 }
 
@@ -482,75 +540,6 @@ fn explain(context: &Context, rule: &Rule) -> Result<Exit, CommandError> {
 fn capital(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-}
-
-fn diff(context: &Context, earlier: &Path, later: &Path) -> Result<Exit, CommandError> {
-    let (before, after) = (findings_of(earlier)?, findings_of(later)?);
-    let columns = vec![
-        Column::whole("change", "CHANGE"),
-        Column::whole("severity", "SEVERITY"),
-        Column::whole("rule", "RULE"),
-        Column::whole("account", "ACCOUNT"),
-        Column::new("user", "USER"),
-        Column::whole("access_key", "ACCESS KEY"),
-        Column::new("detail", "DETAIL"),
-    ];
-    let mut report = Report::new("audit-diff", "changes", columns);
-    let mut add = |change: &str, tone: Tone, finding: &Value| {
-        let cell = |name: &str| Cell::maybe(finding[name].as_str());
-        let mut cells = vec![Cell::text(change).tone(tone)];
-        cells.extend(["severity", "rule", "account", "user", "access_key", "detail"].map(cell));
-        report.push(cells);
-    };
-    for (_, finding) in after.iter().filter(|(fingerprint, _)| !before.contains_key(*fingerprint)) {
-        add("new", Tone::Bad, finding);
-    }
-    for (_, finding) in before.iter().filter(|(fingerprint, _)| !after.contains_key(*fingerprint)) {
-        add("gone", Tone::Good, finding);
-    }
-    let new = after.keys().filter(|fingerprint| !before.contains_key(*fingerprint)).count();
-    let gone = before.keys().filter(|fingerprint| !after.contains_key(*fingerprint)).count();
-    report.fact("new", new);
-    report.fact("gone", gone);
-    report.fact("same", after.len() - new);
-    context.print(&report)?;
-    context.say(&format!("{new} new, {gone} gone, {} as before", after.len() - new));
-    Ok(Exit::Done)
-}
-
-/// The findings of a saved audit, by fingerprint.
-fn findings_of(path: &Path) -> Result<BTreeMap<String, Value>, CommandError> {
-    let bad = |reason: String| {
-        CommandError::failed(format_args!("{} is not an audit: {reason}", path.display()))
-            .next("akia audit --output json > audit.json (to save one)")
-    };
-    let bytes = contents(path, MAX_AUDIT_BYTES)?;
-    let audit: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    if audit["schema"] != "akia.audit/1" {
-        return Err(bad("its \"schema\" is not \"akia.audit/1\"".to_owned()));
-    }
-    let findings = audit["findings"].as_array().ok_or_else(|| bad("it has no \"findings\"".to_owned()))?;
-    findings
-        .iter()
-        .map(|finding| {
-            let fingerprint =
-                finding["fingerprint"].as_str().ok_or_else(|| bad("a finding has no fingerprint".to_owned()))?;
-            Ok((fingerprint.to_owned(), finding.clone()))
-        })
-        .collect()
-}
-
-fn fingerprints(path: &Path) -> Result<BTreeSet<String>, CommandError> {
-    Ok(findings_of(path)?.into_keys().collect())
-}
-
-fn contents(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
-    let failed = |reason: String| CommandError::failed(format_args!("{} cannot be read: {reason}", path.display()));
-    match files::read_limited(path, limit) {
-        Ok(Some(bytes)) => Ok(bytes.to_vec()),
-        Ok(None) => Err(failed("there is no such file".to_owned())),
-        Err(error) => Err(failed(error.to_string())),
-    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {

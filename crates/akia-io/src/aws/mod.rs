@@ -16,7 +16,7 @@ mod options;
 mod probe;
 mod wallet;
 
-pub use account::RawReport;
+pub use account::{RawReport, ReportRequest};
 pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
