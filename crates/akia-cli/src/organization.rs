@@ -1,17 +1,21 @@
 //! The accounts of an organisation: which are meant, how they are entered, and how far the reading is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use akia_core::audit::Unread;
-use akia_core::estate::Estate;
+use akia_core::estate::{Earlier, Estate};
 use akia_core::{AccountId, Partition};
+use akia_io::audit::Reading;
 use akia_io::aws::Aws;
-use akia_io::organization::{ChooseError, Chosen, Doors, Entry, Scope, Watch, choose, many_accounts, read};
+use akia_io::organization::{ChooseError, Chosen, Doors, Entry, Memory, Scope, Watch, choose, many_accounts, read};
 use akia_io::run_file::RunFile;
 use clap::Args;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::audit::asked::Asked;
+use crate::audit::past::Past;
 use crate::audit::words::{counted, thousands};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -66,17 +70,6 @@ pub struct OrganizationArgs {
     pub fresh: bool,
 }
 
-/// What was read of an organisation.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// Accounts that were read.
-    pub estates: Vec<Estate>,
-    /// Accounts that were not, and why.
-    pub unread: Vec<Unread>,
-    /// Accounts that are not in use, and AWS's word for that.
-    pub skipped: BTreeMap<AccountId, String>,
-}
-
 /// The caller that looks at the organisation, its accounts, and how they are entered.
 pub struct Hub {
     /// Signs.
@@ -122,7 +115,12 @@ impl Hub {
 ///
 /// # Errors
 /// When the organisation cannot be looked at, or no account is left.
-pub async fn ask(context: &Context, args: &OrganizationArgs, with_units: bool) -> Result<Reading, CommandError> {
+pub(crate) async fn ask(
+    context: &Context,
+    args: &OrganizationArgs,
+    with_units: bool,
+    past: &Past,
+) -> Result<Asked, CommandError> {
     let hub = Hub::open(context, args, with_units).await?;
     let Chosen { mut accounts, skipped } = hub.chosen;
     if accounts.is_empty() {
@@ -131,7 +129,7 @@ pub async fn ask(context: &Context, args: &OrganizationArgs, with_units: bool) -
             .next("look at --ou, --accounts and --exclude"));
     }
     let mut collected = Collected {
-        reading: Reading { skipped, ..Reading::default() },
+        accounts: Asked { skipped, ..Asked::of(hub.signed.caller.source()) },
         run: None,
         aws: hub.signed.caller.aws().clone(),
         line: Progress::new(context).line("accounts"),
@@ -144,15 +142,16 @@ pub async fn ask(context: &Context, args: &OrganizationArgs, with_units: bool) -
         moved: None,
     };
     let selection = selection(context, args, &hub.entry);
-    collected.run = take_up(context, &selection, args.fresh, &mut collected.reading.estates);
+    collected.run = take_up(context, &selection, args.fresh, &mut collected.accounts.estates);
     let meant: BTreeSet<&AccountId> = accounts.iter().map(|account| &account.id).collect();
-    collected.reading.estates.retain(|estate| meant.contains(&estate.account.id));
-    let done: BTreeSet<AccountId> = collected.reading.estates.iter().map(|estate| estate.account.id.clone()).collect();
+    collected.accounts.estates.retain(|estate| meant.contains(&estate.account.id));
+    let done: BTreeSet<AccountId> = collected.accounts.estates.iter().map(|estate| estate.account.id.clone()).collect();
     accounts.retain(|account| !done.contains(&account.id));
     collected.of = accounts.len();
     let session = hub.entry.session.clone();
     let doors = Doors::new(&hub.signed.caller, &hub.entry);
-    read(&doors, accounts, &mut collected).await;
+    let memory = Remembered { past, source: collected.accounts.source.clone() };
+    read(&doors, accounts, &memory, &mut collected).await;
     collected.line.finish(&collected.summary());
     context.say(&format!("the sessions are named {session} in CloudTrail"));
     if doors.is_identity_refused() {
@@ -163,7 +162,7 @@ pub async fn ask(context: &Context, args: &OrganizationArgs, with_units: bool) -
     {
         context.say(&format!("the progress of the run could not be kept: {error}"));
     }
-    Ok(collected.reading)
+    Ok(collected.accounts)
 }
 
 /// What must be the same for a run to be gone on with. The settings of the rules need not: accounts are judged anew.
@@ -203,9 +202,21 @@ fn take_up(context: &Context, selection: &str, fresh: bool, estates: &mut Vec<Es
     opened.map_err(|reason| context.say(&format!("this run cannot be gone on with when it is killed: {reason}"))).ok()
 }
 
+/// Earlier audits of the same organisation's accounts.
+struct Remembered<'a> {
+    past: &'a Past,
+    source: String,
+}
+
+impl Memory for Remembered<'_> {
+    fn earlier<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Option<Earlier>> {
+        Box::pin(self.past.earlier(&self.source, account))
+    }
+}
+
 /// What comes in, and how far it is.
 struct Collected {
-    reading: Reading,
+    accounts: Asked,
     run: Option<RunFile>,
     aws: Aws,
     line: Line,
@@ -258,7 +269,7 @@ impl Collected {
     }
 
     fn summary(&self) -> String {
-        let read = self.done - self.reading.unread.len();
+        let read = self.done - self.accounts.unread.len();
         let seconds = self.begun.elapsed().as_secs_f64();
         format!("{} of {} read in {seconds:.1} s; {}", thousands(read), thousands(self.of), self.calls())
     }
@@ -270,18 +281,15 @@ impl Watch for Collected {
         self.step(self.asked);
     }
 
-    fn done(&mut self, result: Result<Estate, Unread>) {
+    fn done(&mut self, result: Result<Reading, Unread>) {
         self.done += 1;
-        match result {
-            Ok(estate) => {
-                self.collecting_since.get_or_insert_with(Instant::now);
-                if let Some(run) = &self.run {
-                    run.finished(&estate);
-                }
-                self.reading.estates.push(estate);
+        if let Ok(reading) = &result {
+            self.collecting_since.get_or_insert_with(Instant::now);
+            if let Some(run) = &self.run {
+                run.finished(&reading.estate);
             }
-            Err(unread) => self.reading.unread.push(unread),
         }
+        self.accounts.add(result);
         if self.asked == self.of {
             self.step(self.done);
         }

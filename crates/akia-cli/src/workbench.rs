@@ -80,15 +80,22 @@ pub fn state_folder(context: &Context) -> Result<StateFolder, CommandError> {
     })
 }
 
+/// The state folder, where there is one; nothing is made.
+///
+/// # Errors
+/// When others could write to it.
+pub fn existing_state_folder(context: &Context) -> Result<Option<StateFolder>, CommandError> {
+    StateFolder::existing(&state_path(context)?).map_err(|error| {
+        CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
+    })
+}
+
 /// The journal for reading. `None` where akia has not kept one yet; nothing is made.
 ///
 /// # Errors
 /// When there is one that cannot be read.
 pub async fn journal(context: &Context) -> Result<Option<SharedStore>, CommandError> {
-    let state = StateFolder::existing(&state_path(context)?).map_err(|error| {
-        CommandError::failed(format_args!("the state folder cannot be used: {error}")).next(error.hint())
-    })?;
-    let Some(state) = state else { return Ok(None) };
+    let Some(state) = existing_state_folder(context)? else { return Ok(None) };
     let store = SqliteStore::open_existing(&state).await.map_err(store_error)?;
     Ok(store.map(|store| Arc::new(store) as SharedStore))
 }

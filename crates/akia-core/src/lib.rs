@@ -17,6 +17,8 @@ pub mod profile;
 pub mod rotation;
 pub mod rule;
 pub mod secret;
+pub mod settings;
+pub mod span;
 
 pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
 pub use key::{AccessKey, KeyStatus, LastUsed};

@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod rotate;
 pub mod run_file;
 pub mod seal;
+pub mod settings;
 pub mod state;
 pub mod store;
 pub mod terminal;

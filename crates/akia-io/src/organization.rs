@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use akia_core::audit::Unread;
-use akia_core::estate::{Account, Estate};
+use akia_core::estate::{Account, Earlier};
 use akia_core::ids::{AccountId, Partition};
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::audit::{Unwatched, ask_for_report, read_asked, without_key};
+use crate::audit::{Reading, Requested, Unwatched, read_requested, request_report, without_key};
 use crate::aws::{AccountState, AssumeRole, Aws, AwsError, AwsOptions, Caller, Credentials, Member, Target, Unit};
 
 /// Sessions that are opened at the same time, at most: the pace of STS decides.
@@ -256,7 +257,13 @@ pub trait Watch {
     /// Another account has had its report asked for, or cannot be entered.
     fn asked(&mut self);
     /// Another account was read, or not.
-    fn done(&mut self, result: Result<Estate, Unread>);
+    fn done(&mut self, result: Result<Reading, Unread>);
+}
+
+/// What earlier audits have read.
+pub trait Memory: Sync {
+    /// What the latest one has read of an account, where it may be used.
+    fn earlier<'a>(&'a self, account: &'a AccountId) -> BoxFuture<'a, Option<Earlier>>;
 }
 
 /// Enters the accounts of an organisation.
@@ -369,13 +376,13 @@ impl Through<'_> {
 }
 
 /// Reads accounts: reports are asked for everywhere first, since AWS makes them meanwhile, and collected second.
-pub async fn read(doors: &Doors<'_>, accounts: Vec<Account>, watch: &mut dyn Watch) {
+pub async fn read(doors: &Doors<'_>, accounts: Vec<Account>, memory: &dyn Memory, watch: &mut dyn Watch) {
     let asked = accounts.into_iter().map(|account| async move {
         match doors.open(&account.id).await {
             Ok(door) => {
                 let through = doors.through(&door);
-                ask_for_report(through.caller()).await;
-                Ok((account, door))
+                let requested = request_report(through.caller()).await;
+                Ok((account, door, requested))
             }
             Err(error) => {
                 let reason = doors.refusal(&account.id, &error);
@@ -388,18 +395,24 @@ pub async fn read(doors: &Doors<'_>, accounts: Vec<Account>, watch: &mut dyn Wat
     while let Some(answer) = answers.next().await {
         watch.asked();
         match answer {
-            Ok(pair) => open.push(pair),
+            Ok(entered) => open.push(entered),
             Err(unread) => watch.done(Err(unread)),
         }
     }
-    let read = open.into_iter().map(|(account, door)| read_one(doors, account, door));
+    let read = open.into_iter().map(|(account, door, requested)| read_one(doors, account, door, requested, memory));
     let mut answers = futures_util::stream::iter(read).buffer_unordered(ACCOUNTS_AT_ONCE);
     while let Some(answer) = answers.next().await {
         watch.done(answer);
     }
 }
 
-async fn read_one(doors: &Doors<'_>, account: Account, door: Door) -> Result<Estate, Unread> {
+async fn read_one(
+    doors: &Doors<'_>,
+    account: Account,
+    door: Door,
+    requested: Requested,
+    memory: &dyn Memory,
+) -> Result<Reading, Unread> {
     let door = match door {
         Door::Session(credentials) if ends_soon(&credentials) => match doors.open(&account.id).await {
             Ok(door) => door,
@@ -411,7 +424,8 @@ async fn read_one(doors: &Doors<'_>, account: Account, door: Door) -> Result<Est
         Door::Own | Door::Session(_) => door,
     };
     let through = doors.through(&door);
-    let read = read_asked(through.caller(), account.clone(), &Unwatched).await;
+    let earlier = memory.earlier(&account.id).await;
+    let read = read_requested(through.caller(), account.clone(), &requested, earlier.as_ref(), &Unwatched).await;
     if let Door::Session(credentials) = &door {
         doors.aws.forget(credentials.key());
     }

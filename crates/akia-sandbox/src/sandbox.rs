@@ -328,6 +328,11 @@ impl Sandbox {
         self.service.state().log.clear();
     }
 
+    /// Lets all credential reports expire, as four hours do: the next one that is asked for is made anew.
+    pub fn expire_reports(&self) {
+        self.service.state().accounts.values_mut().for_each(|account| account.report = None);
+    }
+
     /// Changes how changes spread from now on.
     pub fn set_propagation(&self, propagation: Propagation) {
         self.service.state().options.propagation = propagation;

@@ -1,7 +1,7 @@
 //! From words to a typed command line. A usage error is found here, before anything is read or run.
 
+pub mod config;
 pub mod globals;
-pub mod span;
 pub mod values;
 
 use std::ffi::OsString;
@@ -11,6 +11,8 @@ use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Verb;
+pub use akia_core::span;
+pub use config::ConfigArgs;
 pub use globals::Globals;
 
 /// Safe life for AWS access keys: set up, rotate, watch, retire.
@@ -27,7 +29,7 @@ pub use globals::Globals;
     arg_required_else_help = true,
     subcommand_value_name = "COMMAND",
     after_help = "First steps:\n  akia demo            see a rotation on a made-up AWS, without touching yours\n  akia status          every profile, its key, its age, and what is due\n  akia rotate          give the default profile a new key",
-    after_long_help = "First steps:\n  akia demo            see a rotation on a made-up AWS, without touching yours\n  akia status          every profile, its key, its age, and what is due\n  akia rotate          give the default profile a new key\n\nEnvironment:\n  AWS_PROFILE, AWS_REGION, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL, AWS_CA_BUNDLE,\n  HTTPS_PROXY and NO_COLOR mean what they mean to the AWS CLI. AKIA_STATE_DIR is the folder of akia's journal."
+    after_long_help = "First steps:\n  akia demo            see a rotation on a made-up AWS, without touching yours\n  akia status          every profile, its key, its age, and what is due\n  akia rotate          give the default profile a new key\n\nEnvironment:\n  AWS_PROFILE, AWS_REGION, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL, AWS_CA_BUNDLE,\n  HTTPS_PROXY and NO_COLOR mean what they mean to the AWS CLI. AKIA_STATE_DIR is the folder of akia's journal,\n  AKIA_CONFIG the file of its settings."
 )]
 struct Cli {
     #[command(subcommand)]

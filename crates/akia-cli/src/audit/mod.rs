@@ -5,16 +5,28 @@
 //! reasons, which anybody may have written, are harmless in all of them.
 
 mod asff;
+pub(crate) mod asked;
+pub(crate) mod compare;
+pub(crate) mod history;
 mod html;
 mod jsonl;
 mod junit;
 mod markdown;
 mod ocsf;
+pub(crate) mod past;
 mod sarif;
+pub(crate) mod settings;
 pub(crate) mod words;
 mod xml;
 
+use std::path::Path;
+
 use akia_core::audit::Audit;
+use akia_io::files;
+
+pub use html::TrendPoint;
+
+use crate::error::CommandError;
 
 /// A format of an audit, beside the table, JSON and CSV of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,17 +47,31 @@ pub enum AuditFormat {
     Asff,
 }
 
-/// The audit as text in this format, with a final line break.
+/// The audit as text in this format, with a final line break. The page shows the trend: audits of the same accounts, the oldest
+/// first and this one last.
 #[must_use]
-pub fn render(audit: &Audit, format: AuditFormat) -> String {
+pub fn render(audit: &Audit, trend: &[TrendPoint], format: AuditFormat) -> String {
     match format {
         AuditFormat::Jsonl => jsonl::render(audit),
         AuditFormat::Sarif => sarif::render(audit),
         AuditFormat::Junit => junit::render(audit),
         AuditFormat::Markdown => markdown::render(audit),
-        AuditFormat::Html => html::render(audit),
+        AuditFormat::Html => html::render(audit, trend),
         AuditFormat::Ocsf => ocsf::render(audit),
         AuditFormat::Asff => asff::render(audit),
+    }
+}
+
+/// The bytes of a file that the person has named.
+///
+/// # Errors
+/// When there is none, it cannot be read, or it is longer than that.
+pub(crate) fn contents(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
+    let failed = |reason: String| CommandError::failed(format_args!("{} cannot be read: {reason}", path.display()));
+    match files::read_limited(path, limit) {
+        Ok(Some(bytes)) => Ok(bytes.to_vec()),
+        Ok(None) => Err(failed("there is no such file".to_owned())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

@@ -7,30 +7,33 @@ use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
+use akia_core::settings::Settings;
 use akia_core::{AccountId, ProfileName};
-use akia_io::audit::{Progress as Watch, read_account, read_report};
+use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
-use akia_io::files;
 use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::args::span;
+use crate::args::{ConfigArgs, span};
+use crate::audit::asked::Asked;
+use crate::audit::compare::{self, Which};
+use crate::audit::history;
+use crate::audit::past::{Past, PastArgs};
+use crate::audit::settings::Held;
 use crate::audit::words::{counted, thousands};
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
 use crate::error::CommandError;
 use crate::exit::Exit;
-use crate::organization::{self, OrganizationArgs, Reading};
+use crate::organization::{self, OrganizationArgs};
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 use crate::signing::{self, Mfa};
 
 /// Accounts that are read at the same time.
 const CONCURRENT: usize = 8;
-/// Longest file of an earlier audit that is read, in bytes.
-const MAX_AUDIT_BYTES: u64 = 512 << 20;
 
 /// Find what is wrong with the access keys of one account or several
 ///
@@ -70,6 +73,14 @@ pub struct AuditArgs {
     /// Count ages to this moment, for example 2026-11-01 or 2026-11-01T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Timestamp>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// What the audit has to do with earlier ones.
+    #[command(flatten)]
+    pub past: PastArgs,
 
     /// Age from which an active key is too old, for example 90d
     #[arg(long, value_name = "AGE", value_parser = span::parse)]
@@ -112,8 +123,17 @@ pub enum AuditVerb {
     #[command(after_long_help = super::examples(&[("akia audit explain key-unused", "one rule")]))]
     Explain(ExplainArgs),
     /// Compare two audits: what is new, and what is gone
-    #[command(after_long_help = super::examples(&[("akia audit diff yesterday.json today.json", "two files of --output json")]))]
+    #[command(after_long_help = super::examples(&[
+        ("akia audit diff", "the last audit that was kept with the one before"),
+        ("akia audit diff 12 last", "with the one of a number"),
+        ("akia audit diff yesterday.json today.json", "two files of --output json"),
+    ]))]
     Diff(DiffArgs),
+    /// List the audits that were kept
+    ///
+    /// Each with what it found, and what was new and gone since the one before of the same accounts.
+    #[command(after_long_help = super::examples(&[("akia audit history --output csv", "for a chart of your own")]))]
+    History,
 }
 
 /// Which rule.
@@ -127,12 +147,13 @@ pub struct ExplainArgs {
 /// Which audits.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The earlier one
-    #[arg(value_name = "EARLIER")]
-    pub earlier: PathBuf,
+    /// The earlier one: a number of `akia audit history`, last-1 (the one before the last of the same accounts), or a file of
+    /// --output json
+    #[arg(value_name = "EARLIER", default_value = "last-1")]
+    pub earlier: Which,
     /// The later one
-    #[arg(value_name = "LATER")]
-    pub later: PathBuf,
+    #[arg(value_name = "LATER", default_value = "last")]
+    pub later: Which,
 }
 
 /// Runs the command.
@@ -144,7 +165,8 @@ pub(crate) async fn run(context: &Context, args: AuditArgs) -> Result<Exit, Comm
         None => look(context, &args).await,
         Some(AuditVerb::Rules) => list_rules(context),
         Some(AuditVerb::Explain(ExplainArgs { rule })) => explain(context, rule),
-        Some(AuditVerb::Diff(DiffArgs { earlier, later })) => diff(context, earlier, later),
+        Some(AuditVerb::Diff(DiffArgs { earlier, later })) => compare::run(context, earlier, later).await,
+        Some(AuditVerb::History) => history::run(context).await,
     }
 }
 
@@ -152,14 +174,24 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     // A name that says no form is a mistake before AWS is asked for minutes.
     let writes: Vec<(&Path, AuditFormat)> =
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
-    let known = args.baseline.as_deref().map(fingerprints).transpose()?.unwrap_or_default();
+    let known = args.baseline.as_deref().map(compare::fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
-    let settings = settings(args);
-    let Reading { estates, unread, skipped } = read(context, args, &settings, at).await?;
-    let audit = Audit::of(estates, unread, &settings, at);
-    print(context, &audit, &known, &skipped)?;
+    let loaded = args.config.load(context)?;
+    let held = Held::new(loaded.path, &loaded.settings);
+    held.tell(context);
+    let settings = settings(args, loaded.settings);
+    let is_offline = !args.reports.is_empty();
+    let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
+    let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
+    let Asked { estates, unread, skipped, listed, source, .. } =
+        read(context, args, &settings.audit, at, &past).await?;
+    let audit = Audit::of(estates, unread, &settings.audit, at);
+    held.tell_idle(context, &settings.audit, &audit);
+    let kept = past.keep(context, &audit, &source, &listed).await;
+    print(context, &audit, &known, &skipped, &held, kept)?;
+    let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
     for (path, form) in writes {
-        write(path, &audit::render(&audit, form))?;
+        write(path, &audit::render(&audit, &trend, form))?;
         context.say(&format!("written: {}", path.display()));
     }
     tell_skipped(context, &skipped);
@@ -181,19 +213,19 @@ async fn read(
     args: &AuditArgs,
     settings: &AuditSettings,
     at: Timestamp,
-) -> Result<Reading, CommandError> {
+    past: &Past,
+) -> Result<Asked, CommandError> {
     if !args.reports.is_empty() {
-        return Ok(Reading { estates: saved(&args.reports, at)?, ..Reading::default() });
+        return Ok(Asked::of_reports(saved(&args.reports, at)?));
     }
-    let reading = if args.organization.org {
+    let asked = if args.organization.org {
         let with_units = settings.overrides.iter().any(|one| !one.units.is_empty());
-        organization::ask(context, &args.organization, with_units).await?
+        organization::ask(context, &args.organization, with_units, past).await?
     } else {
-        let (estates, unread) = ask(context).await?;
-        Reading { estates, unread, ..Reading::default() }
+        ask(context, past).await?
     };
-    if reading.estates.is_empty()
-        && let Some(one) = reading.unread.first()
+    if asked.estates.is_empty()
+        && let Some(one) = asked.unread.first()
     {
         let error = CommandError::failed(format_args!("account {}: {}", one.account.id, one.reason))
             .now("nothing was changed; nothing can be said about the keys of the account");
@@ -205,11 +237,15 @@ async fn read(
                 .next("akia policy audit (the policy that an audit needs)")
         });
     }
-    Ok(reading)
+    if asked.reused > 0 {
+        let users = counted(asked.reused, "user");
+        context.say(&format!("keys of {users} unchanged by the report, and not listed again (--full lists them)"));
+    }
+    Ok(asked)
 }
 
 /// The accounts of the profiles that were asked for, each once.
-async fn ask(context: &Context) -> Result<(Vec<Estate>, Vec<Unread>), CommandError> {
+async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
     let files = context.aws_files()?;
     let choices = match context.selection(false)? {
         Selection::One(choice) => vec![choice],
@@ -225,27 +261,25 @@ async fn ask(context: &Context) -> Result<(Vec<Estate>, Vec<Unread>), CommandErr
         let identity = identity.map_err(|error| signing::refused("whose account it is cannot be found out", &error))?;
         callers.entry(identity.account).or_insert((name, signed.caller));
     }
+    let sources: BTreeSet<String> = callers.values().map(|(_, caller)| caller.source()).collect();
+    let mut asked = Asked::of(sources.into_iter().collect::<Vec<_>>().join(" "));
     let progress = Progress::new(context);
     let read = callers.into_iter().map(|(account, (_, caller))| {
         let line = Watcher(progress.line(&format!("account {account}")));
+        let source = &asked.source;
         async move {
-            let read = read_account(&caller, Account::bare(account.clone()), &line).await;
+            let earlier = past.earlier(source, &account).await;
+            let read = read_account_since(&caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
             line.0.finish(&match &read {
-                Ok(estate) => format!("{} users read", estate.users.len()),
+                Ok(reading) => format!("{} users read", reading.estate.users.len()),
                 Err(error) => format!("not read: {error}"),
             });
             read.map_err(|error| Unread { account: Account::bare(account), reason: error.to_string() })
         }
     });
-    let (mut estates, mut unread) = (Vec::new(), Vec::new());
-    let mut answers = futures_util::stream::iter(read).buffer_unordered(CONCURRENT);
-    while let Some(answer) = answers.next().await {
-        match answer {
-            Ok(estate) => estates.push(estate),
-            Err(one) => unread.push(one),
-        }
-    }
-    Ok((estates, unread))
+    let answers: Vec<_> = futures_util::stream::iter(read).buffer_unordered(CONCURRENT).collect().await;
+    answers.into_iter().for_each(|answer| asked.add(answer));
+    Ok(asked)
 }
 
 struct Watcher(Line);
@@ -265,7 +299,7 @@ impl Watch for Watcher {
 fn saved(paths: &[PathBuf], at: Timestamp) -> Result<Vec<Estate>, CommandError> {
     let mut estates: Vec<Estate> = Vec::new();
     for path in paths {
-        let csv = contents(path, akia_core::estate::report::MAX_BYTES as u64)?;
+        let csv = audit::contents(path, akia_core::estate::report::MAX_BYTES as u64)?;
         let estate = read_report(&csv, at).map_err(|error| {
             CommandError::failed(format_args!("{}: {error}", path.display())).now("nothing was judged").next(
                 "aws iam get-credential-report --query Content --output text | base64 -d > report.csv (to save one)",
@@ -280,21 +314,35 @@ fn saved(paths: &[PathBuf], at: Timestamp) -> Result<Vec<Estate>, CommandError> 
     Ok(estates)
 }
 
-fn settings(args: &AuditArgs) -> AuditSettings {
-    let mut settings = AuditSettings::default();
-    let base = &mut settings.base;
-    base.max_age = args.max_age.unwrap_or(base.max_age);
-    base.unused = args.unused.unwrap_or(base.unused);
-    let is_off = |rule: &&Rule| {
-        let is_chosen = args.rules.is_empty() || args.rules.iter().any(|chosen| chosen.id == rule.id);
-        let is_left_out = args.without.iter().any(|out| out.id == rule.id);
-        let cannot_tell = !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id);
-        !is_chosen || is_left_out || cannot_tell
-    };
-    base.rules.extend(RULES.iter().filter(is_off).map(|rule| (rule.id.to_owned(), RuleLevel::Off)));
-    // What was asked for by name is looked at, also where it is off unless asked for.
-    let asked = args.rules.iter().filter(|rule| !is_off(rule) && !rule.is_on);
-    base.rules.extend(asked.map(|rule| (rule.id.to_owned(), RuleLevel::At(rule.severity))));
+/// What the file says, with the flags over it, also where an override says something else.
+fn settings(args: &AuditArgs, mut settings: Settings) -> Settings {
+    let audit = &mut settings.audit;
+    if let Some(max_age) = args.max_age {
+        audit.base.max_age = max_age;
+        audit.overrides.iter_mut().for_each(|one| one.max_age = None);
+    }
+    if let Some(unused) = args.unused {
+        audit.base.unused = unused;
+        audit.overrides.iter_mut().for_each(|one| one.unused = None);
+    }
+    for rule in RULES {
+        let is_asked = args.rules.iter().any(|asked| asked.id == rule.id);
+        let is_left_out = args.without.iter().any(|out| out.id == rule.id) || !is_asked && !args.rules.is_empty();
+        if is_left_out || !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id) {
+            audit.base.rules.insert(rule.id.to_owned(), RuleLevel::Off);
+            for one in &mut audit.overrides {
+                one.rules.remove(rule.id);
+            }
+        } else if is_asked {
+            // What is asked for by name is looked at, also where it is off unless asked for.
+            let turn_on = |rules: &mut BTreeMap<String, RuleLevel>| {
+                rules.retain(|id, level| id != rule.id || *level != RuleLevel::Off)
+            };
+            turn_on(&mut audit.base.rules);
+            audit.overrides.iter_mut().for_each(|one| turn_on(&mut one.rules));
+            audit.base.rules.entry(rule.id.to_owned()).or_insert(RuleLevel::Default);
+        }
+    }
     settings
 }
 
@@ -312,6 +360,8 @@ fn print(
     audit: &Audit,
     known: &BTreeSet<String>,
     skipped: &BTreeMap<AccountId, String>,
+    held: &Held,
+    kept: Option<i64>,
 ) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
@@ -349,6 +399,9 @@ fn print(
     report.fact("unread", json!(audit.unread));
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
+    report.fact("account_ids", audit.estates.iter().map(|estate| json!(estate.account.id)).collect::<Value>());
+    report.fact("settings", held.json());
+    report.fact("kept_as", json!(kept));
     context.print(&report)
 }
 
@@ -517,75 +570,6 @@ fn explain(context: &Context, rule: &Rule) -> Result<Exit, CommandError> {
 fn capital(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-}
-
-fn diff(context: &Context, earlier: &Path, later: &Path) -> Result<Exit, CommandError> {
-    let (before, after) = (findings_of(earlier)?, findings_of(later)?);
-    let columns = vec![
-        Column::whole("change", "CHANGE"),
-        Column::whole("severity", "SEVERITY"),
-        Column::whole("rule", "RULE"),
-        Column::whole("account", "ACCOUNT"),
-        Column::new("user", "USER"),
-        Column::whole("access_key", "ACCESS KEY"),
-        Column::new("detail", "DETAIL"),
-    ];
-    let mut report = Report::new("audit-diff", "changes", columns);
-    let mut add = |change: &str, tone: Tone, finding: &Value| {
-        let cell = |name: &str| Cell::maybe(finding[name].as_str());
-        let mut cells = vec![Cell::text(change).tone(tone)];
-        cells.extend(["severity", "rule", "account", "user", "access_key", "detail"].map(cell));
-        report.push(cells);
-    };
-    for (_, finding) in after.iter().filter(|(fingerprint, _)| !before.contains_key(*fingerprint)) {
-        add("new", Tone::Bad, finding);
-    }
-    for (_, finding) in before.iter().filter(|(fingerprint, _)| !after.contains_key(*fingerprint)) {
-        add("gone", Tone::Good, finding);
-    }
-    let new = after.keys().filter(|fingerprint| !before.contains_key(*fingerprint)).count();
-    let gone = before.keys().filter(|fingerprint| !after.contains_key(*fingerprint)).count();
-    report.fact("new", new);
-    report.fact("gone", gone);
-    report.fact("same", after.len() - new);
-    context.print(&report)?;
-    context.say(&format!("{new} new, {gone} gone, {} as before", after.len() - new));
-    Ok(Exit::Done)
-}
-
-/// The findings of a saved audit, by fingerprint.
-fn findings_of(path: &Path) -> Result<BTreeMap<String, Value>, CommandError> {
-    let bad = |reason: String| {
-        CommandError::failed(format_args!("{} is not an audit: {reason}", path.display()))
-            .next("akia audit --output json > audit.json (to save one)")
-    };
-    let bytes = contents(path, MAX_AUDIT_BYTES)?;
-    let audit: Value = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-    if audit["schema"] != "akia.audit/1" {
-        return Err(bad("its \"schema\" is not \"akia.audit/1\"".to_owned()));
-    }
-    let findings = audit["findings"].as_array().ok_or_else(|| bad("it has no \"findings\"".to_owned()))?;
-    findings
-        .iter()
-        .map(|finding| {
-            let fingerprint =
-                finding["fingerprint"].as_str().ok_or_else(|| bad("a finding has no fingerprint".to_owned()))?;
-            Ok((fingerprint.to_owned(), finding.clone()))
-        })
-        .collect()
-}
-
-fn fingerprints(path: &Path) -> Result<BTreeSet<String>, CommandError> {
-    Ok(findings_of(path)?.into_keys().collect())
-}
-
-fn contents(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
-    let failed = |reason: String| CommandError::failed(format_args!("{} cannot be read: {reason}", path.display()));
-    match files::read_limited(path, limit) {
-        Ok(Some(bytes)) => Ok(bytes.to_vec()),
-        Ok(None) => Err(failed("there is no such file".to_owned())),
-        Err(error) => Err(failed(error.to_string())),
-    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {

@@ -1,8 +1,8 @@
 //! Spans of time as people say them: `400d`, `12h`, `5m`.
 
-use std::time::Duration;
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
+pub use akia_core::span::exact;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -16,24 +16,6 @@ pub fn between(at: Timestamp, now: Timestamp) -> String {
         return format!("in {}", largest(-seconds));
     }
     if seconds < MINUTE { "now".to_owned() } else { largest(seconds) }
-}
-
-/// A duration in the form that the flags take, exact: `7d`, `1d12h`, `90s`.
-#[must_use]
-pub fn exact(duration: SignedDuration) -> String {
-    let sign = if duration.is_negative() { "-" } else { "" };
-    let mut rest = Duration::try_from(duration.abs()).unwrap_or_default().as_secs();
-    if rest == 0 {
-        return "0s".to_owned();
-    }
-    let mut text = sign.to_owned();
-    for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
-        if rest >= seconds {
-            text.push_str(&format!("{}{unit}", rest / seconds));
-            rest %= seconds;
-        }
-    }
-    text
 }
 
 fn largest(seconds: i64) -> String {
@@ -61,13 +43,6 @@ mod tests {
             ("2026-11-26T12:00:00Z", "in 3d"),
         ] {
             assert_eq!(between(at.parse().unwrap(), now), shown, "{at}");
-        }
-    }
-
-    #[test]
-    fn durations_are_told_exactly() {
-        for (seconds, shown) in [(0, "0s"), (604_800, "7d"), (129_600, "1d12h"), (90, "1m30s"), (-60, "-1m")] {
-            assert_eq!(exact(SignedDuration::from_secs(seconds)), shown);
         }
     }
 }

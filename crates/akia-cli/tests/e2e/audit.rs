@@ -35,7 +35,7 @@ fn two_active_keys_are_found_with_their_ids(cloud: &Cloud) {
     cloud.policy("auditor", "audit", &serde_json::from_str(ALLOW_ALL).unwrap());
     let home = Home::new(cloud).profile("default", &auditor.key);
     let before = home.everything();
-    let ran = home.akia(&["audit", "--output", "json"]);
+    let ran = home.akia(&["audit", "--no-snapshot", "--output", "json"]);
     let audit = ran.json();
     let finding = audit["findings"].as_array().unwrap().iter().find(|one| one["rule"] == "two-active-keys").unwrap();
     assert_eq!((&finding["user"], &finding["account"]), (&json!("ann"), &json!(cloud.account)));

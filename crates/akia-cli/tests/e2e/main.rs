@@ -22,6 +22,7 @@ macro_rules! on_every_backend {
 }
 
 mod audit;
+mod audit_past;
 mod bad_input;
 mod bites;
 mod broken_journal;
@@ -38,6 +39,7 @@ mod races;
 mod rotate;
 mod secrets;
 mod seed_script;
+mod settings;
 mod setup;
 mod status;
 mod terminal;

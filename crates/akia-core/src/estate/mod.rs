@@ -9,16 +9,18 @@
 mod assemble;
 mod grants;
 pub mod report;
+mod steady;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccessKeyId, AccountId, UserArn, UserName};
+use crate::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
 use crate::key::{KeyStatus, LastUsed};
 
 pub use assemble::{Sources, assemble};
+pub use steady::{Earlier, Freshness};
 
 /// A fact, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +165,9 @@ pub struct Key {
 /// What `GetAccountAuthorizationDetails` tells of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Details {
+    /// Its user id, which no other user ever has, whatever the name.
+    #[serde(default)]
+    pub id: Option<UserId>,
     /// Its tags. The console keeps the description of a key as the tag named by the key's id.
     pub tags: BTreeMap<String, String>,
     /// Its groups.

@@ -29,12 +29,35 @@ pub struct RawReport {
     pub made_at: Timestamp,
 }
 
+/// What AWS says when it is asked to make a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportRequest {
+    /// There was none, or an old one: it has begun to make one.
+    Started,
+    /// Somebody else has asked.
+    InProgress,
+    /// There is one of the last four hours, and no other will be made.
+    Complete,
+}
+
 impl Caller {
-    /// `iam:GenerateCredentialReport`: asks for a report without waiting for it. Whether it is there already.
-    pub async fn generate_credential_report(&self) -> Result<bool, AwsError> {
+    /// `iam:GenerateCredentialReport`: asks for a report without waiting for it.
+    pub async fn generate_credential_report(&self) -> Result<ReportRequest, AwsError> {
         let call = self.call(Service::Iam, "GenerateCredentialReport");
         let answer = self.send(&call, self.iam().generate_credential_report().send()).await?;
-        Ok(answer.state() == Some(&ReportStateType::Complete))
+        Ok(match answer.state() {
+            Some(ReportStateType::Started) => ReportRequest::Started,
+            Some(ReportStateType::Complete) => ReportRequest::Complete,
+            // What is not known says nothing of how fresh the report will be.
+            _ => ReportRequest::InProgress,
+        })
+    }
+
+    /// Where IAM's answers come from: `aws`, or the address of whatever stands in its place.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let endpoint = self.aws().options().endpoint(Service::Iam, self.target());
+        endpoint.map_or_else(|| "aws".to_owned(), |url| url.origin().ascii_serialization())
     }
 
     /// `iam:GetCredentialReport`: the report, made anew where there is none, waited for while AWS makes it.
@@ -55,7 +78,7 @@ impl Caller {
                 Some(ReportState::InProgress) => self.aws().sleep().sleep(REPORT_GAP).await,
                 // Never asked for, or four hours old.
                 Some(ReportState::Missing) => {
-                    if !self.generate_credential_report().await? {
+                    if self.generate_credential_report().await? != ReportRequest::Complete {
                         self.aws().sleep().sleep(REPORT_GAP).await;
                     }
                 }
@@ -100,6 +123,8 @@ impl Caller {
             }
             let name = present(&call, "UserName", user.user_name())?;
             let one = Details {
+                // Only for telling users of one name apart: an id of another form (an emulator's) counts as none.
+                id: user.user_id().and_then(|id| id.parse().ok()),
                 tags: user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
                 groups: user.group_list().iter().cloned().collect(),
                 attached: arns(user.attached_managed_policies()),

@@ -495,7 +495,7 @@ impl Caller {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
         let mut pause = self.aws.options().initial_backoff;
-        for _ in 1..ATTEMPTS {
+        for _ in 1..self.aws.options().attempts {
             match self.send(call, request()).await {
                 Err(error) if error.is_transient() && error.outcome_is_known() => {
                     tracing::debug!(%error, "nothing was done; sending it again");

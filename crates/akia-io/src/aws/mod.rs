@@ -18,7 +18,7 @@ mod pace;
 mod probe;
 mod wallet;
 
-pub use account::RawReport;
+pub use account::{RawReport, ReportRequest};
 pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;

@@ -5,6 +5,7 @@
 //! secret that was staged with it.
 
 pub mod chain;
+pub mod snapshots;
 pub mod sqlite;
 
 use std::path::PathBuf;

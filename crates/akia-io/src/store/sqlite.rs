@@ -457,7 +457,7 @@ async fn put_staged(
 }
 
 /// The database file, refused unless it is a plain file of ours; tightened when others could read it.
-fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
+pub(super) fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
     let io = |doing, source| StoreError::from(StateError::Io { doing, path: path.to_owned(), source });
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -476,7 +476,7 @@ fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
 }
 
 /// Creates the file before SQLite would, which asks the umask for its mode.
-fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::from(StateError::Io { doing: "create", path: path.to_owned(), source });
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -490,7 +490,7 @@ fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> {
     platform::sync_folder(folder).map_err(io)
 }
 
-async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -547,7 +547,7 @@ async fn create_schema(connection: &mut SqliteConnection, path: &Path) -> Result
     transaction.commit().await.map_err(fails)
 }
 
-fn database_error(doing: &'static str, path: &Path, error: &sqlx::Error) -> StoreError {
+pub(super) fn database_error(doing: &'static str, path: &Path, error: &sqlx::Error) -> StoreError {
     let path = path.to_owned();
     let code: Option<i64> =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse().ok());

@@ -6,6 +6,7 @@
 
 mod picture;
 mod table;
+mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +22,13 @@ use super::words::{self, counted, thousands};
 use super::xml::{escape, push};
 use picture::{Dot, Used};
 use table::{Cell, Kind, Table};
+pub use trend::TrendPoint;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// SHA-256 of the two; a test compares, and names the right ones.
-const STYLE_HASH: &str = "sha256-n0MqtYcNI4gpj2sZ2LiRiGT3TSa53WvAcHTAOnTzFTk=";
+const STYLE_HASH: &str = "sha256-9JzYSMkXQalbc+q5VoYpRr2WwySTzYM1UAvvcwc5OaA=";
 const SCRIPT_HASH: &str = "sha256-+iVpiGXuFmzbvv9Y6FGo+qxE8O7oF/MNl8E1+KiQqNo=";
 
 /// The most rows of a table. All of a large estate would make a page that no browser scrolls.
@@ -34,7 +36,8 @@ const MOST_KEYS: usize = 100;
 const MOST_FINDINGS: usize = 1_000;
 const MOST_ROWS: usize = 300;
 
-pub(super) fn render(audit: &Audit) -> String {
+/// The page; `trend` are the audits of the same accounts, the oldest first and this one last.
+pub(super) fn render(audit: &Audit, trend: &[TrendPoint]) -> String {
     let keys = Keys::of(audit);
     let mut html = String::with_capacity(1 << 20);
     push(
@@ -48,9 +51,10 @@ pub(super) fn render(audit: &Audit) -> String {
              <style>{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
         ),
     );
-    header(&mut html, audit);
+    header(&mut html, audit, trend.len() > 1);
     html.push_str("<main id=\"main\">\n");
     summary(&mut html, audit);
+    trend::section(&mut html, trend);
     html.push_str("<h2 id=\"pictures\">Age and use</h2>\n<div class=\"pictures\">\n");
     let dots = keys.dots();
     picture::ages(&mut html, &dots);
@@ -74,7 +78,7 @@ pub(super) fn render(audit: &Audit) -> String {
     html
 }
 
-fn header(html: &mut String, audit: &Audit) {
+fn header(html: &mut String, audit: &Audit, has_trend: bool) {
     push(
         html,
         format_args!(
@@ -91,6 +95,9 @@ fn header(html: &mut String, audit: &Audit) {
         ("owners", "By owner"),
         ("findings", "Findings"),
     ];
+    if has_trend {
+        links.insert(1, ("trend", "Trend"));
+    }
     if !audit.is_whole() {
         links.push(("missing", "What is missing"));
     }
@@ -587,7 +594,7 @@ mod tests {
 
     #[test]
     fn the_page_of_a_small_audit() {
-        let html = super::render(&fixture::small());
+        let html = super::render(&fixture::small(), &[]);
         let body = html.replace(STYLE, "[style]").replace(SCRIPT, "[script]");
         insta::assert_snapshot!(body.replace(words::VERSION, "[version]"));
     }
@@ -596,7 +603,7 @@ mod tests {
     fn the_policy_in_the_head_allows_its_style_and_script_and_nothing_else() {
         let hash = |text: &str| format!("sha256-{}", data_encoding::BASE64.encode(&Sha256::digest(text.as_bytes())));
         assert_eq!([STYLE_HASH, SCRIPT_HASH], [hash(STYLE), hash(SCRIPT)].each_ref().map(String::as_str));
-        let html = super::render(&fixture::small());
+        let html = super::render(&fixture::small(), &[]);
         for outside in ["http:", "https:", "src=", "url(", "@import", "javascript:", "style=", " on"] {
             let page = html.replace(" on ", " ").replace(" one", " ");
             assert!(!page.contains(outside), "{outside} reaches out of the page");
@@ -605,7 +612,7 @@ mod tests {
 
     #[test]
     fn a_hostile_tag_is_text_and_nothing_more() {
-        let html = super::render(&fixture::small());
+        let html = super::render(&fixture::small(), &[]);
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"), "the tag is shown as it is");
         let tags = tags(&html);
         let scripts = tags.iter().filter(|(name, _)| name == "script").count();
@@ -619,7 +626,7 @@ mod tests {
 
     #[test]
     fn the_page_can_be_walked_without_eyes() {
-        let tags = tags(&super::render(&fixture::small()));
+        let tags = tags(&super::render(&fixture::small(), &[]));
         let ids: Vec<&str> = tags
             .iter()
             .flat_map(|(_, attributes)| attributes)
@@ -662,7 +669,7 @@ mod tests {
     fn a_large_estate_stays_a_file_that_a_browser_opens() {
         let audit = fixture::large(20_000);
         assert!(audit.findings.len() > 20_000, "{}", audit.findings.len());
-        let html = super::render(&audit);
+        let html = super::render(&audit, &[]);
         assert!(html.len() < 3_000_000, "{} bytes", html.len());
         let left_out = words::thousands(audit.findings.len() - super::MOST_FINDINGS);
         let said = format!("{left_out} more are not shown here. The CSV and JSONL forms of the audit have all.");
@@ -683,7 +690,7 @@ mod tests {
 
     #[test]
     fn an_audit_that_found_nothing_says_so() {
-        let html = super::render(&fixture::clean());
+        let html = super::render(&fixture::clean(), &[]);
         assert!(html.contains("No rule is broken.") && !html.contains("not whole"));
         tags(&html);
     }

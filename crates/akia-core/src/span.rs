@@ -1,4 +1,4 @@
-//! Spans of time on the command line: `90d`, `12h`, `30m`, `2w`, `1d12h`.
+//! Spans of time as people write them on the command line and in settings: `90d`, `12h`, `30m`, `2w`, `1d12h`.
 
 use jiff::SignedDuration;
 
@@ -68,6 +68,24 @@ pub fn parse(text: &str) -> Result<SignedDuration, SpanError> {
     if total > LONGEST_SECONDS { Err(SpanError::TooLong) } else { Ok(SignedDuration::from_secs(total)) }
 }
 
+/// A duration in the form that the flags take, exact: `7d`, `1d12h`, `90s`.
+#[must_use]
+pub fn exact(duration: SignedDuration) -> String {
+    let sign = if duration.is_negative() { "-" } else { "" };
+    let mut rest = duration.unsigned_abs().as_secs();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = sign.to_owned();
+    for (unit, seconds) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        if rest >= seconds {
+            text.push_str(&format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    text
+}
+
 fn unit_seconds(unit: &str) -> Option<i64> {
     match unit {
         "w" => Some(7 * 86_400),
@@ -94,7 +112,14 @@ mod tests {
     fn what_is_printed_exactly_is_read_again() {
         for seconds in [1, 59, 3600, 86_399, 604_800, 1_000_000] {
             let span = SignedDuration::from_secs(seconds);
-            assert_eq!(parse(&crate::output::age::exact(span)), Ok(span));
+            assert_eq!(parse(&exact(span)), Ok(span));
+        }
+    }
+
+    #[test]
+    fn durations_are_told_exactly() {
+        for (seconds, shown) in [(0, "0s"), (604_800, "7d"), (129_600, "1d12h"), (90, "1m30s"), (-60, "-1m")] {
+            assert_eq!(exact(SignedDuration::from_secs(seconds)), shown);
         }
     }
 

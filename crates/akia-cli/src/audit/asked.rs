@@ -1,0 +1,51 @@
+//! What was read of the accounts that were asked for.
+
+use std::collections::BTreeMap;
+
+use akia_core::AccountId;
+use akia_core::audit::Unread;
+use akia_core::estate::Estate;
+use akia_io::audit::Reading;
+
+use super::past::Listed;
+
+/// The accounts, and how they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Accounts that were read.
+    pub(crate) estates: Vec<Estate>,
+    /// Accounts that were not, and why.
+    pub(crate) unread: Vec<Unread>,
+    /// Accounts that are not in use, and AWS's word for that.
+    pub(crate) skipped: BTreeMap<AccountId, String>,
+    /// When the keys of each user were listed.
+    pub(crate) listed: Listed,
+    /// Where the answers came from.
+    pub(crate) source: String,
+    /// Users who were not asked about, for the report shows their keys unchanged.
+    pub(crate) reused: usize,
+}
+
+impl Asked {
+    /// Nothing yet, of this source.
+    pub(crate) fn of(source: String) -> Self {
+        Self { source, ..Self::default() }
+    }
+
+    /// Accounts out of saved reports.
+    pub(crate) fn of_reports(estates: Vec<Estate>) -> Self {
+        Self { estates, ..Self::default() }
+    }
+
+    /// Takes another account in.
+    pub(crate) fn add(&mut self, result: Result<Reading, Unread>) {
+        match result {
+            Ok(Reading { estate, listed, reused }) => {
+                self.reused += reused;
+                self.listed.insert(estate.account.id.clone(), listed);
+                self.estates.push(estate);
+            }
+            Err(unread) => self.unread.push(unread),
+        }
+    }
+}

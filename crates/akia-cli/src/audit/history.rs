@@ -1,0 +1,103 @@
+//! `akia audit history`: the audits that were kept, the oldest first.
+
+use akia_core::finding::Severity;
+use akia_io::store::snapshots::Entry;
+use serde_json::json;
+
+use super::past;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Format, Report, Row, Tone};
+
+/// Runs the command.
+///
+/// # Errors
+/// When there are earlier audits that cannot be read.
+pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
+    let entries = entries(context).await?;
+    let mut columns = vec![
+        Column::whole("id", "AUDIT"),
+        Column::whole("at", "WHEN"),
+        Column::whole("accounts_read", "ACCOUNTS"),
+        Column::whole("active_keys", "KEYS"),
+    ];
+    let titles = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"];
+    columns.extend(Severity::ALL.iter().zip(titles).map(|(severity, title)| Column::whole(severity.as_str(), title)));
+    columns.extend([
+        Column::whole("new", "NEW"),
+        Column::whole("gone", "GONE"),
+        Column::new("source", "OF"),
+        Column::new("remarks", "REMARKS"),
+    ]);
+    let mut report = Report::new("audit-history", "audits", columns);
+    let mut last: Vec<&Entry> = Vec::new();
+    for entry in &entries {
+        let before = last.iter().rev().find(|before| is_comparable(before, entry));
+        report.push(row(entry, before.copied()));
+        last.push(entry);
+    }
+    // Nearly always there is AWS and nothing else.
+    if context.format() == Format::Table && entries.iter().all(|entry| entry.about.source == "aws") {
+        report.drop_column("source");
+    }
+    context.print(&report)?;
+    if entries.is_empty() {
+        context.say("no audit was kept yet: akia audit");
+    }
+    Ok(Exit::Done)
+}
+
+/// The audits that were kept, the oldest first.
+pub(super) async fn entries(context: &Context) -> Result<Vec<Entry>, CommandError> {
+    let unreadable = |why: String| {
+        CommandError::failed(why).next("move audits.db out of the state folder, to begin anew; no key depends on it")
+    };
+    match past::existing(context).await.map_err(unreadable)? {
+        Some(snapshots) => snapshots.list().await.map_err(|error| unreadable(error.to_string())),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Whether two audits are of the same accounts.
+pub(super) fn is_comparable(a: &Entry, b: &Entry) -> bool {
+    a.about.source == b.about.source && a.about.scope == b.about.scope
+}
+
+fn row(entry: &Entry, before: Option<&Entry>) -> Row {
+    let number = |number: usize| Cell::number(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut remarks = Vec::new();
+    if !entry.is_whole {
+        remarks.push("not whole");
+    }
+    if before.is_some_and(|before| before.about.settings != entry.about.settings) {
+        remarks.push("other settings than before");
+    }
+    if !entry.has_details {
+        remarks.push("counts only");
+    }
+    let accounts = format!("{} of {}", entry.accounts_read, entry.accounts);
+    let mut cells = vec![
+        Cell::number(entry.id),
+        Cell::time(entry.at),
+        number(entry.accounts_read).shown_as(accounts),
+        number(entry.active_keys),
+    ];
+    cells.extend(entry.counts.iter().zip(Severity::ALL).map(|(count, severity)| {
+        let is_grave = *count > 0 && severity >= Severity::High;
+        number(*count).tone(if is_grave { Tone::Bad } else { Tone::Plain })
+    }));
+    let (new, gone) = entry.changes.unzip();
+    cells.push(new.map_or_else(Cell::empty, number));
+    cells.push(gone.map_or_else(Cell::empty, number));
+    cells.push(Cell::text(&entry.about.source));
+    cells.push(Cell::list(remarks));
+    let mut row = Row::from(cells);
+    row.details.insert("accounts".into(), json!(entry.accounts));
+    row.details.insert("users".into(), json!(entry.users));
+    row.details.insert("is_whole".into(), json!(entry.is_whole));
+    row.details.insert("has_details".into(), json!(entry.has_details));
+    row.details.insert("scope".into(), json!(entry.about.scope));
+    row.details.insert("settings".into(), json!(entry.about.settings));
+    row
+}

@@ -1,0 +1,151 @@
+//! Earlier audits: what one keeps for the next, and what it takes from the last.
+//!
+//! An audit that cannot keep itself is an audit all the same: what stands in the way is said, and the exit code is the audit's.
+
+use std::collections::BTreeMap;
+
+use akia_core::audit::Audit;
+use akia_core::estate::Earlier;
+use akia_core::ids::{AccountId, UserName};
+use akia_core::rule::AuditSettings;
+use akia_core::settings::SnapshotSettings;
+use akia_io::store::snapshots::{About, Entry, Snapshots};
+use clap::Args;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::TrendPoint;
+use crate::context::Context;
+use crate::workbench;
+
+/// Audits of the trend, this one among them.
+const MOST_POINTS: usize = 120;
+
+/// What an audit has to do with earlier ones.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PastArgs {
+    /// Keep no snapshot of this audit, and take nothing from earlier ones
+    ///
+    /// An audit by all rules is kept in akia's state folder, for `akia audit history`, `akia audit diff` and the trend. It
+    /// holds what the audit shows, and no secret.
+    #[arg(long)]
+    pub no_snapshot: bool,
+
+    /// Ask AWS for the keys of every user, also where the report proves them unchanged since an earlier audit
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// When the keys of each user were listed, by account.
+pub(crate) type Listed = BTreeMap<AccountId, BTreeMap<UserName, Timestamp>>;
+
+/// Earlier audits, as far as this one may use them.
+pub(crate) struct Past {
+    snapshots: Option<Snapshots>,
+    reuses: bool,
+    keeps: bool,
+    keep: SnapshotSettings,
+    settings: String,
+}
+
+impl Past {
+    /// Opens them. An audit that `is_partial` (by some rules, or to another moment) is not kept: it would look like a change.
+    pub(crate) async fn open(
+        context: &Context,
+        args: &PastArgs,
+        is_partial: bool,
+        settings: &AuditSettings,
+        keep: SnapshotSettings,
+    ) -> Self {
+        // Their debug form names every limit; only whether it is the same matters.
+        let settings = short_hash(&format!("{settings:?}"));
+        let mut past = Self { snapshots: None, reuses: !args.full, keeps: !is_partial, keep, settings };
+        if args.no_snapshot {
+            return past;
+        }
+        let opened = if past.keeps { make(context).await.map(Some) } else { existing(context).await };
+        match opened {
+            Ok(snapshots) => past.snapshots = snapshots,
+            Err(why) => {
+                context.say(&format!(
+                    "earlier audits are neither used nor is this one kept: {why} (--no-snapshot says nothing)"
+                ));
+            }
+        }
+        past
+    }
+
+    /// What the latest audit has read of an account, where it may be used.
+    pub(crate) async fn earlier(&self, source: &str, account: &AccountId) -> Option<Earlier> {
+        let snapshots = self.snapshots.as_ref().filter(|_| self.reuses)?;
+        let earlier = snapshots.earlier(source, account).await;
+        // Without it everything is asked again.
+        earlier.unwrap_or_else(|error| {
+            tracing::warn!(%error, "an earlier audit cannot be used");
+            None
+        })
+    }
+
+    /// Keeps this audit, and says so. Its number, where it is kept.
+    pub(crate) async fn keep(&self, context: &Context, audit: &Audit, source: &str, listed: &Listed) -> Option<i64> {
+        let snapshots = self.snapshots.as_ref().filter(|_| self.keeps)?;
+        match snapshots.add(audit, &self.about(audit, source), listed, self.keep).await {
+            Ok(added) => {
+                let changes =
+                    added.changes.map(|(new, gone)| format!(", {new} new and {gone} gone since the one before"));
+                context.say(&format!("kept as audit {}{}", added.id, changes.unwrap_or_default()));
+                Some(added.id)
+            }
+            Err(error) => {
+                context.say(&format!("this audit is not kept: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Earlier audits of the same accounts, the oldest first, and this one.
+    pub(crate) async fn trend(&self, audit: &Audit, source: &str, kept: Option<i64>) -> Vec<TrendPoint> {
+        let Some(snapshots) = &self.snapshots else { return Vec::new() };
+        let about = self.about(audit, source);
+        let is_same = |entry: &Entry| {
+            entry.about.source == about.source && entry.about.scope == about.scope && Some(entry.id) != kept
+        };
+        let entries = snapshots.list().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "there is no trend");
+            Vec::new()
+        });
+        let mut points: Vec<TrendPoint> = entries.into_iter().filter(is_same).map(point).collect();
+        let mut counts = [0; 5];
+        counts.iter_mut().zip(audit.counts()).for_each(|(count, (_, of))| *count = of);
+        points.push(TrendPoint { at: audit.at, counts, is_whole: audit.is_whole(), settings: about.settings });
+        points.drain(..points.len().saturating_sub(MOST_POINTS));
+        points
+    }
+
+    fn about(&self, audit: &Audit, source: &str) -> About {
+        let read = audit.estates.iter().map(|estate| &estate.account.id);
+        let mut accounts: Vec<&str> =
+            read.chain(audit.unread.iter().map(|one| &one.account.id)).map(AccountId::as_str).collect();
+        accounts.sort_unstable();
+        About { source: source.to_owned(), scope: short_hash(&accounts.join(" ")), settings: self.settings.clone() }
+    }
+}
+
+fn point(entry: Entry) -> TrendPoint {
+    TrendPoint { at: entry.at, counts: entry.counts, is_whole: entry.is_whole, settings: entry.about.settings }
+}
+
+async fn make(context: &Context) -> Result<Snapshots, String> {
+    let folder = workbench::state_folder(context).map_err(|error| error.what)?;
+    Snapshots::open(&folder).await.map_err(|error| error.to_string())
+}
+
+/// Those that there are; nothing is made.
+pub(crate) async fn existing(context: &Context) -> Result<Option<Snapshots>, String> {
+    let Some(folder) = workbench::existing_state_folder(context).map_err(|error| error.what)? else { return Ok(None) };
+    Snapshots::open_existing(&folder).await.map_err(|error| error.to_string())
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

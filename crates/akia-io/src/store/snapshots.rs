@@ -1,0 +1,637 @@
+//! Earlier audits: what each found, for the history, for comparing, and for asking AWS less the next time.
+//!
+//! They lie in a database of their own beside the journal. The journal must be readable whatever an audit has written, also
+//! by an older akia that has a rotation to finish; and its chain is read as a whole, which megabytes of audits would slow.
+//!
+//! Counts of an audit are kept for long, the accounts as they were for weeks: see `SnapshotSettings`. A body is deflated
+//! JSON, one for each account. It holds what an audit shows and nothing more: no secret access key ever comes near it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use akia_core::audit::Audit;
+use akia_core::estate::{Account, Earlier, Estate};
+use akia_core::finding::{Finding, Severity};
+use akia_core::ids::{AccountId, UserName};
+use akia_core::settings::SnapshotSettings;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection, Row};
+use tokio::sync::Mutex;
+
+use super::StoreError;
+use super::sqlite::{check_file, connect, create_file, database_error};
+use crate::state::StateFolder;
+
+/// The database in the state folder.
+pub const FILE_NAME: &str = "audits.db";
+/// Longest body of an account, in bytes: 5,000 users with everything need some ten megabytes.
+const MAX_BODY_BYTES: usize = 256 << 20;
+/// Of deflate, from 1 to 10: a better one costs three times as long for a twentieth of the size.
+const COMPRESSION: u8 = 6;
+
+/// Each step takes the database from one version to the next. Steps are only ever added.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE audits (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    akia TEXT NOT NULL,
+    is_whole INTEGER NOT NULL,
+    accounts_read INTEGER NOT NULL,
+    accounts INTEGER NOT NULL,
+    users INTEGER NOT NULL,
+    active_keys INTEGER NOT NULL,
+    critical INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    medium INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    info INTEGER NOT NULL,
+    unknown TEXT NOT NULL,
+    new INTEGER,
+    gone INTEGER
+) STRICT;
+CREATE INDEX audits_by_scope ON audits (source, scope, id);
+CREATE TABLE bodies (
+    audit INTEGER NOT NULL REFERENCES audits (id) ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    is_read INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX bodies_by_account ON bodies (account, audit);
+CREATE INDEX bodies_by_audit ON bodies (audit);
+"];
+
+/// Where an audit looked, and by what it judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// `aws`, or the address that stood in its place: keys of an emulator are not compared with those of AWS.
+    pub source: String,
+    /// Which accounts were asked for. Audits of one scope are compared and make one trend.
+    pub scope: String,
+    /// What it was judged by, hashed: other limits find other things.
+    pub settings: String,
+}
+
+/// One audit of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 1.
+    pub id: i64,
+    /// The moment that its ages were counted to.
+    pub at: Timestamp,
+    /// Where it looked.
+    pub about: About,
+    /// Whether everything was read and every rule could tell.
+    pub is_whole: bool,
+    /// How many accounts were read.
+    pub accounts_read: usize,
+    /// Of how many.
+    pub accounts: usize,
+    /// Users in them.
+    pub users: usize,
+    /// Their active keys.
+    pub active_keys: usize,
+    /// Findings of each severity, the gravest first.
+    pub counts: [usize; Severity::ALL.len()],
+    /// Findings that the audit before did not have, and that it had and are no more; `None` for the first.
+    pub changes: Option<(usize, usize)>,
+    /// Whether its accounts are still there to be compared.
+    pub has_details: bool,
+}
+
+/// An audit that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Its number.
+    pub id: i64,
+    /// What is new and what is gone against the latest audit of each account; `None` where there was none.
+    pub changes: Option<(usize, usize)>,
+}
+
+/// An earlier audit as it is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
+    /// Accounts that were read.
+    pub read: BTreeSet<AccountId>,
+    /// Rules that could not tell everything.
+    pub unknown: BTreeSet<String>,
+    /// Its findings.
+    pub findings: Vec<Finding>,
+}
+
+/// Why earlier audits could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The file cannot be used, or the database failed.
+    #[error("earlier audits: {0}")]
+    Store(#[from] StoreError),
+    /// The database is of a newer akia.
+    #[error("the earlier audits in {path} have version {found}; this akia knows versions up to {known}")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// An account as it was cannot be read.
+    #[error("account {account} of audit {id} cannot be read back: {reason}")]
+    Unreadable {
+        /// The audit.
+        id: i64,
+        /// The account.
+        account: String,
+        /// What was found.
+        reason: String,
+    },
+    /// An account cannot be written down.
+    #[error("account {account} cannot be kept: {reason}")]
+    Unwritable {
+        /// The account.
+        account: AccountId,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Earlier audits of this machine. Cheap to clone.
+#[derive(Clone)]
+pub struct Snapshots {
+    path: PathBuf,
+    connection: Arc<Mutex<SqliteConnection>>,
+}
+
+/// What is kept of an account.
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    account: std::borrow::Cow<'a, Account>,
+    estate: Option<std::borrow::Cow<'a, Estate>>,
+    listed: std::borrow::Cow<'a, BTreeMap<UserName, Timestamp>>,
+    findings: Vec<std::borrow::Cow<'a, Finding>>,
+    reason: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Snapshots {
+    /// Opens the database of a state folder, making it with mode 0600 where there is none.
+    pub async fn open(folder: &StateFolder) -> Result<Self, SnapshotError> {
+        let path = folder.path().join(FILE_NAME);
+        if check_file(&path)?.is_none() {
+            create_file(folder.path(), &path)?;
+        }
+        Self::at(path).await
+    }
+
+    /// Opens the database if there is one, and makes none.
+    pub async fn open_existing(folder: &StateFolder) -> Result<Option<Self>, SnapshotError> {
+        let path = folder.path().join(FILE_NAME);
+        if check_file(&path)?.is_none_or(|metadata| metadata.len() == 0) {
+            return Ok(None);
+        }
+        Self::at(path).await.map(Some)
+    }
+
+    async fn at(path: PathBuf) -> Result<Self, SnapshotError> {
+        let mut connection = connect(&path).await?;
+        // Counts only before there is anything. The body of an account is of some kilobytes: pages of 4 would stand half empty.
+        let page_size = sqlx::raw_sql("PRAGMA page_size = 16384").execute(&mut connection).await;
+        page_size.map_err(|error| database_error("set up", &path, &error))?;
+        migrate(&mut connection, &path).await?;
+        Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Keeps an audit, drops what has outlived `keep`.
+    pub async fn add(
+        &self,
+        audit: &Audit,
+        about: &About,
+        listed: &BTreeMap<AccountId, BTreeMap<UserName, Timestamp>>,
+        keep: SnapshotSettings,
+    ) -> Result<Added, SnapshotError> {
+        let bodies = bodies(audit, listed)?;
+        let mut connection = self.connection.lock().await;
+        let fails = self.fails("write to");
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        let changes = self.changes(&mut transaction, audit, about).await?;
+        let (users, keys) = audit.size();
+        let (read, all) = audit.coverage();
+        let unknown: BTreeSet<&String> = audit.unknown.iter().map(|unknown| &unknown.rule).collect();
+        let mut query = sqlx::query(
+            "INSERT INTO audits (at, source, scope, settings, akia, is_whole, accounts_read, accounts, users, active_keys,
+                unknown, new, gone, critical, high, medium, low, info)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        )
+        .bind(audit.at.as_second())
+        .bind(&about.source)
+        .bind(&about.scope)
+        .bind(&about.settings)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(audit.is_whole())
+        .bind(signed(read))
+        .bind(signed(all))
+        .bind(signed(users))
+        .bind(signed(keys))
+        .bind(serde_json::to_string(&unknown).unwrap_or_default())
+        .bind(changes.map(|(new, _)| signed(new)))
+        .bind(changes.map(|(_, gone)| signed(gone)));
+        for (_, count) in audit.counts() {
+            query = query.bind(signed(count));
+        }
+        let row = query.fetch_one(&mut *transaction).await.map_err(&fails)?;
+        let id: i64 = row.try_get("id").map_err(&fails)?;
+        for (account, is_read, body) in bodies {
+            sqlx::query("INSERT INTO bodies (audit, account, is_read, body) VALUES (?, ?, ?, ?)")
+                .bind(id)
+                .bind(account.as_str())
+                .bind(is_read)
+                .bind(body)
+                .execute(&mut *transaction)
+                .await
+                .map_err(&fails)?;
+        }
+        prune(&mut transaction, audit.at, keep).await.map_err(&fails)?;
+        transaction.commit().await.map_err(&fails)?;
+        Ok(Added { id, changes })
+    }
+
+    /// The history, the oldest first.
+    pub async fn list(&self) -> Result<Vec<Entry>, SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(
+            "SELECT *, EXISTS (SELECT 1 FROM bodies WHERE audit = audits.id) AS has_details FROM audits ORDER BY id",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(self.fails("read"))?;
+        rows.iter().map(|row| entry(row).map_err(self.fails("read"))).collect()
+    }
+
+    /// What an audit found, and where it looked. Empty where that is no longer kept.
+    pub async fn details(&self, id: i64) -> Result<Details, SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let fails = self.fails("read");
+        let unknown: Option<String> = sqlx::query_scalar("SELECT unknown FROM audits WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(&fails)?;
+        let rows = sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
+            .bind(id)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&fails)?;
+        let unknown = unknown.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let mut details = Details { unknown, ..Details::default() };
+        for row in &rows {
+            let body = self.body(row)?;
+            if body.estate.is_some() {
+                details.read.insert(body.account.id.clone());
+            }
+            details.findings.extend(body.findings.into_iter().map(std::borrow::Cow::into_owned));
+        }
+        details.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        Ok(details)
+    }
+
+    /// What the latest audit of a source has read of an account.
+    pub async fn earlier(&self, source: &str, account: &AccountId) -> Result<Option<Earlier>, SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let body = self.latest(&mut connection, source, account).await?;
+        Ok(body.and_then(|body| Some(Earlier { estate: body.estate?.into_owned(), listed: body.listed.into_owned() })))
+    }
+
+    async fn latest(
+        &self,
+        connection: &mut SqliteConnection,
+        source: &str,
+        account: &AccountId,
+    ) -> Result<Option<Body<'static>>, SnapshotError> {
+        let row = sqlx::query(
+            "SELECT audit, account, body FROM bodies JOIN audits ON audits.id = bodies.audit
+             WHERE account = ? AND source = ? AND is_read ORDER BY audit DESC LIMIT 1",
+        )
+        .bind(account.as_str())
+        .bind(source)
+        .fetch_optional(connection)
+        .await
+        .map_err(self.fails("read"))?;
+        row.map(|row| self.body(&row)).transpose()
+    }
+
+    /// What is new and what is gone against the latest audit of each account. Accounts that were never read, or not now, tell
+    /// nothing, and neither does a rule that could not tell now.
+    async fn changes(
+        &self,
+        connection: &mut SqliteConnection,
+        audit: &Audit,
+        about: &About,
+    ) -> Result<Option<(usize, usize)>, SnapshotError> {
+        let unknown: BTreeSet<&str> = audit.unknown.iter().map(|unknown| unknown.rule.as_str()).collect();
+        let mut now: BTreeMap<&AccountId, BTreeSet<String>> = BTreeMap::new();
+        for finding in &audit.findings {
+            now.entry(&finding.account).or_default().insert(finding.fingerprint());
+        }
+        let mut changes = None;
+        for estate in &audit.estates {
+            let account = &estate.account.id;
+            let Some(before) = self.latest(connection, &about.source, account).await? else { continue };
+            let now = now.remove(account).unwrap_or_default();
+            let (new, gone) = changes.get_or_insert((0, 0));
+            let mut known = 0;
+            for finding in &before.findings {
+                if now.contains(&finding.fingerprint()) {
+                    known += 1;
+                } else if !unknown.contains(finding.rule.as_str()) {
+                    *gone += 1;
+                }
+            }
+            *new += now.len() - known;
+        }
+        Ok(changes)
+    }
+
+    fn body(&self, row: &SqliteRow) -> Result<Body<'static>, SnapshotError> {
+        let fails = self.fails("read");
+        let id: i64 = row.try_get("audit").map_err(&fails)?;
+        let account: String = row.try_get("account").map_err(&fails)?;
+        let bytes: Vec<u8> = row.try_get("body").map_err(&fails)?;
+        let unreadable = |reason: String| SnapshotError::Unreadable { id, account: account.clone(), reason };
+        let json = miniz_oxide::inflate::decompress_to_vec_with_limit(&bytes, MAX_BODY_BYTES)
+            .map_err(|error| unreadable(error.to_string()))?;
+        serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))
+    }
+
+    fn fails(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> SnapshotError + use<> {
+        let path = self.path.clone();
+        move |error| SnapshotError::Store(database_error(doing, &path, &error))
+    }
+}
+
+/// Each account of an audit with its body.
+fn bodies(
+    audit: &Audit,
+    listed: &BTreeMap<AccountId, BTreeMap<UserName, Timestamp>>,
+) -> Result<Vec<(AccountId, bool, Vec<u8>)>, SnapshotError> {
+    use std::borrow::Cow;
+    let mut findings: BTreeMap<&AccountId, Vec<Cow<'_, Finding>>> = BTreeMap::new();
+    for finding in &audit.findings {
+        findings.entry(&finding.account).or_default().push(Cow::Borrowed(finding));
+    }
+    let none = BTreeMap::new();
+    let read = audit.estates.iter().map(|estate| Body {
+        account: Cow::Borrowed(&estate.account),
+        estate: Some(Cow::Borrowed(estate)),
+        listed: Cow::Borrowed(listed.get(&estate.account.id).unwrap_or(&none)),
+        findings: findings.remove(&estate.account.id).unwrap_or_default(),
+        reason: None,
+    });
+    let read: Vec<Body<'_>> = read.collect();
+    let unread = audit.unread.iter().map(|one| Body {
+        account: Cow::Borrowed(&one.account),
+        estate: None,
+        listed: Cow::Borrowed(&none),
+        findings: Vec::new(),
+        reason: Some(Cow::Borrowed(&one.reason)),
+    });
+    read.into_iter()
+        .chain(unread)
+        .map(|body| {
+            let account = body.account.id.clone();
+            let json = serde_json::to_vec(&body)
+                .map_err(|error| SnapshotError::Unwritable { account: account.clone(), reason: error.to_string() })?;
+            let bytes = miniz_oxide::deflate::compress_to_vec(&json, COMPRESSION);
+            Ok((account, body.estate.is_some(), bytes))
+        })
+        .collect()
+}
+
+/// Drops bodies, and later counts, that have outlived their time. The latest body of each account stays: what comes next
+/// is compared with it.
+async fn prune(connection: &mut SqliteConnection, now: Timestamp, keep: SnapshotSettings) -> Result<(), sqlx::Error> {
+    let before = |span| now.checked_sub(span).map_or(i64::MIN, Timestamp::as_second);
+    sqlx::query(
+        "DELETE FROM bodies WHERE audit IN (SELECT id FROM audits WHERE at < ?) AND (NOT is_read OR audit < (
+            SELECT max(later.audit) FROM bodies AS later
+            JOIN audits AS theirs ON theirs.id = later.audit JOIN audits AS ours ON ours.id = bodies.audit
+            WHERE later.account = bodies.account AND theirs.source = ours.source AND later.is_read))",
+    )
+    .bind(before(keep.details))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM audits WHERE at < ? AND NOT EXISTS (SELECT 1 FROM bodies WHERE audit = audits.id)")
+        .bind(before(keep.counts))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<(), SnapshotError> {
+    let fails = |error: sqlx::Error| SnapshotError::Store(database_error("bring up to date", path, &error));
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fails)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(fails)?;
+    if found > known {
+        return Err(SnapshotError::Newer { path: path.to_owned(), found, known });
+    }
+    for (number, step) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > found) {
+        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(fails)?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {number}")))
+            .execute(&mut *transaction)
+            .await
+            .map_err(fails)?;
+    }
+    transaction.commit().await.map_err(fails)
+}
+
+fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+    let number = |name: &str| row.try_get::<i64, _>(name).map(|number| usize::try_from(number).unwrap_or_default());
+    let maybe = |name: &str| {
+        row.try_get::<Option<i64>, _>(name)
+            .map(|number| number.map(|number| usize::try_from(number).unwrap_or_default()))
+    };
+    let mut counts = [0; Severity::ALL.len()];
+    for (count, severity) in counts.iter_mut().zip(Severity::ALL) {
+        *count = number(severity.as_str())?;
+    }
+    Ok(Entry {
+        id: row.try_get("id")?,
+        at: Timestamp::from_second(row.try_get("at")?).unwrap_or_default(),
+        about: About {
+            source: row.try_get("source")?,
+            scope: row.try_get("scope")?,
+            settings: row.try_get("settings")?,
+        },
+        is_whole: row.try_get("is_whole")?,
+        accounts_read: number("accounts_read")?,
+        accounts: number("accounts")?,
+        users: number("users")?,
+        active_keys: number("active_keys")?,
+        counts,
+        changes: maybe("new")?.zip(maybe("gone")?),
+        has_details: row.try_get("has_details")?,
+    })
+}
+
+/// SQLite counts in signed numbers; no count comes near their end.
+fn signed(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use akia_core::audit::Unread;
+    use akia_core::estate::{Console, Details as UserDetails, Key, Known, Root, User};
+    use akia_core::key::{KeyStatus, LastUsed};
+    use akia_core::rule::AuditSettings;
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn day(number: i64) -> Timestamp {
+        "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * number)
+    }
+
+    /// Accounts with 20 users each, ten of whom hold a key, with tags and groups as a team has them.
+    fn audit(accounts: u64, at: Timestamp) -> Audit {
+        let estates = (0..accounts).map(|account| {
+            let id: AccountId = format!("{:012}", 100_000_000_000 + account).parse().unwrap();
+            let user = |number: u64| {
+                // Spread as by chance, so that it compresses no better than the real thing.
+                let mix = (account * 20 + number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let key = Key {
+                    id: Some(
+                        format!(
+                            "AKIA{}",
+                            &data_encoding::BASE32
+                                .encode(&[mix.to_be_bytes(), mix.rotate_left(17).to_le_bytes()].concat())[..16]
+                        )
+                        .parse()
+                        .unwrap(),
+                    ),
+                    status: KeyStatus::Active,
+                    created_at: Known::Told(at - SignedDuration::from_secs(i64::try_from(mix % 50_000_000).unwrap())),
+                    reactivated_at: None,
+                    last_used: LastUsed::At {
+                        at: at - SignedDuration::from_secs(i64::try_from(mix % 9_000_000).unwrap()),
+                        service: "s3".to_owned(),
+                        region: "eu-west-1".to_owned(),
+                    },
+                };
+                User {
+                    arn: format!("arn:aws:iam::{id}:user/people/user-{number}@example.com").parse().unwrap(),
+                    created_at: Some(day(-900) + SignedDuration::from_secs(i64::try_from(mix % 40_000_000).unwrap())),
+                    console: Console::Without,
+                    mfa_active: false,
+                    keys: if number < 10 { vec![key] } else { Vec::new() },
+                    details: Known::Told(UserDetails {
+                        id: format!(
+                            "AIDA{}",
+                            &data_encoding::BASE32
+                                .encode(&[mix.to_le_bytes(), mix.rotate_left(9).to_be_bytes()].concat())[..17]
+                        )
+                        .parse()
+                        .ok(),
+                        tags: [("owner", "team"), ("service", "shop"), ("ticket", "ABC-123")]
+                            .map(|(name, value)| (name.to_owned(), format!("{value}-{}", mix % 50)))
+                            .into(),
+                        groups: ["developers".to_owned()].into(),
+                        ..UserDetails::default()
+                    }),
+                    service_credentials: Known::Told(Vec::new()),
+                }
+            };
+            Estate {
+                account: Account::bare(id.clone()),
+                as_of: at,
+                root: Known::Told(Root { keys: Vec::new(), password_used_at: None, mfa_active: true }),
+                users: (0..20).map(user).collect(),
+                gaps: BTreeSet::new(),
+            }
+        });
+        Audit::of(estates.collect(), Vec::new(), &AuditSettings::default(), at)
+    }
+
+    fn about(source: &str) -> About {
+        About { source: source.to_owned(), scope: "scope".to_owned(), settings: "settings".to_owned() }
+    }
+
+    fn listed(audit: &Audit) -> BTreeMap<AccountId, BTreeMap<UserName, Timestamp>> {
+        let of = |estate: &Estate| estate.users.iter().map(|user| (user.name().clone(), audit.at)).collect();
+        audit.estates.iter().map(|estate| (estate.account.id.clone(), of(estate))).collect()
+    }
+
+    async fn add(snapshots: &Snapshots, audit: &Audit, source: &str) -> Added {
+        snapshots.add(audit, &about(source), &listed(audit), SnapshotSettings::default()).await.unwrap()
+    }
+
+    async fn empty() -> (tempfile::TempDir, Snapshots) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(&folder.path().join("state")).unwrap();
+        let snapshots = Snapshots::open(&state).await.unwrap();
+        (folder, snapshots)
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_read_back_as_it_was() {
+        let (_folder, snapshots) = empty().await;
+        let audit = audit(2, day(0));
+        assert_eq!(add(&snapshots, &audit, "aws").await, Added { id: 1, changes: None });
+        let details = snapshots.details(1).await.unwrap();
+        let sorted = |findings: &[Finding]| {
+            let mut all: Vec<String> = findings.iter().map(|finding| format!("{finding:?}")).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(sorted(&details.findings), sorted(&audit.findings));
+        assert!(!audit.findings.is_empty());
+        let account = &audit.estates[1].account.id;
+        let earlier = snapshots.earlier("aws", account).await.unwrap().unwrap();
+        assert_eq!(earlier.estate, audit.estates[1]);
+        assert_eq!(earlier.listed.len(), 20);
+        assert_eq!(snapshots.earlier("http://127.0.0.1:1", account).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn details_and_counts_end_when_their_time_is_over_and_the_latest_of_an_account_stays() {
+        let (_folder, snapshots) = empty().await;
+        add(&snapshots, &audit(2, day(0)), "aws").await;
+        add(&snapshots, &audit(1, day(30)), "aws").await;
+        // The second account was not read any more: its only look stays.
+        let mut last = audit(1, day(66));
+        let gone = Account::bare("100000000001".parse().unwrap());
+        last.unread.push(Unread { account: gone.clone(), reason: "denied".to_owned() });
+        add(&snapshots, &last, "aws").await;
+        let has =
+            |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.id, entry.has_details)).collect::<Vec<_>>();
+        assert_eq!(has(snapshots.list().await.unwrap()), [(1, true), (2, false), (3, true)]);
+        assert_eq!(snapshots.details(1).await.unwrap().read, [gone.id.clone()].into());
+        assert!(snapshots.earlier("aws", &gone.id).await.unwrap().is_some());
+        add(&snapshots, &audit(2, day(466)), "aws").await;
+        let entries = snapshots.list().await.unwrap();
+        assert_eq!(has(entries), [(3, false), (4, true)], "400 days after 3");
+    }
+
+    /// `cargo test -p akia-io --lib snapshots -- --nocapture size` prints the figures of docs/settings.md.
+    #[tokio::test]
+    async fn the_size_of_an_estate_is_what_the_documentation_says() {
+        const ACCOUNTS: u64 = 100;
+        let (_folder, snapshots) = empty().await;
+        let audit = audit(ACCOUNTS, day(0));
+        let (users, keys) = audit.size();
+        add(&snapshots, &audit, "aws").await;
+        let bytes = std::fs::metadata(&snapshots.path).unwrap().len();
+        let sizes = bodies(&audit, &listed(&audit)).unwrap();
+        let packed: usize = sizes.iter().map(|(.., body)| body.len()).sum();
+        println!(
+            "{packed} bytes packed, {bytes} bytes for {users} users, {keys} keys, {} findings",
+            audit.findings.len()
+        );
+        let of_user = usize::try_from(bytes).unwrap() / users;
+        assert!(of_user < 200, "{of_user} bytes a user");
+    }
+}
