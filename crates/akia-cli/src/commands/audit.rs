@@ -23,7 +23,7 @@ use crate::context::{Context, Selection};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::organization::{self, OrganizationArgs, Reading};
-use crate::output::{Cell, Column, Format, Report, Row, Tone};
+use crate::output::{self, Cell, Column, Format, LongFormat, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 use crate::signing::{self, Mfa};
 
@@ -331,9 +331,6 @@ fn print(
         }
         report.drop_column("owner");
     }
-    for finding in &audit.findings {
-        report.push(row(context, audit, finding, known));
-    }
     let (read, of) = audit.coverage();
     let (users, keys) = audit.size();
     report.fact("at", audit.at.to_string());
@@ -349,7 +346,20 @@ fn print(
     report.fact("unread", json!(audit.unread));
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
-    context.print(&report)
+    let rows = audit.findings.iter().map(|finding| row(context, audit, finding, known));
+    // An organisation has a hundred thousand findings.
+    let long = match context.format() {
+        Format::Table => None,
+        Format::Json => Some(LongFormat::Json),
+        Format::Csv => Some(LongFormat::Csv),
+    };
+    match long {
+        Some(format) => output::parts(&report, format, rows).try_for_each(|part| context.print_text(&part)),
+        None => {
+            rows.for_each(|row| report.push(row));
+            context.print(&report)
+        }
+    }
 }
 
 fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<String>) -> Row {
