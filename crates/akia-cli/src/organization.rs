@@ -162,6 +162,7 @@ pub(crate) async fn ask(
     {
         context.say(&format!("the progress of the run could not be kept: {error}"));
     }
+    collected.accounts.unread.sort_by(|a, b| a.account.id.cmp(&b.account.id));
     Ok(collected.accounts)
 }
 
@@ -309,7 +310,7 @@ fn refused(error: &ChooseError) -> CommandError {
 }
 
 /// A role's name, with its path where it has one.
-fn role_name(text: &str) -> Result<String, String> {
+pub(crate) fn role_name(text: &str) -> Result<String, String> {
     let name = text.trim_matches('/');
     let fits = |part: &str| {
         !part.is_empty() && part.len() <= 64 && part.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c))

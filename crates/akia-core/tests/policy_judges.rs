@@ -160,7 +160,9 @@ fn every_action_exists_and_supports_its_resource() {
     for command in Command::ALL {
         for action in required_actions(command) {
             let types = reference.get(action.name).unwrap_or_else(|| panic!("there is no action {}", action.name));
-            assert_eq!(types.contains("user"), action.resource == ResourceForm::User, "{}", action.name);
+            // Asked for all users at once, it names no user.
+            let names_user = types.contains("user") && action.name != "iam:ListServiceSpecificCredentials";
+            assert_eq!(names_user, action.resource == ResourceForm::User, "{}", action.name);
         }
     }
 }

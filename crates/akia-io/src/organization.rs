@@ -3,7 +3,7 @@
 //! Invariant: every account that was chosen ends as an estate or as [`Unread`] with the reason; none is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use akia_core::audit::Unread;
@@ -12,6 +12,7 @@ use akia_core::ids::{AccountId, Partition};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
 
 use crate::audit::{Reading, Requested, Unwatched, read_requested, request_report, without_key};
 use crate::aws::{AccountState, AssumeRole, Aws, AwsError, AwsOptions, Caller, Credentials, Member, Target, Unit};
@@ -20,6 +21,8 @@ use crate::aws::{AccountState, AssumeRole, Aws, AwsError, AwsOptions, Caller, Cr
 const SESSIONS_AT_ONCE: usize = 128;
 /// Accounts that are read at the same time: each has a handful of calls under way.
 const ACCOUNTS_AT_ONCE: usize = 64;
+/// Accounts without the role that are asked one after another whether they take a source identity, before all are.
+const PILOTS: usize = 8;
 /// Units of an organisation that are looked at, at most. AWS allows 2,000.
 const UNIT_LIMIT: usize = 10_000;
 /// A session that ends sooner than this is opened again before an account is read.
@@ -36,6 +39,8 @@ pub fn many_accounts(options: AwsOptions) -> AwsOptions {
         // One call in twenty throttled, eight times in a row: once in 25 thousand million calls.
         attempts: 8,
         initial_backoff: Duration::from_millis(500),
+        // A service that fails by itself should not hold the whole up for a minute.
+        longest_backoff: Duration::from_secs(5),
         operation_timeout: Duration::from_secs(180),
         ..options
     }
@@ -272,9 +277,11 @@ pub struct Doors<'a> {
     hub: &'a Caller,
     entry: &'a Entry,
     target: Target,
-    /// Whether a role has refused the source identity. Asked of thousands of roles it would be thousands of refusals in
-    /// CloudTrail, and an alarm.
-    is_identity_refused: AtomicBool,
+    /// Whether roles take the source identity, as the first one does. Asked of thousands that refuse it, it would be
+    /// thousands of refusals in CloudTrail, and an alarm.
+    takes_identity: OnceCell<bool>,
+    /// Accounts that were asked for that, one after another.
+    pilots: AtomicUsize,
 }
 
 /// A way into one account.
@@ -290,13 +297,13 @@ impl<'a> Doors<'a> {
     #[must_use]
     pub fn new(hub: &'a Caller, entry: &'a Entry) -> Self {
         let target = hub.target().clone();
-        Self { aws: hub.aws(), hub, entry, target, is_identity_refused: AtomicBool::new(false) }
+        Self { aws: hub.aws(), hub, entry, target, takes_identity: OnceCell::new(), pilots: AtomicUsize::new(0) }
     }
 
-    /// Whether sessions go without a source identity, since a role has refused it.
+    /// Whether sessions go without a source identity, since the first role has refused it.
     #[must_use]
     pub fn is_identity_refused(&self) -> bool {
-        self.is_identity_refused.load(Ordering::Relaxed)
+        self.takes_identity.get() == Some(&false)
     }
 
     /// Opens the way into an account.
@@ -316,17 +323,38 @@ impl<'a> Doors<'a> {
             duration: None,
             source_identity: None,
         };
-        if !self.is_identity_refused() {
-            let with_identity = AssumeRole { source_identity: Some(&self.entry.session), ..ask };
-            match self.hub.assume_role(with_identity).await {
-                Err(error) if may_be_about_the_identity(&error) => {}
-                answer => return answer.map(Door::Session),
+        let with_identity = AssumeRole { source_identity: Some(&self.entry.session), ..ask };
+        let mut opened = None;
+        let found_out = &mut opened;
+        let takes_identity = self.takes_identity.get_or_try_init(|| async move {
+            if self.pilots.fetch_add(1, Ordering::Relaxed) >= PILOTS {
+                return Ok(true);
             }
+            match self.hub.assume_role(with_identity).await {
+                Ok(credentials) => {
+                    *found_out = Some(credentials);
+                    Ok(true)
+                }
+                // Whoever has a source identity already keeps it, and cannot set another.
+                Err(error) if may_be_about_the_identity(&error) => {
+                    *found_out = Some(self.hub.assume_role(ask).await?);
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            }
+        });
+        let takes_identity = *takes_identity.await?;
+        if let Some(credentials) = opened {
+            return Ok(Door::Session(credentials));
         }
-        let credentials = self.hub.assume_role(ask).await?;
-        // It was the identity, then. A session of somebody who has one already keeps it, and cannot change it.
-        self.is_identity_refused.store(true, Ordering::Relaxed);
-        Ok(Door::Session(credentials))
+        let answer = match takes_identity {
+            false => self.hub.assume_role(ask).await,
+            true => match self.hub.assume_role(with_identity).await {
+                Err(error) if may_be_about_the_identity(&error) => self.hub.assume_role(ask).await,
+                answer => answer,
+            },
+        };
+        answer.map(Door::Session)
     }
 
     /// Makes calls through a door.

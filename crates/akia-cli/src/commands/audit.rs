@@ -28,7 +28,7 @@ use crate::context::{Context, Selection};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::organization::{self, OrganizationArgs};
-use crate::output::{Cell, Column, Format, Report, Row, Tone};
+use crate::output::{self, Cell, Column, Format, LongFormat, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 use crate::signing::{self, Mfa};
 
@@ -381,9 +381,6 @@ fn print(
         }
         report.drop_column("owner");
     }
-    for finding in &audit.findings {
-        report.push(row(context, audit, finding, known));
-    }
     let (read, of) = audit.coverage();
     let (users, keys) = audit.size();
     report.fact("at", audit.at.to_string());
@@ -402,7 +399,20 @@ fn print(
     report.fact("account_ids", audit.estates.iter().map(|estate| json!(estate.account.id)).collect::<Value>());
     report.fact("settings", held.json());
     report.fact("kept_as", json!(kept));
-    context.print(&report)
+    let rows = audit.findings.iter().map(|finding| row(context, audit, finding, known));
+    // An organisation has a hundred thousand findings.
+    let long = match context.format() {
+        Format::Table => None,
+        Format::Json => Some(LongFormat::Json),
+        Format::Csv => Some(LongFormat::Csv),
+    };
+    match long {
+        Some(format) => output::parts(&report, format, rows).try_for_each(|part| context.print_text(&part)),
+        None => {
+            rows.for_each(|row| report.push(row));
+            context.print(&report)
+        }
+    }
 }
 
 fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<String>) -> Row {

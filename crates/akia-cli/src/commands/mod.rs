@@ -10,6 +10,7 @@ pub mod cheatsheet;
 pub mod completions;
 pub mod credentials;
 pub mod demo;
+pub mod doctor;
 pub mod generate_docs;
 pub mod history;
 pub mod key;
@@ -41,7 +42,8 @@ pub enum Verb {
     Retire(retire::RetireArgs),
     Key(key::KeyArgs),
     History(history::HistoryArgs),
-    Audit(audit::AuditArgs),
+    Audit(Box<audit::AuditArgs>),
+    Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
     Credentials(credentials::CredentialsArgs),
@@ -71,7 +73,8 @@ impl Verb {
             Self::Retire(args) => on_runtime(retire::run(context, args)),
             Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
-            Self::Audit(args) => on_runtime(audit::run(context, args)),
+            Self::Audit(args) => on_runtime(audit::run(context, *args)),
+            Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
             Self::Credentials(args) => credentials::run(context, &args),
@@ -99,6 +102,7 @@ impl Verb {
             | Self::Key(_)
             | Self::History(_)
             | Self::Audit(_)
+            | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)
             | Self::Credentials(_) => all,

@@ -1,12 +1,13 @@
 //! `akia policy`: the IAM policies that jobs need, and what you lack.
 
-use akia_core::policy::{JobPolicy, PolicyOptions};
-use akia_core::{Partition, UserName};
+use akia_core::policy::{AuditRole, JobPolicy, PolicyOptions, hub_policy};
+use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::organization::{ROLE_NAME, role_name};
 use crate::output::Format;
 
 /// Print the IAM policy that a job needs, or check what you may do
@@ -53,8 +54,20 @@ pub enum PolicyVerb {
     #[command(after_long_help = super::examples(&[("akia policy retire", "deleting old keys")]))]
     Retire(DocumentArgs),
     /// Print the policy for `akia audit`: reading the whole account
-    #[command(after_long_help = super::examples(&[("akia policy audit", "for the role that audits")]))]
-    Audit(DocumentArgs),
+    #[command(after_long_help = super::examples(&[
+        ("akia policy audit", "for the role that audits"),
+        ("akia policy audit --template stackset --hub 111122223333 --external-id example-id > role.yaml", "a StackSet"),
+    ]))]
+    ///
+    /// With --template, the role for accounts of an organisation, to be deployed to each: a CloudFormation template for a
+    /// StackSet, or a Terraform file. `akia policy hub` prints what the caller needs.
+    Audit(AuditPolicyArgs),
+    /// Print the policy for `akia audit --org`: list the accounts of the organisation, and enter them
+    #[command(after_long_help = super::examples(&[
+        ("akia policy hub", "for the user or role that audits the organisation"),
+        ("akia policy audit --template stackset --hub 111122223333", "the other half: the role in each account"),
+    ]))]
+    Hub(HubArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -88,6 +101,51 @@ pub struct DocumentArgs {
     pub partition: Option<Partition>,
 }
 
+/// Form of the policy of an audit.
+#[derive(Debug, Args)]
+pub struct AuditPolicyArgs {
+    /// Form.
+    #[command(flatten)]
+    pub form: DocumentArgs,
+
+    /// Print the whole role in this form
+    #[arg(long, value_name = "FORM", requires = "hub", conflicts_with_all = ["require_mfa", "path_aware"])]
+    pub template: Option<Template>,
+
+    /// Who may assume the role: an ARN, or the number of the account that calls
+    #[arg(long, value_name = "ARN|ID", requires = "template", value_parser = hub)]
+    pub hub: Option<String>,
+
+    /// External id that whoever assumes the role must give
+    #[arg(long, value_name = "ID", requires = "template")]
+    pub external_id: Option<String>,
+
+    /// Name of the role, with its path where it has one
+    #[arg(long, value_name = "NAME", requires = "template", default_value = ROLE_NAME, value_parser = role_name)]
+    pub role_name: String,
+}
+
+/// Form of the role in each account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Template {
+    /// A CloudFormation template (YAML) for a StackSet
+    Stackset,
+    /// A Terraform file
+    Terraform,
+}
+
+/// Form of the policy of the caller.
+#[derive(Debug, Args)]
+pub struct HubArgs {
+    /// Name of the role in each account, with its path where it has one
+    #[arg(long, value_name = "NAME", default_value = ROLE_NAME, value_parser = role_name)]
+    pub role_name: String,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// Which commands to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -109,26 +167,74 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Status(form) => print(context, JobPolicy::Status, form),
         PolicyVerb::Undo(form) => print(context, JobPolicy::Undo, form),
         PolicyVerb::Retire(form) => print(context, JobPolicy::Retire, form),
-        PolicyVerb::Audit(form) => print(context, JobPolicy::Audit, form),
+        PolicyVerb::Audit(args) => match args.template {
+            None => print(context, JobPolicy::Audit, &args.form),
+            Some(template) => print_role(context, template, args),
+        },
+        PolicyVerb::Hub(args) => {
+            no_csv(context, "hub")?;
+            let partition = partition(context, args.partition)?;
+            context.print_text(&hub_policy(partition, &args.role_name).to_pretty_json())?;
+            context
+                .say("note: in a delegated account, the organisation must let it list accounts (a resource policy).");
+            Ok(Exit::Done)
+        }
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
 
 /// The document goes to stdout as AWS takes it, without a schema of ours; what a reader must know goes to stderr.
 fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit, CommandError> {
-    if context.format() == Format::Csv {
-        return Err(CommandError::usage("an IAM policy is JSON and has no CSV form")
-            .next(format!("akia policy {}", job.as_str())));
-    }
-    let region = context.aws_options()?.region;
-    let of_region = || region.as_ref().map_or(Partition::Aws, Partition::of_region);
-    let partition = form.partition.unwrap_or_else(of_region);
+    no_csv(context, job.as_str())?;
+    let partition = partition(context, form.partition)?;
     let options = PolicyOptions { partition, require_mfa: form.require_mfa, path_aware: form.path_aware };
     context.print_text(&format!("{}\n", job.document(&options).to_pretty_json().trim_end()))?;
     for note in job.notes(&options) {
         context.say(&format!("note: {note}"));
     }
     Ok(Exit::Done)
+}
+
+/// The role in each account of an organisation.
+fn print_role(context: &Context, template: Template, args: &AuditPolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "audit")?;
+    let role = AuditRole {
+        partition: partition(context, args.form.partition)?,
+        name: args.role_name.clone(),
+        hub: args.hub.clone().unwrap_or_default(),
+        external_id: args.external_id.clone(),
+    };
+    context.print_text(&match template {
+        Template::Stackset => role.cloudformation(),
+        Template::Terraform => role.terraform(),
+    })?;
+    if template == Template::Stackset {
+        context.say("note: a StackSet does not reach the management account, whose caller needs no role in it.");
+    }
+    Ok(Exit::Done)
+}
+
+fn no_csv(context: &Context, name: &str) -> Result<(), CommandError> {
+    if context.format() == Format::Csv {
+        return Err(
+            CommandError::usage("an IAM policy is JSON and has no CSV form").next(format!("akia policy {name}"))
+        );
+    }
+    Ok(())
+}
+
+fn partition(context: &Context, given: Option<Partition>) -> Result<Partition, CommandError> {
+    let region = context.aws_options()?.region;
+    let of_region = || region.as_ref().map_or(Partition::Aws, Partition::of_region);
+    Ok(given.unwrap_or_else(of_region))
+}
+
+/// An ARN, or the number of an account.
+fn hub(text: &str) -> Result<String, String> {
+    if text.parse::<AccountId>().is_ok() || text.starts_with("arn:") {
+        return Ok(text.to_owned());
+    }
+    Err("it is neither the ARN of a user or role nor the number of an account".to_owned())
 }
 
 #[cfg(test)]
@@ -144,6 +250,6 @@ mod tests {
             let matches = command.clone().try_get_matches_from(["policy", job.as_str()]).unwrap();
             assert!(PolicyVerb::from_arg_matches(&matches).is_ok(), "{}", job.as_str());
         }
-        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 1, "each job, and check");
+        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 2, "each job, hub and check");
     }
 }

@@ -1,12 +1,21 @@
 //! The CSV form: RFC 4180 with a header line, `\n` line ends.
 
-use super::Report;
+use super::{Report, Row};
 
 pub(super) fn render(report: &Report) -> String {
+    records(report, true)
+}
+
+/// A part of a long report: the header stands in the first one.
+pub(super) fn part(head: &Report, rows: Vec<Row>, is_first: bool) -> String {
+    records(&head.with_rows(rows), is_first)
+}
+
+fn records(report: &Report, with_header: bool) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let header = report.columns().iter().map(|column| column.key.to_owned()).collect();
     let rows = report.rows().iter().map(|row| row.cells.iter().map(super::Cell::field).collect());
-    for record in std::iter::once::<Vec<String>>(header).chain(rows) {
+    for record in std::iter::once::<Vec<String>>(header).filter(|_| with_header).chain(rows) {
         // Writing to memory cannot fail, and `Report::push` keeps the number of fields equal.
         let _ = writer.write_record(record);
     }

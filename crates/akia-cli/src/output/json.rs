@@ -1,7 +1,7 @@
 //! The JSON form.
 
-use super::Report;
 use super::escape::json_text;
+use super::{Report, Row};
 
 pub(super) fn render(report: &Report) -> String {
     // This cannot fail: the keys are strings, and the writer is memory.
@@ -10,9 +10,36 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
+/// A part of a long report: the head stands in the first one, the end in the last.
+pub(super) fn part(head: &Report, rows: Vec<Row>, is_first: bool, is_last: bool) -> String {
+    const END: &str = "\n  ]\n}\n";
+    let is_empty = rows.is_empty();
+    let text = render(&head.with_rows(rows));
+    if is_empty {
+        return text;
+    }
+    let begin = if is_first { 0 } else { text.find(&head.opening()).map_or(0, |at| at + head.opening().len()) };
+    let end = if is_last { text.len() } else { text.len() - END.len() };
+    format!("{}{}", if is_first { "" } else { "," }, &text[begin..end])
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::output::{Canvas, Format, render, report_for_tests};
+    use crate::output::{Canvas, Format, LongFormat, Report, Row, parts, render, report_for_tests};
+
+    #[test]
+    fn parts_make_the_whole() {
+        let small = report_for_tests();
+        for count in [0, 1, 1_000, 1_001, 2_500] {
+            let rows: Vec<Row> = small.rows().iter().cycle().take(count).cloned().collect();
+            let whole: Report = small.with_rows(rows.clone());
+            let head = small.with_rows(Vec::new());
+            for (format, long) in [(Format::Json, LongFormat::Json), (Format::Csv, LongFormat::Csv)] {
+                let text: String = parts(&head, long, rows.clone().into_iter()).collect();
+                assert!(text == render(&whole, format, Canvas::default()), "{count} rows as {format:?}");
+            }
+        }
+    }
 
     #[test]
     fn json_carries_its_schema_and_typed_values() {

@@ -41,6 +41,40 @@ pub fn render(report: &Report, format: Format, canvas: Canvas) -> String {
     }
 }
 
+/// The same as text of a report that is too long to be held whole: `head` is the report without rows. In parts, which
+/// follow one another. A table cannot be told in parts, for its columns are as wide as the widest cell.
+pub fn parts<'a>(
+    head: &'a Report,
+    format: LongFormat,
+    rows: impl Iterator<Item = Row> + 'a,
+) -> impl Iterator<Item = String> + 'a {
+    const ROWS: usize = 1_000;
+    let mut rows = rows.peekable();
+    let mut is_first = true;
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let these: Vec<Row> = rows.by_ref().take(ROWS).collect();
+        is_over = rows.peek().is_none();
+        let first = std::mem::replace(&mut is_first, false);
+        Some(match format {
+            LongFormat::Json => json::part(head, these, first, is_over),
+            LongFormat::Csv => csv::part(head, these, first),
+        })
+    })
+}
+
+/// A form that can be told in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongFormat {
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
 /// Writes text to stdout.
 ///
 /// # Errors

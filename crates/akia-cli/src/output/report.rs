@@ -42,6 +42,17 @@ impl Report {
         self.facts.push((name, value.into()));
     }
 
+    /// The same with other rows.
+    pub(super) fn with_rows(&self, rows: Vec<Row>) -> Self {
+        let (columns, facts) = (self.columns.clone(), self.facts.clone());
+        Self { command: self.command, items: self.items, columns, rows, facts }
+    }
+
+    /// What stands before the rows in the JSON form.
+    pub(super) fn opening(&self) -> String {
+        format!("\n  \"{}\": [", self.items)
+    }
+
     /// The columns, in order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {

@@ -33,6 +33,7 @@ mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kill;
+mod organization;
 mod policy_check;
 mod practice;
 mod races;

@@ -239,13 +239,7 @@ impl Backend {
             Backend::Sandbox => {
                 return Cloud::of(Sandbox::builder().account(AccountSpec::new(&account)).build());
             }
-            Backend::Moto => {
-                static PORT: OnceLock<u64> = OnceLock::new();
-                let port = *PORT.get_or_init(|| ask(json!({ "do": "moto" }))["port"].as_u64().unwrap());
-                let answer = ask(json!({ "do": "moto-account", "port": port, "account": account }));
-                let text = |index: usize| answer["key"][index].as_str().unwrap().to_owned();
-                (port, Key { id: text(0), secret: text(1), token: None })
-            }
+            Backend::Moto => return Self::moto_account(&account),
             Backend::MiniStack => {
                 static PORT: OnceLock<u64> = OnceLock::new();
                 let start = json!({ "do": "ministack", "root": "AKIAMINISTACKROOTKEY", "secret": MINISTACK_SECRET });
@@ -255,6 +249,16 @@ impl Backend {
             }
         };
         Cloud::served(self, format!("http://127.0.0.1:{port}"), account, admin)
+    }
+
+    /// An account of moto, with an administrator, who is made anew where there is one.
+    pub(crate) fn moto_account(account: &str) -> Cloud {
+        static PORT: OnceLock<u64> = OnceLock::new();
+        let port = *PORT.get_or_init(|| ask(json!({ "do": "moto" }))["port"].as_u64().unwrap());
+        let answer = ask(json!({ "do": "moto-account", "port": port, "account": account }));
+        let text = |index: usize| answer["key"][index].as_str().unwrap().to_owned();
+        let admin = Key { id: text(0), secret: text(1), token: None };
+        Cloud::served(Backend::Moto, format!("http://127.0.0.1:{port}"), account.to_owned(), admin)
     }
 
     /// Whether this backend does as AWS documents.

@@ -268,7 +268,8 @@ def moto(request):
                 return app(environ, start_response)
             account = path.rsplit("/", 1)[-1]
             iam = iam_backends[account]["aws"]
-            iam.create_user("us-east-1", user_name="lab-admin")
+            if "lab-admin" not in [user.name for user in iam.list_users("/", None, None)]:
+                iam.create_user("us-east-1", user_name="lab-admin")
             allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
             iam.put_user_policy("lab-admin", "everything", json.dumps(allow))
             key = iam.create_access_key(user_name="lab-admin", prefix="AKIA")

@@ -271,8 +271,8 @@ const AUDIT: &[Action] = &[
         ..LAST_USED_OPTIONAL
     },
     Action {
+        // On every resource: asked for all users at once, no single user is the resource.
         name: "iam:ListServiceSpecificCredentials",
-        resource: ResourceForm::User,
         why: "reads credentials for CodeCommit, Keyspaces and Bedrock; without it the rule about them cannot tell",
         ..GENERATE_REPORT
     },

@@ -7,8 +7,10 @@ mod action;
 mod check;
 mod document;
 mod job;
+mod organization;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
 pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
+pub use organization::{AuditRole, hub_policy};

@@ -611,7 +611,10 @@ impl Caller {
         // The SDK's limiter waits for time to pass on the clock that signs; one that stands still would hold it for ever.
         let is_adaptive = options.adaptive && options.time.is_none();
         let config = if is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
-        config.with_max_attempts(options.attempts).with_initial_backoff(options.initial_backoff)
+        config
+            .with_max_attempts(options.attempts)
+            .with_initial_backoff(options.initial_backoff)
+            .with_max_backoff(options.longest_backoff)
     }
 }
 

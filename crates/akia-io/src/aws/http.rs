@@ -263,7 +263,7 @@ async fn read_whole(operation: &str, mut response: HttpResponse) -> Result<(Http
 fn says_slow_down(status: u16, body: &[u8]) -> bool {
     const CODES: [&[u8]; 4] = [b"Throttl", b"TooManyRequests", b"RequestLimitExceeded", b"Rate exceeded"];
     let has = |code: &&[u8]| body.windows(code.len()).any(|window| window == *code);
-    status == 429 || (matches!(status, 400 | 403 | 503) && CODES.iter().any(|code| has(code)))
+    status == 429 || (matches!(status, 400 | 403 | 503) && CODES.iter().any(has))
 }
 
 /// The key of `AWS4-HMAC-SHA256 Credential=AKIA…/…`.

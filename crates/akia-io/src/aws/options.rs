@@ -91,6 +91,8 @@ pub struct AwsOptions {
     pub operation_timeout: Duration,
     /// The first pause before a call is tried again; doubles each time, with chance (1 s by default, as in the SDK).
     pub initial_backoff: Duration,
+    /// The longest of these pauses (20 s by default, as in the SDK).
+    pub longest_backoff: Duration,
     /// Whether one throttled call slows all later ones of its key down (the SDK's adaptive mode; the default). It begins at
     /// one call in two seconds, which is right for a change and ruins a reading of thousands of users.
     pub adaptive: bool,
@@ -123,6 +125,7 @@ impl Default for AwsOptions {
             attempt_timeout: Duration::from_secs(15),
             operation_timeout: Duration::from_secs(45),
             initial_backoff: Duration::from_secs(1),
+            longest_backoff: Duration::from_secs(20),
             adaptive: true,
             at_once: 8,
             at_once_per_operation: None,
