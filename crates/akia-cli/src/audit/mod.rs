@@ -8,6 +8,7 @@ mod asff;
 pub(crate) mod compare;
 pub(crate) mod history;
 mod html;
+pub(crate) mod inventory;
 mod jsonl;
 mod junit;
 mod markdown;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
+use akia_core::key_table::key_table;
 use akia_core::rule::{BEYOND_REPORT, RULES, Rule, RuleLevel, find};
 use akia_core::settings::Settings;
 use akia_core::{AccountId, ProfileName};
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use crate::args::{ConfigArgs, span};
 use crate::audit::compare::{self, Which};
 use crate::audit::history;
+use crate::audit::inventory;
 use crate::audit::past::{Listed, Past, PastArgs};
 use crate::audit::settings::Held;
 use crate::audit::{self, AuditFormat};
@@ -45,6 +47,7 @@ const CONCURRENT: usize = 8;
     ("akia audit", "the account of the default profile"),
     ("akia audit -p dev -p prod --fail-on high", "two accounts, for CI"),
     ("akia audit --write audit.html --write audit.sarif", "a page for the meeting, and a file for code scanning"),
+    ("akia audit --write keys.parquet", "all keys as data, for DuckDB or Athena"),
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
     ("akia audit --output json > today.json", "to compare with"),
     ("akia audit diff yesterday.json today.json", "what has changed"),
@@ -100,7 +103,8 @@ pub struct AuditArgs {
 
     /// Write the audit to this file, too; its name says in which form (repeatable)
     ///
-    /// .html (a page by itself), .md, .sarif, .jsonl, .xml (JUnit), .ocsf.json, .asff.json.
+    /// .html (a page by itself), .md, .sarif, .jsonl, .xml (JUnit), .ocsf.json, .asff.json. All keys as data, also those that nothing
+    /// is wrong with: .parquet, keys.json.
     #[arg(long, value_name = "FILE")]
     pub write: Vec<PathBuf>,
 }
@@ -164,7 +168,7 @@ pub(crate) async fn run(context: &Context, args: AuditArgs) -> Result<Exit, Comm
 
 async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError> {
     // A name that says no form is a mistake before AWS is asked for minutes.
-    let writes: Vec<(&Path, AuditFormat)> =
+    let writes: Vec<(&Path, Form)> =
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
     let known = args.baseline.as_deref().map(compare::fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
@@ -183,7 +187,13 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     print(context, &audit, &known, &held, kept)?;
     let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
     for (path, form) in writes {
-        write(path, &audit::render(&audit, &trend, form))?;
+        let keys = || key_table(&audit, &settings.audit);
+        let bytes = match form {
+            Form::Audit(format) => audit::render(&audit, &trend, format).into_bytes(),
+            Form::KeysJson => inventory::json(&audit, &keys()).into_bytes(),
+            Form::KeysParquet => inventory::parquet(&audit, &keys()).map_err(|error| unwritten(path, &error))?,
+        };
+        write(path, &bytes)?;
         context.say(&format!("written: {}", path.display()));
     }
     tell(context, &audit, &known, !args.reports.is_empty());
@@ -542,24 +552,39 @@ fn capital(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    std::fs::write(path, text).map_err(|error| {
-        CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
-            .now("the audit itself is printed; nothing was changed")
-    })
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    std::fs::write(path, bytes).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &dyn std::fmt::Display) -> CommandError {
+    CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
+        .now("the audit itself is printed; nothing was changed")
+}
+
+/// What is written to a file.
+#[derive(Clone, Copy)]
+enum Form {
+    /// What was found.
+    Audit(AuditFormat),
+    /// All keys, as JSON.
+    KeysJson,
+    /// All keys, as Parquet.
+    KeysParquet,
 }
 
 /// The form that a file's name says.
-fn form_of(path: &Path) -> Result<AuditFormat, CommandError> {
-    const ENDINGS: [(&str, AuditFormat); 8] = [
-        (".html", AuditFormat::Html),
-        (".md", AuditFormat::Markdown),
-        (".sarif", AuditFormat::Sarif),
-        (".sarif.json", AuditFormat::Sarif),
-        (".jsonl", AuditFormat::Jsonl),
-        (".xml", AuditFormat::Junit),
-        (".ocsf.json", AuditFormat::Ocsf),
-        (".asff.json", AuditFormat::Asff),
+fn form_of(path: &Path) -> Result<Form, CommandError> {
+    const ENDINGS: [(&str, Form); 10] = [
+        (".html", Form::Audit(AuditFormat::Html)),
+        (".md", Form::Audit(AuditFormat::Markdown)),
+        (".sarif", Form::Audit(AuditFormat::Sarif)),
+        (".sarif.json", Form::Audit(AuditFormat::Sarif)),
+        (".jsonl", Form::Audit(AuditFormat::Jsonl)),
+        (".xml", Form::Audit(AuditFormat::Junit)),
+        (".ocsf.json", Form::Audit(AuditFormat::Ocsf)),
+        (".asff.json", Form::Audit(AuditFormat::Asff)),
+        (".parquet", Form::KeysParquet),
+        ("keys.json", Form::KeysJson),
     ];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, form)| *form).ok_or_else(|| {

@@ -627,7 +627,10 @@ mod tests {
         let bytes = std::fs::metadata(&snapshots.path).unwrap().len();
         let sizes = bodies(&audit, &listed(&audit)).unwrap();
         let packed: usize = sizes.iter().map(|(.., body)| body.len()).sum();
-        println!("{packed} bytes packed, {bytes} bytes for {users} users, {keys} keys, {} findings", audit.findings.len());
+        println!(
+            "{packed} bytes packed, {bytes} bytes for {users} users, {keys} keys, {} findings",
+            audit.findings.len()
+        );
         let of_user = usize::try_from(bytes).unwrap() / users;
         assert!(of_user < 200, "{of_user} bytes a user");
     }
