@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use akia_core::AccountId;
 use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::key_table::key_table;
 use akia_core::rule::{BEYOND_REPORT, RULES, Rule, RuleLevel, find};
 use akia_core::settings::Settings;
-use akia_core::{AccountId, ProfileName};
 use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
 use clap::{Args, Subcommand};
@@ -22,6 +22,7 @@ use crate::audit::compare::{self, Which};
 use crate::audit::history;
 use crate::audit::inventory;
 use crate::audit::past::{Listed, Past, PastArgs};
+use crate::audit::security_hub::{self, Import};
 use crate::audit::settings::Held;
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
@@ -51,6 +52,7 @@ const CONCURRENT: usize = 8;
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
     ("akia audit --output json > today.json", "to compare with"),
     ("akia audit diff yesterday.json today.json", "what has changed"),
+    ("akia audit --security-hub --region eu-west-1", "findings into Security Hub"),
     ("akia audit explain key-age", "what a rule wants, and why"),
 ]))]
 pub struct AuditArgs {
@@ -100,6 +102,14 @@ pub struct AuditArgs {
     /// An earlier audit (--output json): its findings are known, and do not count for --fail-on
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+
+    /// Import what was found into Security Hub, in the region of --region, AWS_REGION or the profile
+    ///
+    /// Each account's findings into its own Security Hub. This is the one thing that an audit changes; it needs
+    /// securityhub:BatchImportFindings. A finding that is imported again replaces itself. The exit code is 3 where not all of them
+    /// were taken.
+    #[arg(long, conflicts_with = "reports")]
+    pub security_hub: bool,
 
     /// Write the audit to this file, too; its name says in which form (repeatable)
     ///
@@ -180,11 +190,21 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
     let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
     let asked = if is_offline { Asked::of_reports(saved(&args.reports, at)?) } else { ask(context, &past).await? };
-    let Asked { estates, unread, listed, source, .. } = asked;
+    let Asked { estates, unread, listed, source, callers, .. } = asked;
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
     let kept = past.keep(context, &audit, &source, &listed).await;
-    print(context, &audit, &known, &held, kept)?;
+    let import = if args.security_hub { Some(security_hub::import(context, &audit, &callers).await) } else { None };
+    print(
+        context,
+        &audit,
+        &known,
+        &[
+            ("settings", held.json()),
+            ("kept_as", json!(kept)),
+            ("security_hub", json!(import.as_ref().map(Import::json))),
+        ],
+    )?;
     let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
     for (path, form) in writes {
         let keys = || key_table(&audit, &settings.audit);
@@ -201,7 +221,7 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_new = |finding: &&Finding| !known.contains(&finding.fingerprint());
     Ok(if audit.findings.iter().filter(is_grave).any(|finding| is_new(&finding)) {
         Exit::Findings
-    } else if !audit.is_whole() && args.reports.is_empty() {
+    } else if !audit.is_whole() && !is_offline || import.is_some_and(|import| !import.is_whole()) {
         Exit::Partly
     } else {
         Exit::Done
@@ -219,6 +239,8 @@ struct Asked {
     source: String,
     /// Users who were not asked about, for the report shows their keys unchanged.
     reused: usize,
+    /// Who may speak for each account.
+    callers: BTreeMap<AccountId, akia_io::aws::Caller>,
 }
 
 impl Asked {
@@ -236,28 +258,27 @@ async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
         Selection::All => vec![context.profile()?],
     };
     let aws = Aws::new(AwsOptions { adaptive: false, ..context.aws_options()? });
-    let mut callers: BTreeMap<AccountId, (ProfileName, akia_io::aws::Caller)> = BTreeMap::new();
+    let mut callers: BTreeMap<AccountId, akia_io::aws::Caller> = BTreeMap::new();
     for choice in choices {
-        let name = choice.name().clone();
         let signed = signing::sign_as(context, &files, Mfa::IfGiven, aws.clone(), choice).await?;
         let identity = signed.caller.caller_identity().await;
         let identity = identity.map_err(|error| signing::refused("whose account it is cannot be found out", &error))?;
-        callers.entry(identity.account).or_insert((name, signed.caller));
+        callers.entry(identity.account).or_insert(signed.caller);
     }
-    let sources: BTreeSet<String> = callers.values().map(|(_, caller)| caller.source()).collect();
+    let sources: BTreeSet<String> = callers.values().map(|caller| caller.source()).collect();
     let mut asked = Asked { source: sources.into_iter().collect::<Vec<_>>().join(" "), ..Asked::default() };
     let progress = Progress::new(context);
-    let read = callers.into_iter().map(|(account, (_, caller))| {
+    let read = callers.iter().map(|(account, caller)| {
         let line = Watcher(progress.line(&format!("account {account}")));
         let source = &asked.source;
         async move {
-            let earlier = past.earlier(source, &account).await;
-            let read = read_account_since(&caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
+            let earlier = past.earlier(source, account).await;
+            let read = read_account_since(caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
             line.0.finish(&match &read {
                 Ok(reading) => format!("{} users read", reading.estate.users.len()),
                 Err(error) => format!("not read: {error}"),
             });
-            read.map_err(|error| Unread { account: Account::bare(account), reason: error.to_string() })
+            read.map_err(|error| Unread { account: Account::bare(account.clone()), reason: error.to_string() })
         }
     });
     let answers: Vec<_> = futures_util::stream::iter(read).buffer_unordered(CONCURRENT).collect().await;
@@ -283,6 +304,7 @@ async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
         let users = count_of(asked.reused, "user");
         context.say(&format!("keys of {users} unchanged by the report, and not listed again (--full lists them)"));
     }
+    asked.callers = callers;
     Ok(asked)
 }
 
@@ -363,8 +385,7 @@ fn print(
     context: &Context,
     audit: &Audit,
     known: &BTreeSet<String>,
-    held: &Held,
-    kept: Option<i64>,
+    more: &[(&'static str, Value)],
 ) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
@@ -402,8 +423,9 @@ fn print(
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
     report.fact("account_ids", audit.estates.iter().map(|estate| json!(estate.account.id)).collect::<Value>());
-    report.fact("settings", held.json());
-    report.fact("kept_as", json!(kept));
+    for (name, value) in more {
+        report.fact(name, value.clone());
+    }
     context.print(&report)
 }
 

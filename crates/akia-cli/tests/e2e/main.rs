@@ -22,6 +22,7 @@ macro_rules! on_every_backend {
 }
 
 mod audit;
+mod audit_hub;
 mod audit_past;
 mod bad_input;
 mod bites;

@@ -238,6 +238,7 @@ impl Aws {
             (Service::Sts, _) => format!("sts{fips}.{region}.{suffix}"),
             (Service::CloudTrail, Partition::AwsUsGov) => format!("cloudtrail.{region}.{suffix}"),
             (Service::CloudTrail, _) => format!("cloudtrail{fips}.{region}.{suffix}"),
+            (Service::SecurityHub, _) => format!("securityhub{fips}.{region}.{suffix}"),
         };
         #[expect(
             clippy::expect_used,
@@ -272,6 +273,7 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::CloudTrail => "cloudtrail",
+            Self::SecurityHub => "securityhub",
         }
     }
 }

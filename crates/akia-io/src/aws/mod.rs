@@ -14,6 +14,8 @@ mod http;
 mod identity;
 mod options;
 mod probe;
+mod security_hub;
+mod signed;
 mod wallet;
 
 pub use account::{RawReport, ReportRequest};
@@ -29,4 +31,5 @@ pub use options::{
     AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
 };
 pub use probe::Right;
+pub use security_hub::{Imported, RefusedFinding};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

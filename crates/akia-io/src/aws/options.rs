@@ -24,9 +24,12 @@ pub enum Service {
     Sts,
     /// Who did what; regional endpoints.
     CloudTrail,
+    /// Findings of an audit; regional endpoints.
+    SecurityHub,
 }
 
 impl Service {
+    /// Those whose word decides on changes of keys.
     pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
 }
 
@@ -41,6 +44,8 @@ pub struct EnvironmentEndpoints {
     pub sts: Option<Url>,
     /// `AWS_ENDPOINT_URL_CLOUDTRAIL`.
     pub cloudtrail: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SECURITYHUB`.
+    pub security_hub: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -171,6 +176,7 @@ impl AwsOptions {
                 iam: endpoint("AWS_ENDPOINT_URL_IAM")?,
                 sts: endpoint("AWS_ENDPOINT_URL_STS")?,
                 cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
+                security_hub: endpoint("AWS_ENDPOINT_URL_SECURITYHUB")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -203,6 +209,7 @@ impl AwsOptions {
             Service::Iam => (&environment.iam, "AWS_ENDPOINT_URL_IAM"),
             Service::Sts => (&environment.sts, "AWS_ENDPOINT_URL_STS"),
             Service::CloudTrail => (&environment.cloudtrail, "AWS_ENDPOINT_URL_CLOUDTRAIL"),
+            Service::SecurityHub => (&environment.security_hub, "AWS_ENDPOINT_URL_SECURITYHUB"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))
