@@ -12,6 +12,7 @@ pub mod ids;
 pub mod inventory;
 pub mod journal;
 pub mod key;
+pub mod key_table;
 pub mod policy;
 pub mod profile;
 pub mod rotation;

@@ -9,7 +9,7 @@
 use akia_core::audit::Audit;
 use akia_core::estate::Account;
 use akia_core::finding::{Finding, Severity, Subject};
-use akia_core::ids::Partition;
+use akia_core::ids::{AccountId, Partition, Region};
 use akia_core::rule;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,19 +18,34 @@ use super::words::{self, at_most};
 use crate::output::escape::visible;
 
 pub(super) fn render(audit: &Audit) -> String {
-    let partitions = words::partitions(audit);
-    let findings = audit.findings.iter().map(|finding| {
-        let partition = partitions.get(&finding.account).copied().unwrap_or(Partition::Aws);
-        failed(finding, partition, audit.at)
-    });
-    let unread = audit.unread.iter().map(|unread| not_read(&unread.account, &unread.reason, audit.at));
-    let partly = words::partly_read(audit).map(|(account, gaps)| not_read(account, &gaps, audit.at));
-    words::json_lines(findings.chain(unread).chain(partly))
+    words::json_lines(findings(audit, None).into_iter())
 }
 
-fn failed(finding: &Finding, partition: Partition, at: Timestamp) -> Value {
+/// Every finding, for the Security Hub of a region; without one, for that of IAM.
+pub(crate) fn findings(audit: &Audit, region: Option<&Region>) -> Vec<Value> {
+    let partitions = words::partitions(audit);
+    // An account that was not read is of the partition of the others.
+    let most = partitions.values().next().copied().unwrap_or(Partition::Aws);
+    let hub = |account: &AccountId| {
+        let partition = partitions.get(account).copied().unwrap_or(most);
+        Hub { partition, region: region.cloned().unwrap_or_else(|| partition.iam_region()) }
+    };
+    let broken = audit.findings.iter().map(|finding| failed(finding, &hub(&finding.account), audit.at));
+    let unread =
+        audit.unread.iter().map(|unread| not_read(&unread.account, &unread.reason, &hub(&unread.account.id), audit.at));
+    let partly = words::partly_read(audit).map(|(account, gaps)| not_read(account, &gaps, &hub(&account.id), audit.at));
+    broken.chain(unread).chain(partly).collect()
+}
+
+/// Where a finding is to be imported.
+struct Hub {
+    partition: Partition,
+    region: Region,
+}
+
+fn failed(finding: &Finding, hub: &Hub, at: Timestamp) -> Value {
     let account = finding.account.as_str();
-    let mut value = common(account, partition, at);
+    let mut value = common(account, hub, at);
     value["Id"] = format!("akia/{account}/{}", finding.fingerprint()).into();
     value["GeneratorId"] = format!("akia/{}", finding.rule).into();
     value["Severity"] = json!({ "Label": label(finding.severity), "Original": finding.severity.as_str() });
@@ -58,7 +73,7 @@ fn failed(finding: &Finding, partition: Partition, at: Timestamp) -> Value {
     if let Some(name) = &finding.account_name {
         value["AwsAccountName"] = at_most(&visible(name), 128).into();
     }
-    value["Resources"] = resources(finding, partition).into();
+    value["Resources"] = resources(finding, hub.partition).into();
     value
 }
 
@@ -94,21 +109,25 @@ fn resources(finding: &Finding, partition: Partition) -> Vec<Value> {
     key.into_iter().chain([subject]).collect()
 }
 
-fn not_read(account: &Account, reason: &str, at: Timestamp) -> Value {
+fn not_read(account: &Account, reason: &str, hub: &Hub, at: Timestamp) -> Value {
     let id = account.id.as_str();
-    let mut value = common(id, Partition::Aws, at);
+    let mut value = common(id, hub, at);
     value["Id"] = format!("akia/{id}/not-read").into();
     value["GeneratorId"] = "akia/not-read".into();
     value["Severity"] = json!({ "Label": label(Severity::Info), "Original": Severity::Info.as_str() });
     value["Title"] = "the account was not read in full".into();
     value["Description"] = at_most(&visible(reason), 1024).into();
     value["Compliance"] = json!({ "Status": "NOT_AVAILABLE" });
-    value["Resources"] = json!([{ "Type": "AwsAccount", "Id": format!("AWS::::Account:{id}"), "Partition": "aws" }]);
+    value["Resources"] = json!([{
+        "Type": "AwsAccount",
+        "Id": format!("AWS::::Account:{id}"),
+        "Partition": hub.partition.as_str(),
+    }]);
     value
 }
 
-fn common(account: &str, partition: Partition, at: Timestamp) -> Value {
-    let region = partition.iam_region();
+fn common(account: &str, hub: &Hub, at: Timestamp) -> Value {
+    let Hub { partition, region } = hub;
     json!({
         "SchemaVersion": "2018-10-08",
         "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),

@@ -6,11 +6,12 @@ use akia_core::AccountId;
 use akia_core::audit::Unread;
 use akia_core::estate::Estate;
 use akia_io::audit::Reading;
+use akia_io::aws::Caller;
 
 use super::past::Listed;
 
 /// The accounts, and how they were read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Asked {
     /// Accounts that were read.
     pub(crate) estates: Vec<Estate>,
@@ -24,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) source: String,
     /// Users who were not asked about, for the report shows their keys unchanged.
     pub(crate) reused: usize,
+    /// Who may speak for each account; nobody for those of an organisation.
+    pub(crate) callers: BTreeMap<AccountId, Caller>,
 }
 
 impl Asked {

@@ -4,17 +4,19 @@
 //! audit's. Invariants: what was not looked at is said in every format that has a place for it, and names, tags and
 //! reasons, which anybody may have written, are harmless in all of them.
 
-mod asff;
+pub(crate) mod asff;
 pub(crate) mod asked;
 pub(crate) mod compare;
 pub(crate) mod history;
 mod html;
+pub(crate) mod inventory;
 mod jsonl;
 mod junit;
 mod markdown;
 mod ocsf;
 pub(crate) mod past;
 mod sarif;
+pub(crate) mod security_hub;
 pub(crate) mod settings;
 pub(crate) mod words;
 mod xml;

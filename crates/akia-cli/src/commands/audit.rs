@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use akia_core::AccountId;
 use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
+use akia_core::key_table::key_table;
 use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
 use akia_core::settings::Settings;
-use akia_core::{AccountId, ProfileName};
 use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
 use clap::{Args, Subcommand};
@@ -20,7 +21,9 @@ use crate::args::{ConfigArgs, span};
 use crate::audit::asked::Asked;
 use crate::audit::compare::{self, Which};
 use crate::audit::history;
+use crate::audit::inventory;
 use crate::audit::past::{Past, PastArgs};
+use crate::audit::security_hub::{self, Import};
 use crate::audit::settings::Held;
 use crate::audit::words::{counted, thousands};
 use crate::audit::{self, AuditFormat};
@@ -49,9 +52,11 @@ const CONCURRENT: usize = 8;
     ("akia audit -p dev -p prod --fail-on high", "two accounts, for CI"),
     ("akia audit --org --external-id example-id --fail-on high", "every account of the organisation"),
     ("akia audit --write audit.html --write audit.sarif", "a page for the meeting, and a file for code scanning"),
+    ("akia audit --write keys.parquet", "all keys as data, for DuckDB or Athena"),
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
     ("akia audit --output json > today.json", "to compare with"),
     ("akia audit diff yesterday.json today.json", "what has changed"),
+    ("akia audit --security-hub --region eu-west-1", "findings into Security Hub"),
     ("akia audit explain key-age", "what a rule wants, and why"),
 ]))]
 pub struct AuditArgs {
@@ -106,9 +111,18 @@ pub struct AuditArgs {
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
+    /// Import what was found into Security Hub, in the region of --region, AWS_REGION or the profile
+    ///
+    /// Each account's findings into its own Security Hub. This is the one thing that an audit changes; it needs
+    /// securityhub:BatchImportFindings. A finding that is imported again replaces itself. The exit code is 3 where not all of them
+    /// were taken.
+    #[arg(long, conflicts_with_all = ["reports", "org"])]
+    pub security_hub: bool,
+
     /// Write the audit to this file, too; its name says in which form (repeatable)
     ///
-    /// .html (a page by itself), .md, .sarif, .jsonl, .xml (JUnit), .ocsf.json, .asff.json.
+    /// .html (a page by itself), .md, .sarif, .jsonl, .xml (JUnit), .ocsf.json, .asff.json. All keys as data, also those that nothing
+    /// is wrong with: .parquet, keys.json.
     #[arg(long, value_name = "FILE")]
     pub write: Vec<PathBuf>,
 }
@@ -172,7 +186,7 @@ pub(crate) async fn run(context: &Context, args: AuditArgs) -> Result<Exit, Comm
 
 async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError> {
     // A name that says no form is a mistake before AWS is asked for minutes.
-    let writes: Vec<(&Path, AuditFormat)> =
+    let writes: Vec<(&Path, Form)> =
         args.write.iter().map(|path| Ok((path.as_path(), form_of(path)?))).collect::<Result<_, CommandError>>()?;
     let known = args.baseline.as_deref().map(compare::fingerprints).transpose()?.unwrap_or_default();
     let at = args.as_of.unwrap_or(context.started_at);
@@ -183,15 +197,33 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_offline = !args.reports.is_empty();
     let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
     let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
-    let Asked { estates, unread, skipped, listed, source, .. } =
-        read(context, args, &settings.audit, at, &past).await?;
+    let asked = read(context, args, &settings.audit, at, &past).await?;
+    let Asked { estates, unread, skipped, listed, source, callers, .. } = asked;
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
     let kept = past.keep(context, &audit, &source, &listed).await;
-    print(context, &audit, &known, &skipped, &held, kept)?;
+    let import = if args.security_hub { Some(security_hub::import(context, &audit, &callers).await) } else { None };
+    print(
+        context,
+        &audit,
+        &known,
+        &[
+            ("accounts", json!({ "read": audit.coverage().0, "of": audit.coverage().1, "skipped": skipped.len() })),
+            ("skipped", json!(skipped)),
+            ("settings", held.json()),
+            ("kept_as", json!(kept)),
+            ("security_hub", json!(import.as_ref().map(Import::json))),
+        ],
+    )?;
     let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
     for (path, form) in writes {
-        write(path, &audit::render(&audit, &trend, form))?;
+        let keys = || key_table(&audit, &settings.audit);
+        let bytes = match form {
+            Form::Audit(format) => audit::render(&audit, &trend, format).into_bytes(),
+            Form::KeysJson => inventory::json(&audit, &keys()).into_bytes(),
+            Form::KeysParquet => inventory::parquet(&audit, &keys()).map_err(|error| unwritten(path, &error))?,
+        };
+        write(path, &bytes)?;
         context.say(&format!("written: {}", path.display()));
     }
     tell_skipped(context, &skipped);
@@ -200,7 +232,7 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_new = |finding: &&Finding| !known.contains(&finding.fingerprint());
     Ok(if audit.findings.iter().filter(is_grave).any(|finding| is_new(&finding)) {
         Exit::Findings
-    } else if !audit.is_whole() && args.reports.is_empty() {
+    } else if !audit.is_whole() && !is_offline || import.is_some_and(|import| !import.is_whole()) {
         Exit::Partly
     } else {
         Exit::Done
@@ -253,32 +285,32 @@ async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
         Selection::All => vec![context.profile()?],
     };
     let aws = Aws::new(AwsOptions { adaptive: false, ..context.aws_options()? });
-    let mut callers: BTreeMap<AccountId, (ProfileName, akia_io::aws::Caller)> = BTreeMap::new();
+    let mut callers: BTreeMap<AccountId, akia_io::aws::Caller> = BTreeMap::new();
     for choice in choices {
-        let name = choice.name().clone();
         let signed = signing::sign_as(context, &files, Mfa::IfGiven, aws.clone(), choice).await?;
         let identity = signed.caller.caller_identity().await;
         let identity = identity.map_err(|error| signing::refused("whose account it is cannot be found out", &error))?;
-        callers.entry(identity.account).or_insert((name, signed.caller));
+        callers.entry(identity.account).or_insert(signed.caller);
     }
-    let sources: BTreeSet<String> = callers.values().map(|(_, caller)| caller.source()).collect();
+    let sources: BTreeSet<String> = callers.values().map(|caller| caller.source()).collect();
     let mut asked = Asked::of(sources.into_iter().collect::<Vec<_>>().join(" "));
     let progress = Progress::new(context);
-    let read = callers.into_iter().map(|(account, (_, caller))| {
+    let read = callers.iter().map(|(account, caller)| {
         let line = Watcher(progress.line(&format!("account {account}")));
         let source = &asked.source;
         async move {
-            let earlier = past.earlier(source, &account).await;
-            let read = read_account_since(&caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
+            let earlier = past.earlier(source, account).await;
+            let read = read_account_since(caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
             line.0.finish(&match &read {
                 Ok(reading) => format!("{} users read", reading.estate.users.len()),
                 Err(error) => format!("not read: {error}"),
             });
-            read.map_err(|error| Unread { account: Account::bare(account), reason: error.to_string() })
+            read.map_err(|error| Unread { account: Account::bare(account.clone()), reason: error.to_string() })
         }
     });
     let answers: Vec<_> = futures_util::stream::iter(read).buffer_unordered(CONCURRENT).collect().await;
     answers.into_iter().for_each(|answer| asked.add(answer));
+    asked.callers = callers;
     Ok(asked)
 }
 
@@ -359,9 +391,7 @@ fn print(
     context: &Context,
     audit: &Audit,
     known: &BTreeSet<String>,
-    skipped: &BTreeMap<AccountId, String>,
-    held: &Held,
-    kept: Option<i64>,
+    more: &[(&'static str, Value)],
 ) -> Result<(), CommandError> {
     let columns = vec![
         Column::whole("severity", "SEVERITY"),
@@ -381,12 +411,9 @@ fn print(
         }
         report.drop_column("owner");
     }
-    let (read, of) = audit.coverage();
     let (users, keys) = audit.size();
     report.fact("at", audit.at.to_string());
     report.fact("is_whole", audit.is_whole());
-    report.fact("accounts", json!({ "read": read, "of": of, "skipped": skipped.len() }));
-    report.fact("skipped", json!(skipped));
     report.fact("users", users);
     report.fact("active_keys", keys);
     let counts = audit.counts();
@@ -397,8 +424,9 @@ fn print(
     let gaps: BTreeSet<&String> = audit.estates.iter().flat_map(|estate| &estate.gaps).collect();
     report.fact("gaps", json!(gaps));
     report.fact("account_ids", audit.estates.iter().map(|estate| json!(estate.account.id)).collect::<Value>());
-    report.fact("settings", held.json());
-    report.fact("kept_as", json!(kept));
+    for (name, value) in more {
+        report.fact(name, value.clone());
+    }
     let rows = audit.findings.iter().map(|finding| row(context, audit, finding, known));
     // An organisation has a hundred thousand findings.
     let long = match context.format() {
@@ -582,24 +610,39 @@ fn capital(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    std::fs::write(path, text).map_err(|error| {
-        CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
-            .now("the audit itself is printed; nothing was changed")
-    })
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    std::fs::write(path, bytes).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &dyn std::fmt::Display) -> CommandError {
+    CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
+        .now("the audit itself is printed; nothing was changed")
+}
+
+/// What is written to a file.
+#[derive(Clone, Copy)]
+enum Form {
+    /// What was found.
+    Audit(AuditFormat),
+    /// All keys, as JSON.
+    KeysJson,
+    /// All keys, as Parquet.
+    KeysParquet,
 }
 
 /// The form that a file's name says.
-fn form_of(path: &Path) -> Result<AuditFormat, CommandError> {
-    const ENDINGS: [(&str, AuditFormat); 8] = [
-        (".html", AuditFormat::Html),
-        (".md", AuditFormat::Markdown),
-        (".sarif", AuditFormat::Sarif),
-        (".sarif.json", AuditFormat::Sarif),
-        (".jsonl", AuditFormat::Jsonl),
-        (".xml", AuditFormat::Junit),
-        (".ocsf.json", AuditFormat::Ocsf),
-        (".asff.json", AuditFormat::Asff),
+fn form_of(path: &Path) -> Result<Form, CommandError> {
+    const ENDINGS: [(&str, Form); 10] = [
+        (".html", Form::Audit(AuditFormat::Html)),
+        (".md", Form::Audit(AuditFormat::Markdown)),
+        (".sarif", Form::Audit(AuditFormat::Sarif)),
+        (".sarif.json", Form::Audit(AuditFormat::Sarif)),
+        (".jsonl", Form::Audit(AuditFormat::Jsonl)),
+        (".xml", Form::Audit(AuditFormat::Junit)),
+        (".ocsf.json", Form::Audit(AuditFormat::Ocsf)),
+        (".asff.json", Form::Audit(AuditFormat::Asff)),
+        (".parquet", Form::KeysParquet),
+        ("keys.json", Form::KeysJson),
     ];
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, form)| *form).ok_or_else(|| {

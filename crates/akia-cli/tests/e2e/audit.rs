@@ -337,12 +337,16 @@ fn each_form_is_written_to_the_file_whose_name_asks_for_it() {
         ("a.xml", "<testsuites"),
         ("a.ocsf.json", "\"class_uid\": 2003"),
         ("a.asff.json", "\"SchemaVersion\": \"2018-10-08\""),
+        ("a.keys.json", "\"schema\": \"akia.keys/1\""),
     ];
     let mut arguments = vec!["audit".to_owned(), "--as-of".to_owned(), "2026-11-24".to_owned()];
     arguments.extend(["--from-report".to_owned(), path("report.csv")]);
     arguments.extend(forms.iter().flat_map(|(name, _)| ["--write".to_owned(), path(name)]));
+    arguments.extend(["--write".to_owned(), path("a.parquet")]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     home.akia(&arguments).exited(0);
+    let parquet = fs::read(home.path("a.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     for (name, words) in forms {
         let text = home.read(name);
         let found = text.contains(words) || text.replace(' ', "").contains(&words.replace(' ', ""));

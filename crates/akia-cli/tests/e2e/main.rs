@@ -22,6 +22,8 @@ macro_rules! on_every_backend {
 }
 
 mod audit;
+mod audit_hub;
+mod audit_page;
 mod audit_past;
 mod bad_input;
 mod bites;

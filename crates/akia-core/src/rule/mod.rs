@@ -38,6 +38,7 @@ pub use settings::{AuditSettings, BadSetting, Limits, Override, RuleLevel};
 
 use crate::estate::{Details, Estate, Key, Known, Root, User};
 use crate::finding::{Finding, Owner, OwnerSource, Severity, Subject};
+use crate::ids::AccessKeyId;
 
 /// Every rule, in the order of the documentation.
 pub static RULES: &[Rule] = &[
@@ -271,7 +272,7 @@ fn finding(
         account_name: estate.account.name.clone(),
         command: command(&rule.remedy, &subject, id.as_ref().map(|id| id.as_str())),
         key_created_at: key.and_then(|key| key.created_at.told().copied()),
-        owner: owner(estate, scene, user, id.as_ref().map(|id| id.as_str())),
+        owner: owner_of(estate, scene.limits, user, id.as_ref()),
         subject,
         key: id,
         detail: String::new(),
@@ -291,15 +292,20 @@ fn command(remedy: &Remedy, subject: &Subject, key: Option<&str>) -> Option<Vec<
 }
 
 /// Who answers for a key: the nearest place where somebody has written it down.
-fn owner(estate: &Estate, scene: &Scene<'_>, user: Option<&User>, key: Option<&str>) -> Option<Owner> {
+pub(crate) fn owner_of(
+    estate: &Estate,
+    limits: &Limits,
+    user: Option<&User>,
+    key: Option<&AccessKeyId>,
+) -> Option<Owner> {
     let named = |name: &str, source| {
         let name = name.trim();
         (!name.is_empty()).then(|| Owner { name: name.to_owned(), source })
     };
-    let by_tag = |tags, source| owner_tag(&scene.limits.owner_tags, tags).and_then(|name| named(name, source));
+    let by_tag = |tags, source| owner_tag(&limits.owner_tags, tags).and_then(|name| named(name, source));
     let of_user = user.and_then(|user| {
         let tags = &user.details.told()?.tags;
-        let of_key = key.and_then(|key| tags.get(key)).and_then(|name| named(name, OwnerSource::KeyTag));
+        let of_key = key.and_then(|key| tags.get(key.as_str())).and_then(|name| named(name, OwnerSource::KeyTag));
         of_key.or_else(|| by_tag(tags, OwnerSource::UserTag))
     });
     of_user

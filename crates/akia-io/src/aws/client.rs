@@ -251,6 +251,7 @@ impl Aws {
             (Service::Organizations, Partition::Aws) => format!("organizations{fips}.us-east-1.{suffix}"),
             (Service::Organizations, Partition::AwsCn) => format!("organizations.cn-northwest-1.{suffix}"),
             (Service::Organizations, Partition::AwsUsGov) => format!("organizations.us-gov-west-1.{suffix}"),
+            (Service::SecurityHub, _) => format!("securityhub{fips}.{region}.{suffix}"),
         };
         #[expect(
             clippy::expect_used,
@@ -286,6 +287,7 @@ impl Service {
             Self::Sts => "sts",
             Self::CloudTrail => "cloudtrail",
             Self::Organizations => "organizations",
+            Self::SecurityHub => "securityhub",
         }
     }
 }

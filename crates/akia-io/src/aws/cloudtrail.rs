@@ -4,17 +4,14 @@
 //! events into the home region of its partition.
 
 use akia_core::ids::AccessKeyId;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::caller::Caller;
 use super::client::{HttpAnswer, authority};
-use super::error::{AwsError, Call, answer, classify};
+use super::error::{AwsError, Call, classify};
 use super::options::{Service, Target};
+use super::signed::Post;
 
 /// Pages of events that are read at most; fifty events each.
 const PAGE_LIMIT: usize = 10;
@@ -56,7 +53,16 @@ impl Caller {
             if let Some(token) = &next {
                 body["NextToken"] = token.clone().into();
             }
-            let request = self.signed(&call, &home, region.as_str(), body.to_string())?;
+            let post = Post {
+                service: Service::CloudTrail,
+                url: &home,
+                path: "/",
+                region: region.as_str(),
+                content_type: "application/x-amz-json-1.1",
+                action: Some(ACTION),
+                body: body.to_string(),
+            };
+            let request = self.signed(&call, post)?;
             let sent = self.aws().send(Service::CloudTrail, &home, request, true).await;
             let page = sent.map_err(|error| classify(&error, &self.context(&call)))?;
             let page = self.read_page(&call, &page)?;
@@ -71,61 +77,12 @@ impl Caller {
         Ok(None)
     }
 
-    fn signed(&self, call: &Call, url: &url::Url, region: &str, body: String) -> Result<HttpRequest, AwsError> {
-        let broken = || AwsError::Unreachable {
-            call: Box::new(call.clone()),
-            reason: "the request could not be signed".to_owned(),
-        };
-        let headers = [
-            ("host", authority(url)),
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("x-amz-target", ACTION.to_owned()),
-        ];
-        let identity = self.credentials().to_sdk().into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name(Service::CloudTrail.name())
-            .time(self.aws().time().now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|_| broken())?
-            .into();
-        let target = url.as_str();
-        let signable = SignableRequest::new(
-            "POST",
-            target,
-            headers.iter().map(|(name, value)| (*name, value.as_str())),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(|_| broken())?;
-        let (instructions, _) = sign(signable, &parameters).map_err(|_| broken())?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|_| broken())?;
-        request.set_uri("/").map_err(|_| broken())?;
-        for (name, value) in headers {
-            request.headers_mut().try_insert(name, value).map_err(|_| broken())?;
-        }
-        for (name, value) in instructions.headers() {
-            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(|_| broken())?;
-        }
-        Ok(request)
-    }
-
     fn read_page(&self, call: &Call, page: &HttpAnswer) -> Result<Page, AwsError> {
         if page.status == 200 {
             return serde_json::from_slice(&page.body)
                 .map_err(|_| AwsError::malformed(call, "it is not the json of LookupEvents"));
         }
-        let fault: Fault = serde_json::from_slice(&page.body).unwrap_or_default();
-        let code = page.code.as_deref().or(fault.code.as_deref());
-        // `com.amazonaws.cloudtrail#AccessDeniedException:http://…`
-        let code = code.map(|code| code.split(':').next().unwrap_or(code)).map(|code| match code.rsplit_once('#') {
-            Some((_, name)) => name,
-            None => code,
-        });
-        let message = fault.message.unwrap_or_default();
-        Err(answer(Box::new(call.clone()), page.status, code, &message, &self.context(call)))
+        Err(self.rejected(call, page))
     }
 }
 
@@ -141,14 +98,6 @@ struct Page {
 struct Event {
     #[serde(default, rename = "CloudTrailEvent")]
     record: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct Fault {
-    #[serde(rename = "__type")]
-    code: Option<String>,
-    #[serde(alias = "Message")]
-    message: Option<String>,
 }
 
 /// The evidence in one event, if it is a successful creation of this very key. What cannot be read is no evidence.

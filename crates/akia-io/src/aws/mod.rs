@@ -16,6 +16,8 @@ mod options;
 mod organizations;
 mod pace;
 mod probe;
+mod security_hub;
+mod signed;
 mod wallet;
 
 pub use account::{RawReport, ReportRequest};
@@ -32,4 +34,5 @@ pub use options::{
 };
 pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
+pub use security_hub::{Imported, RefusedFinding};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

@@ -26,10 +26,13 @@ pub enum Service {
     CloudTrail,
     /// The accounts of an organisation; one endpoint a partition.
     Organizations,
+    /// Findings of an audit; regional endpoints.
+    SecurityHub,
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 4] = [Self::Iam, Self::Sts, Self::CloudTrail, Self::Organizations];
+    /// Those whose word decides on changes of keys.
+    pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.
@@ -45,6 +48,8 @@ pub struct EnvironmentEndpoints {
     pub cloudtrail: Option<Url>,
     /// `AWS_ENDPOINT_URL_ORGANIZATIONS`.
     pub organizations: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SECURITYHUB`.
+    pub security_hub: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -191,6 +196,7 @@ impl AwsOptions {
                 sts: endpoint("AWS_ENDPOINT_URL_STS")?,
                 cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
                 organizations: endpoint("AWS_ENDPOINT_URL_ORGANIZATIONS")?,
+                security_hub: endpoint("AWS_ENDPOINT_URL_SECURITYHUB")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -224,6 +230,7 @@ impl AwsOptions {
             Service::Sts => (&environment.sts, "AWS_ENDPOINT_URL_STS"),
             Service::CloudTrail => (&environment.cloudtrail, "AWS_ENDPOINT_URL_CLOUDTRAIL"),
             Service::Organizations => (&environment.organizations, "AWS_ENDPOINT_URL_ORGANIZATIONS"),
+            Service::SecurityHub => (&environment.security_hub, "AWS_ENDPOINT_URL_SECURITYHUB"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

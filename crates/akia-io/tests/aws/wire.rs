@@ -350,3 +350,40 @@ async fn an_echoing_endpoint_gets_no_secret_into_an_error() {
     assert!(!format!("{error:?}").contains(&session));
     assert!(error.to_string().contains("<secret> <session token>"), "{error}");
 }
+
+#[tokio::test]
+async fn findings_are_handed_over_by_the_hundred_and_what_is_refused_or_left_is_told() {
+    let taken = |failed: &str, count: usize| {
+        Act::Answer(200, format!(r#"{{"SuccessCount":{count},"FailedCount":1,"FailedFindings":[{failed}]}}"#))
+    };
+    let failed = r#"{"Id":"akia/1","ErrorCode":"InvalidInput","ErrorMessage":"no \u001b[2J type"}"#;
+    let denied = r#"{"Message":"not authorized","Code":"AccessDeniedException"}"#;
+    let fake = Fake::start(vec![
+        Act::Answer(429, r#"{"Message":"slow down","Code":"TooManyRequestsException"}"#.into()),
+        taken(failed, 99),
+        taken("", 100),
+        Act::Answer(403, denied.into()),
+    ])
+    .await;
+    let findings: Vec<serde_json::Value> =
+        (0..250).map(|id| serde_json::json!({ "Id": format!("akia/{id}") })).collect();
+    let target = Target { region: Some("eu-central-1".parse().unwrap()), ..Target::default() };
+    let caller = Aws::new(options(&fake.url)).caller(credentials(), target);
+    let (imported, error) = caller.import_findings(&findings).await;
+    assert_eq!((imported.taken, imported.refused.len()), (199, 1), "what was taken before the error counts");
+    let refused = &imported.refused[0];
+    assert_eq!(refused.id, "akia/1");
+    assert!(
+        refused.reason.starts_with("InvalidInput: ") && !refused.reason.chars().any(char::is_control),
+        "{refused:?}"
+    );
+    let error = error.unwrap();
+    assert!(error.to_string().contains("access denied: not authorized"), "{error}");
+    no_secret_in(&error);
+    let seen = fake.seen();
+    assert_eq!(seen.len(), 4, "a throttled batch is tried again, a denied one is not");
+    assert!(seen.iter().all(|request| request.starts_with("POST /findings/import ")), "{seen:?}");
+    assert!(seen.iter().all(|request| request.contains("/eu-central-1/securityhub/aws4_request")), "{seen:?}");
+    let sizes: Vec<usize> = seen.iter().map(|request| request.matches("\"Id\"").count()).collect();
+    assert_eq!(sizes, [100, 100, 100, 50]);
+}

@@ -24,7 +24,7 @@ pub struct TrendPoint {
 /// Width and height of a picture, as wide as the others of the page.
 const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 130.0;
-const LEFT: f64 = 46.0;
+const LEFT: f64 = 60.0;
 const RIGHT: f64 = 428.0;
 const TOP: f64 = 14.0;
 const BASE: f64 = 104.0;

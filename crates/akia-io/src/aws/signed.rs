@@ -1,0 +1,87 @@
+//! Requests that we sign ourselves, to services whose SDK would cost minutes of build time for one call.
+
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use serde::Deserialize;
+
+use super::caller::Caller;
+use super::client::{HttpAnswer, authority};
+use super::error::{AwsError, Call, answer};
+use super::options::Service;
+
+/// A POST with a JSON body.
+pub(super) struct Post<'a> {
+    pub(super) service: Service,
+    /// The endpoint; the path comes on top.
+    pub(super) url: &'a url::Url,
+    pub(super) path: &'a str,
+    pub(super) region: &'a str,
+    pub(super) content_type: &'a str,
+    /// `x-amz-target`, where the protocol has it.
+    pub(super) action: Option<&'a str>,
+    pub(super) body: String,
+}
+
+impl Caller {
+    pub(super) fn signed(&self, call: &Call, post: Post<'_>) -> Result<HttpRequest, AwsError> {
+        let broken = || AwsError::Unreachable {
+            call: Box::new(call.clone()),
+            reason: "the request could not be signed".to_owned(),
+        };
+        let Post { service, url, path, region, content_type, action, body } = post;
+        let mut headers = vec![("host", authority(url)), ("content-type", content_type.to_owned())];
+        headers.extend(action.map(|action| ("x-amz-target", action.to_owned())));
+        let identity = self.credentials().to_sdk().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(service.name())
+            .time(self.aws().time().now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| broken())?
+            .into();
+        let target = url.join(path).map_err(|_| broken())?;
+        let signable = SignableRequest::new(
+            "POST",
+            target.as_str(),
+            headers.iter().map(|(name, value)| (*name, value.as_str())),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .map_err(|_| broken())?;
+        let (instructions, _) = sign(signable, &parameters).map_err(|_| broken())?.into_parts();
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|_| broken())?;
+        request.set_uri(path).map_err(|_| broken())?;
+        for (name, value) in headers {
+            request.headers_mut().try_insert(name, value).map_err(|_| broken())?;
+        }
+        for (name, value) in instructions.headers() {
+            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).map_err(|_| broken())?;
+        }
+        Ok(request)
+    }
+
+    /// The error in an answer that is not a success.
+    pub(super) fn rejected(&self, call: &Call, page: &HttpAnswer) -> AwsError {
+        let fault: Fault = serde_json::from_slice(&page.body).unwrap_or_default();
+        let code = page.code.as_deref().or(fault.code.as_deref());
+        // `com.amazonaws.cloudtrail#AccessDeniedException:http://…`
+        let code = code.map(|code| code.split(':').next().unwrap_or(code)).map(|code| match code.rsplit_once('#') {
+            Some((_, name)) => name,
+            None => code,
+        });
+        let message = fault.message.unwrap_or_default();
+        answer(Box::new(call.clone()), page.status, code, &message, &self.context(call))
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct Fault {
+    #[serde(rename = "__type", alias = "Code")]
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
