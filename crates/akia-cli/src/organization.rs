@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::audit::asked::Asked;
-use crate::audit::past::Past;
+use crate::audit::past::{self, Past};
 use crate::audit::words::{counted, thousands};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -128,8 +128,10 @@ pub(crate) async fn ask(
             .now("nothing was read")
             .next("look at --ou, --accounts and --exclude"));
     }
+    let selection = selection(context, args, &hub.entry);
+    let scope = past::Scope { source: hub.signed.caller.source(), organization: Some(selection.clone()) };
     let mut collected = Collected {
-        accounts: Asked { skipped, ..Asked::of(hub.signed.caller.source()) },
+        accounts: Asked { skipped, ..Asked::of(scope) },
         run: None,
         aws: hub.signed.caller.aws().clone(),
         line: Progress::new(context).line("accounts"),
@@ -141,7 +143,6 @@ pub(crate) async fn ask(
         collecting_since: None,
         moved: None,
     };
-    let selection = selection(context, args, &hub.entry);
     collected.run = take_up(context, &selection, args.fresh, &mut collected.accounts.estates);
     let meant: BTreeSet<&AccountId> = accounts.iter().map(|account| &account.id).collect();
     collected.accounts.estates.retain(|estate| meant.contains(&estate.account.id));
@@ -150,7 +151,7 @@ pub(crate) async fn ask(
     collected.of = accounts.len();
     let session = hub.entry.session.clone();
     let doors = Doors::new(&hub.signed.caller, &hub.entry);
-    let memory = Remembered { past, source: collected.accounts.source.clone() };
+    let memory = Remembered { past, source: collected.accounts.scope.source.clone() };
     read(&doors, accounts, &memory, &mut collected).await;
     collected.line.finish(&collected.summary());
     context.say(&format!("the sessions are named {session} in CloudTrail"));

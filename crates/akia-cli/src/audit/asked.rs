@@ -8,7 +8,7 @@ use akia_core::estate::Estate;
 use akia_io::audit::Reading;
 use akia_io::aws::Caller;
 
-use super::past::Listed;
+use super::past::{Listed, Scope};
 
 /// The accounts, and how they were read.
 #[derive(Default)]
@@ -21,8 +21,8 @@ pub(crate) struct Asked {
     pub(crate) skipped: BTreeMap<AccountId, String>,
     /// When the keys of each user were listed.
     pub(crate) listed: Listed,
-    /// Where the answers came from.
-    pub(crate) source: String,
+    /// What was looked at.
+    pub(crate) scope: Scope,
     /// Users who were not asked about, for the report shows their keys unchanged.
     pub(crate) reused: usize,
     /// Who may speak for each account; nobody for those of an organisation.
@@ -30,9 +30,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Nothing yet, of this source.
-    pub(crate) fn of(source: String) -> Self {
-        Self { source, ..Self::default() }
+    /// Nothing yet.
+    pub(crate) fn of(scope: Scope) -> Self {
+        Self { scope, ..Self::default() }
     }
 
     /// Accounts out of saved reports.

@@ -36,6 +36,15 @@ pub struct PastArgs {
     pub full: bool,
 }
 
+/// What an audit looks at. Two with the same are points of one trend.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// Where the answers come from.
+    pub(crate) source: String,
+    /// Of an organisation what was asked for, since accounts come and go; elsewhere the accounts themselves count.
+    pub(crate) organization: Option<String>,
+}
+
 /// When the keys of each user were listed, by account.
 pub(crate) type Listed = BTreeMap<AccountId, BTreeMap<UserName, Timestamp>>;
 
@@ -87,9 +96,9 @@ impl Past {
     }
 
     /// Keeps this audit, and says so. Its number, where it is kept.
-    pub(crate) async fn keep(&self, context: &Context, audit: &Audit, source: &str, listed: &Listed) -> Option<i64> {
+    pub(crate) async fn keep(&self, context: &Context, audit: &Audit, scope: &Scope, listed: &Listed) -> Option<i64> {
         let snapshots = self.snapshots.as_ref().filter(|_| self.keeps)?;
-        match snapshots.add(audit, &self.about(audit, source), listed, self.keep).await {
+        match snapshots.add(audit, &self.about(audit, scope), listed, self.keep).await {
             Ok(added) => {
                 let changes =
                     added.changes.map(|(new, gone)| format!(", {new} new and {gone} gone since the one before"));
@@ -104,9 +113,9 @@ impl Past {
     }
 
     /// Earlier audits of the same accounts, the oldest first, and this one.
-    pub(crate) async fn trend(&self, audit: &Audit, source: &str, kept: Option<i64>) -> Vec<TrendPoint> {
+    pub(crate) async fn trend(&self, audit: &Audit, scope: &Scope, kept: Option<i64>) -> Vec<TrendPoint> {
         let Some(snapshots) = &self.snapshots else { return Vec::new() };
-        let about = self.about(audit, source);
+        let about = self.about(audit, scope);
         let is_same = |entry: &Entry| {
             entry.about.source == about.source && entry.about.scope == about.scope && Some(entry.id) != kept
         };
@@ -122,12 +131,18 @@ impl Past {
         points
     }
 
-    fn about(&self, audit: &Audit, source: &str) -> About {
-        let read = audit.estates.iter().map(|estate| &estate.account.id);
-        let mut accounts: Vec<&str> =
-            read.chain(audit.unread.iter().map(|one| &one.account.id)).map(AccountId::as_str).collect();
-        accounts.sort_unstable();
-        About { source: source.to_owned(), scope: short_hash(&accounts.join(" ")), settings: self.settings.clone() }
+    fn about(&self, audit: &Audit, scope: &Scope) -> About {
+        let accounts = match &scope.organization {
+            Some(selection) => selection.clone(),
+            None => {
+                let read = audit.estates.iter().map(|estate| &estate.account.id);
+                let mut accounts: Vec<&str> =
+                    read.chain(audit.unread.iter().map(|one| &one.account.id)).map(AccountId::as_str).collect();
+                accounts.sort_unstable();
+                accounts.join(" ")
+            }
+        };
+        About { source: scope.source.clone(), scope: short_hash(&accounts), settings: self.settings.clone() }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::audit::asked::Asked;
 use crate::audit::compare::{self, Which};
 use crate::audit::history;
 use crate::audit::inventory;
-use crate::audit::past::{Past, PastArgs};
+use crate::audit::past::{Past, PastArgs, Scope};
 use crate::audit::security_hub::{self, Import};
 use crate::audit::settings::Held;
 use crate::audit::words::{counted, thousands};
@@ -198,24 +198,23 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
     let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
     let asked = read(context, args, &settings.audit, at, &past).await?;
-    let Asked { estates, unread, skipped, listed, source, callers, .. } = asked;
+    let Asked { estates, unread, skipped, listed, scope, callers, .. } = asked;
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
-    let kept = past.keep(context, &audit, &source, &listed).await;
+    let kept = past.keep(context, &audit, &scope, &listed).await;
     let import = if args.security_hub { Some(security_hub::import(context, &audit, &callers).await) } else { None };
     print(
         context,
         &audit,
         &known,
         &[
-            ("accounts", json!({ "read": audit.coverage().0, "of": audit.coverage().1, "skipped": skipped.len() })),
             ("skipped", json!(skipped)),
             ("settings", held.json()),
             ("kept_as", json!(kept)),
             ("security_hub", json!(import.as_ref().map(Import::json))),
         ],
     )?;
-    let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &source, kept).await };
+    let trend = if writes.is_empty() || is_partial { Vec::new() } else { past.trend(&audit, &scope, kept).await };
     for (path, form) in writes {
         let keys = || key_table(&audit, &settings.audit);
         let bytes = match form {
@@ -293,11 +292,12 @@ async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
         callers.entry(identity.account).or_insert(signed.caller);
     }
     let sources: BTreeSet<String> = callers.values().map(|caller| caller.source()).collect();
-    let mut asked = Asked::of(sources.into_iter().collect::<Vec<_>>().join(" "));
+    let source = sources.into_iter().collect::<Vec<_>>().join(" ");
+    let mut asked = Asked::of(Scope { source, organization: None });
     let progress = Progress::new(context);
     let read = callers.iter().map(|(account, caller)| {
         let line = Watcher(progress.line(&format!("account {account}")));
-        let source = &asked.source;
+        let source = &asked.scope.source;
         async move {
             let earlier = past.earlier(source, account).await;
             let read = read_account_since(caller, Account::bare(account.clone()), earlier.as_ref(), &line).await;
@@ -404,9 +404,10 @@ fn print(
         Column::new("command", "FIX"),
     ];
     let mut report = Report::new("audit", "findings", columns);
+    let (read, of) = audit.coverage();
     if context.format() == Format::Table {
         // One account needs no column; several do.
-        if audit.coverage().1 == 1 {
+        if of == 1 {
             report.drop_column("account");
         }
         report.drop_column("owner");
@@ -414,6 +415,7 @@ fn print(
     let (users, keys) = audit.size();
     report.fact("at", audit.at.to_string());
     report.fact("is_whole", audit.is_whole());
+    report.fact("accounts", json!({ "read": read, "of": of }));
     report.fact("users", users);
     report.fact("active_keys", keys);
     let counts = audit.counts();

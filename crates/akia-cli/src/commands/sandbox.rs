@@ -115,6 +115,9 @@ async fn play(
         Format::Table | Format::Csv => welcome(context, &world),
     };
     context.print_text(&text)?;
+    if args.accounts.is_some() {
+        context.say(&format!("the organisation: akia audit --org --external-id {EXTERNAL_ID} --profile admin"));
+    }
     ending.await;
     let calls = world.calls();
     world.stop().await;
@@ -246,7 +249,6 @@ fn welcome(context: &Context, world: &World) -> String {
                 ("akia undo".to_owned(), "asks, too; then the old key is back"),
                 ("akia history".to_owned(), "what was done, step by step"),
                 ("akia key list --profile admin --user ann".to_owned(), ""),
-                (format!("akia audit --org --external-id {EXTERNAL_ID} --profile admin"), "with --accounts COUNT"),
             ],
         ),
         (

@@ -264,7 +264,7 @@ fn two_profiles_of_one_account_are_one_audit_and_two_accounts_are_two() {
     let theirs = Key { id: key.id, secret: key.secret, token: None };
     let home = Home::new(&cloud).profile("a", &cloud.admin).profile("b", &cloud.admin).profile("c", &theirs);
     let ran = home.akia(&["audit", "-p", "a", "-p", "b", "-p", "c", "--output", "json"]).exited(0);
-    assert_eq!(ran.json()["accounts"], json!({ "read": 2, "of": 2, "skipped": 0 }));
+    assert_eq!(ran.json()["accounts"], json!({ "read": 2, "of": 2 }));
     assert!(ran.json()["findings"].as_array().unwrap().iter().any(|one| one["account_name"] == "other"));
 }
 
