@@ -94,7 +94,10 @@ fn the_bash_script_completes_a_verb_and_a_flag() {
         let lines = format!(
             "{script}\nCOMP_WORDS=({words}); COMP_CWORD={count}; _akia akia \"${{COMP_WORDS[{count}]}}\" x; echo \"${{COMPREPLY[@]}}\""
         );
-        let output = Command::new("bash").args(["-c", &lines]).output().unwrap();
+        // From a file: the script is longer than an argument may be.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), lines).unwrap();
+        let output = Command::new("bash").arg(file.path()).output().unwrap();
         text(&output.stdout).trim().to_owned()
     };
     assert_eq!(complete("akia rot", 1), "rotate");
