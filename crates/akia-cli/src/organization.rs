@@ -263,8 +263,8 @@ impl Collected {
 
     /// How long it will take, once that can be told.
     fn rest(&self) -> String {
-        let (Some(since), true) = (self.collecting_since, self.done > 0) else { return String::new() };
         let left = u32::try_from(self.of - self.done).unwrap_or(u32::MAX);
+        let (Some(since), true) = (self.collecting_since, left > 0) else { return String::new() };
         let done = u32::try_from(self.done).unwrap_or(u32::MAX);
         let rest = since.elapsed().saturating_mul(left) / done.max(1);
         format!("; {} s to go", rest.as_secs() + 1)

@@ -38,7 +38,7 @@ use crate::signing::{self, Mfa};
 /// Accounts that are read at the same time.
 const CONCURRENT: usize = 8;
 
-/// Find what is wrong with the access keys of one account or several
+/// Find what is wrong with the access keys of an account, of several, or of an organisation
 ///
 /// Reads the account of the profile (of each, with several --profile): the credential report, the keys of the users who hold
 /// some, and the tags, groups and policies of all users in one pass. Nothing is changed. Then it says which keys are too old,
@@ -63,10 +63,6 @@ pub struct AuditArgs {
     /// What to do instead.
     #[command(subcommand)]
     pub act: Option<AuditVerb>,
-
-    /// The accounts of an organisation.
-    #[command(flatten)]
-    pub organization: OrganizationArgs,
 
     /// Judge this saved credential report instead of asking AWS (repeatable)
     ///
@@ -125,6 +121,11 @@ pub struct AuditArgs {
     /// is wrong with: .parquet, keys.json.
     #[arg(long, value_name = "FILE")]
     pub write: Vec<PathBuf>,
+
+    // The last: its heading holds for all that follows.
+    /// The accounts of an organisation.
+    #[command(flatten)]
+    pub organization: OrganizationArgs,
 }
 
 /// What else an audit is good for.
