@@ -12,14 +12,18 @@ use std::time::Duration;
 use akia_core::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
 use akia_core::key::{AccessKey, KeyStatus, LastUsed};
 use akia_core::secret::SecretAccessKey;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_iam::config::BehaviorVersion;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, StatusType};
 use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -529,24 +533,8 @@ impl Caller {
 
     pub(super) fn organizations(&self) -> &aws_sdk_organizations::Client {
         self.organizations.get_or_init(|| {
-            let endpoint = self.aws.options().endpoint(Service::Organizations, &self.target);
-            let region = self.aws.options().region(&self.target);
-            let builder = aws_sdk_organizations::Config::builder()
-                .behavior_version_latest()
-                .http_client(self.aws.http_client(Connection::Pooled, None))
-                .credentials_provider(self.credentials.to_sdk())
-                .region(aws_sdk_organizations::config::Region::new(region.to_string()))
-                .app_name(app_name("akia"))
-                .sleep_impl(self.aws.sleep())
-                .time_source(self.aws.time())
-                .timeout_config(self.aws.timeouts())
-                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-                .retry_config(self.retries())
-                .retry_partition(self.aws.retry_partition(self.credentials.key()));
-            let builder = match endpoint {
-                Some(url) => builder.endpoint_url(url.as_str()),
-                None => builder.use_fips(self.aws.options().use_fips),
-            };
+            let config = self.sdk_config(Service::Organizations, Connection::Pooled, None);
+            let builder = aws_sdk_organizations::config::Builder::from(&config).retry_partition(self.retry_partition());
             aws_sdk_organizations::Client::from_conf(builder.build())
         })
     }
@@ -565,45 +553,42 @@ impl Caller {
     }
 
     fn iam_config(&self, connection: Connection, user_agent: Option<String>) -> aws_sdk_iam::config::Builder {
-        let endpoint = self.aws.options().endpoint(Service::Iam, &self.target);
-        let region = self.aws.iam_region(&self.target);
-        let builder = aws_sdk_iam::Config::builder()
-            .behavior_version_latest()
-            .http_client(self.aws.http_client(connection, user_agent))
-            .credentials_provider(self.credentials.to_sdk())
-            .region(aws_sdk_iam::config::Region::new(region.to_string()))
-            .app_name(app_name("akia"))
-            .sleep_impl(self.aws.sleep())
-            .time_source(self.aws.time())
-            .timeout_config(self.aws.timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .retry_config(self.retries())
-            .retry_partition(self.aws.retry_partition(self.credentials.key()));
-        match endpoint {
-            Some(url) => builder.endpoint_url(url.as_str()),
-            None => builder.use_fips(self.aws.options().use_fips),
-        }
+        let config = self.sdk_config(Service::Iam, connection, user_agent);
+        aws_sdk_iam::config::Builder::from(&config).retry_partition(self.retry_partition())
     }
 
     fn sts_config(&self, connection: Connection) -> aws_sdk_sts::config::Builder {
-        let endpoint = self.aws.options().endpoint(Service::Sts, &self.target);
-        let region = self.aws.options().region(&self.target);
-        let builder = aws_sdk_sts::Config::builder()
-            .behavior_version_latest()
-            .http_client(self.aws.http_client(connection, None))
-            .credentials_provider(self.credentials.to_sdk())
-            .region(aws_sdk_sts::config::Region::new(region.to_string()))
+        let config = self.sdk_config(Service::Sts, connection, None);
+        aws_sdk_sts::config::Builder::from(&config).retry_partition(self.retry_partition())
+    }
+
+    /// What the clients of all services share.
+    fn sdk_config(&self, service: Service, connection: Connection, user_agent: Option<String>) -> SdkConfig {
+        let region = match service {
+            Service::Iam => self.aws.iam_region(&self.target),
+            Service::Sts | Service::CloudTrail | Service::Organizations | Service::SecurityHub => {
+                self.aws.options().region(&self.target)
+            }
+        };
+        let builder = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(self.aws.http_client(connection, user_agent))
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.to_sdk()))
+            .region(aws_types::region::Region::new(region.to_string()))
             .app_name(app_name("akia"))
             .sleep_impl(self.aws.sleep())
             .time_source(self.aws.time())
             .timeout_config(self.aws.timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .retry_config(self.retries())
-            .retry_partition(self.aws.retry_partition(self.credentials.key()));
-        match endpoint {
-            Some(url) => builder.endpoint_url(url.as_str()),
-            None => builder.use_fips(self.aws.options().use_fips),
+            .retry_config(self.retries());
+        match self.aws.options().endpoint(service, &self.target) {
+            Some(url) => builder.endpoint_url(url.as_str()).build(),
+            None => builder.use_fips(self.aws.options().use_fips).build(),
         }
+    }
+
+    fn retry_partition(&self) -> RetryPartition {
+        self.aws.retry_partition(self.credentials.key())
     }
 
     fn retries(&self) -> RetryConfig {
