@@ -24,19 +24,16 @@ const ACCOUNT: &str = "123456789012";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Auditor {
     Akia,
-    /// akia once more, with the snapshot that the first run has left.
-    AkiaAgain,
     Custodian,
     Prowler,
 }
 
-const AUDITORS: [Auditor; 4] = [Auditor::Akia, Auditor::AkiaAgain, Auditor::Custodian, Auditor::Prowler];
+const AUDITORS: [Auditor; 3] = [Auditor::Akia, Auditor::Custodian, Auditor::Prowler];
 
 impl Auditor {
     fn name(self) -> &'static str {
         match self {
             Self::Akia => "akia audit",
-            Self::AkiaAgain => "akia audit, the second time",
             Self::Custodian => "Cloud Custodian",
             Self::Prowler => "Prowler",
         }
@@ -45,7 +42,7 @@ impl Auditor {
     /// The name under which the judge knows its output.
     fn tool(self) -> &'static str {
         match self {
-            Self::Akia | Self::AkiaAgain => "akia",
+            Self::Akia => "akia",
             Self::Custodian => "custodian",
             Self::Prowler => "prowler",
         }
@@ -55,7 +52,7 @@ impl Auditor {
     fn command(self, akia: &Path, peers: &Peers, output: &Path) -> Vec<String> {
         let text = |path: &Path| path.display().to_string();
         match self {
-            Self::Akia | Self::AkiaAgain => {
+            Self::Akia => {
                 let form = ["audit", "--output", "json", "--max-age", "90d", "--unused", "45d"].map(str::to_owned);
                 [text(akia)].into_iter().chain(form).collect()
             }
@@ -119,7 +116,7 @@ pub(crate) fn run(akia: &Path, users: usize, rounds: usize) -> Result<super::Out
         })
         .collect();
     for round in 1..=rounds {
-        // One home a round: the second run of akia finds the snapshot of the first.
+        // One home a round: no run finds what another has kept.
         let home = Home::new(&format!("audit-{round}"))?;
         home.write_profiles(std::slice::from_ref(&auditor_key))?;
         for one in &mut results {
