@@ -19,7 +19,7 @@ use crate::audit::past::{self, Past};
 use crate::audit::words::{counted, thousands};
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::progress::{Line, Progress};
+use crate::progress::{Line, Progress, is_told};
 use crate::signing::{self, Mfa, Signed};
 use crate::workbench;
 
@@ -237,8 +237,7 @@ impl Collected {
         let is_due = if self.is_terminal {
             self.moved.is_none_or(|at| at.elapsed() > MOVE)
         } else {
-            // A line for each account would be thousands.
-            count == self.of || count.is_multiple_of((self.of / TOLD).max(1))
+            is_told(count, self.of, TOLD)
         };
         if !is_due {
             return;

@@ -58,6 +58,12 @@ impl Progress {
     }
 }
 
+/// Whether the `done`th of so many is told where there is no terminal, some `times` in all: a line for each would be thousands.
+#[must_use]
+pub fn is_told(done: usize, of: usize, times: usize) -> bool {
+    done == of || done.is_multiple_of((of / times).max(1))
+}
+
 impl Line {
     /// Says what is being done now, for example `waiting for AWS to know the new key`.
     pub fn step(&self, words: &str) {

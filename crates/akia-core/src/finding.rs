@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use crate::digest;
 use crate::ids::{AccessKeyId, AccountId, UserArn};
 
 /// How much a broken rule matters.
@@ -144,7 +144,31 @@ impl Finding {
             (None, None) => String::new(),
         };
         let text = [&self.rule, self.account.as_str(), self.subject.name(), &key].join("\n");
-        let hash = Sha256::digest(text.as_bytes());
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest::short(&text)
     }
+
+    /// The key that it is about.
+    #[must_use]
+    pub fn key_identity(&self) -> KeyIdentity<'_> {
+        let user = match &self.subject {
+            Subject::Root => None,
+            Subject::User { arn } => Some(arn.name.as_str()),
+        };
+        key_identity(&self.account, user, self.key.as_ref(), self.key_created_at)
+    }
+}
+
+/// What makes two mentions of a key the same: account, user (`None`: root), and its id, or where that is not known, when it
+/// was made.
+pub type KeyIdentity<'a> = (&'a AccountId, Option<&'a str>, Option<&'a AccessKeyId>, Option<Timestamp>);
+
+/// The identity of a key with these facts.
+#[must_use]
+pub fn key_identity<'a>(
+    account: &'a AccountId,
+    user: Option<&'a str>,
+    key: Option<&'a AccessKeyId>,
+    created: Option<Timestamp>,
+) -> KeyIdentity<'a> {
+    (account, user, key, created.filter(|_| key.is_none()))
 }

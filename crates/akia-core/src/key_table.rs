@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::audit::Audit;
 use crate::estate::{Console, Estate, Key, User};
-use crate::finding::{Finding, OwnerSource, Severity, Subject};
+use crate::finding::{Finding, KeyIdentity, OwnerSource, Severity, key_identity};
 use crate::ids::{AccessKeyId, AccountId, UserArn};
 use crate::key::LastUsed;
 use crate::rule::{AuditSettings, owner_of};
@@ -72,14 +72,9 @@ pub struct KeyRow {
 /// Every key of an audit: accounts by number, users by ARN, the root user's first.
 #[must_use]
 pub fn key_table(audit: &Audit, settings: &AuditSettings) -> Vec<KeyRow> {
-    let mut findings: BTreeMap<Identity<'_>, Vec<&Finding>> = BTreeMap::new();
+    let mut findings: BTreeMap<KeyIdentity<'_>, Vec<&Finding>> = BTreeMap::new();
     for finding in &audit.findings {
-        let user = match &finding.subject {
-            Subject::Root => None,
-            Subject::User { arn } => Some(arn.name.as_str()),
-        };
-        let identity = identity(&finding.account, user, finding.key.as_ref(), finding.key_created_at);
-        findings.entry(identity).or_default().push(finding);
+        findings.entry(finding.key_identity()).or_default().push(finding);
     }
     let mut rows = Vec::new();
     for estate in &audit.estates {
@@ -93,30 +88,18 @@ pub fn key_table(audit: &Audit, settings: &AuditSettings) -> Vec<KeyRow> {
     rows
 }
 
-/// What makes a key the same in estate and finding: its id, or where that is not known, its date.
-type Identity<'a> = (&'a AccountId, Option<&'a str>, Option<&'a AccessKeyId>, Option<Timestamp>);
-
-fn identity<'a>(
-    account: &'a AccountId,
-    user: Option<&'a str>,
-    key: Option<&'a AccessKeyId>,
-    created: Option<Timestamp>,
-) -> Identity<'a> {
-    (account, user, key, created.filter(|_| key.is_none()))
-}
-
 fn row(
     estate: &Estate,
     settings: &AuditSettings,
     user: Option<&User>,
     key: &Key,
-    findings: &BTreeMap<Identity<'_>, Vec<&Finding>>,
+    findings: &BTreeMap<KeyIdentity<'_>, Vec<&Finding>>,
 ) -> KeyRow {
     let account = &estate.account;
     let limits = settings.limits_of(estate, user);
     let created_at = key.created_at.told().copied();
     let name = user.map(|user| user.name().as_str());
-    let found = findings.get(&identity(&account.id, name, key.id.as_ref(), created_at));
+    let found = findings.get(&key_identity(&account.id, name, key.id.as_ref(), created_at));
     let found = || found.into_iter().flatten();
     let grants = user.and_then(|user| user.details.told()).map(|details| details.grants);
     let owner = owner_of(estate, &limits, user, key.id.as_ref());

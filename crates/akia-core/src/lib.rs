@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod cheatsheet;
 pub mod console_csv;
+pub mod digest;
 pub mod estate;
 pub mod finding;
 pub mod ids;

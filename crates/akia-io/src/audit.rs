@@ -56,14 +56,6 @@ pub struct Reading {
     pub reused: usize,
 }
 
-/// Reads the account that the caller belongs to, asking about each user who holds keys.
-///
-/// # Errors
-/// Without the credential report.
-pub async fn read_account(caller: &Caller, account: Account, progress: &dyn Progress) -> Result<Estate, ReadError> {
-    Ok(read_account_since(caller, account, None, progress).await?.estate)
-}
-
 /// Reads the account that the caller belongs to. Users whose keys are proven to be as `earlier` has them are not asked about.
 ///
 /// # Errors

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use akia_core::digest;
 use akia_core::estate::Estate;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::files::platform;
 use crate::state::{Lock, LockError, StateFolder};
@@ -70,8 +70,7 @@ impl RunFile {
         fresh: bool,
         mut finished: impl FnMut(Timestamp, Estate),
     ) -> Result<Self, RunFileError> {
-        let name: String =
-            Sha256::digest(selection.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = digest::short(selection);
         let lock = state.lock(&format!("audit-{name}"))?;
         let folder = state.path().join("audit-runs");
         let path = folder.join(format!("{name}.jsonl"));

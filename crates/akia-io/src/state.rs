@@ -10,8 +10,6 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
 use crate::files::{Act, act, platform};
 
 /// A checked state folder.
@@ -263,8 +261,7 @@ fn file_name_of(name: &str) -> String {
         return name.to_owned();
     }
     let readable: String = name.chars().take(60).map(|c| if safe(c) && c != '.' { c } else { '-' }).collect();
-    let digest = Sha256::digest(name.as_bytes());
-    format!("{readable}-{}", data_encoding::HEXLOWER.encode(&digest[..8]))
+    format!("{readable}-{}", akia_core::digest::short(name))
 }
 
 #[cfg(test)]

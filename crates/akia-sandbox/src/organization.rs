@@ -69,17 +69,11 @@ impl Sandbox {
             return Err(Failure::new(400, "AlreadyInOrganizationException", message).into());
         }
         let (id, root) = (state.mint.lower_case_id("o-", 10), state.mint.lower_case_id("r-", 4));
-        let member = Member {
-            name: name.to_owned(),
-            email: email.to_owned(),
-            state: "ACTIVE".to_owned(),
-            joined_at: now,
-            parent: root.clone(),
-            tags: BTreeMap::new(),
-        };
-        let members = BTreeMap::from([(management.clone(), member)]);
-        state.organization =
-            Some(Organization { id, root, management, delegated: BTreeSet::new(), units: BTreeMap::new(), members });
+        let (delegated, units, members) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let mut founded = Organization { id, root, management: management.clone(), delegated, units, members };
+        let member = founded.member(MemberSpec { name, email, state: "ACTIVE", unit: None }, now)?;
+        founded.members.insert(management, member);
+        state.organization = Some(founded);
         Ok(())
     }
 

@@ -136,7 +136,7 @@ async fn side(context: &Context, which: &Which) -> Result<Side, CommandError> {
             let mut same = entries
                 .into_iter()
                 .rev()
-                .filter(|entry| last.as_ref().is_some_and(|last| history::is_comparable(last, entry)));
+                .filter(|entry| last.as_ref().is_some_and(|last| history::is_comparable(&last.about, &entry.about)));
             let what = if *back == 0 { "the last audit".to_owned() } else { format!("the audit last-{back}") };
             of_entry(context, same.nth(*back), &what).await
         }

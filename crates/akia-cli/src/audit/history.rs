@@ -1,7 +1,7 @@
 //! `akia audit history`: the audits that were kept, the oldest first.
 
 use akia_core::finding::Severity;
-use akia_io::store::snapshots::Entry;
+use akia_io::store::snapshots::{About, Entry};
 use serde_json::json;
 
 use super::past;
@@ -31,11 +31,9 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
         Column::new("remarks", "REMARKS"),
     ]);
     let mut report = Report::new("audit-history", "audits", columns);
-    let mut last: Vec<&Entry> = Vec::new();
-    for entry in &entries {
-        let before = last.iter().rev().find(|before| is_comparable(before, entry));
-        report.push(row(entry, before.copied()));
-        last.push(entry);
+    for (index, entry) in entries.iter().enumerate() {
+        let before = entries.iter().take(index).rev().find(|before| is_comparable(&before.about, &entry.about));
+        report.push(row(entry, before));
     }
     // Nearly always there is AWS and nothing else.
     if context.format() == Format::Table && entries.iter().all(|entry| entry.about.source == "aws") {
@@ -60,8 +58,8 @@ pub(super) async fn entries(context: &Context) -> Result<Vec<Entry>, CommandErro
 }
 
 /// Whether two audits are of the same accounts.
-pub(super) fn is_comparable(a: &Entry, b: &Entry) -> bool {
-    a.about.source == b.about.source && a.about.scope == b.about.scope
+pub(super) fn is_comparable(a: &About, b: &About) -> bool {
+    a.source == b.source && a.scope == b.scope
 }
 
 fn row(entry: &Entry, before: Option<&Entry>) -> Row {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use akia_core::audit::Audit;
+use akia_core::digest;
 use akia_core::estate::Earlier;
 use akia_core::ids::{AccountId, UserName};
 use akia_core::rule::AuditSettings;
@@ -12,9 +13,8 @@ use akia_core::settings::SnapshotSettings;
 use akia_io::store::snapshots::{About, Entry, Snapshots};
 use clap::Args;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
-use super::TrendPoint;
+use super::{TrendPoint, history};
 use crate::context::Context;
 use crate::workbench;
 
@@ -67,7 +67,7 @@ impl Past {
         keep: SnapshotSettings,
     ) -> Self {
         // Their debug form names every limit; only whether it is the same matters.
-        let settings = short_hash(&format!("{settings:?}"));
+        let settings = digest::short(&format!("{settings:?}"));
         let mut past = Self { snapshots: None, reuses: !args.full, keeps: !is_partial, keep, settings };
         if args.no_snapshot {
             return past;
@@ -116,9 +116,7 @@ impl Past {
     pub(crate) async fn trend(&self, audit: &Audit, scope: &Scope, kept: Option<i64>) -> Vec<TrendPoint> {
         let Some(snapshots) = &self.snapshots else { return Vec::new() };
         let about = self.about(audit, scope);
-        let is_same = |entry: &Entry| {
-            entry.about.source == about.source && entry.about.scope == about.scope && Some(entry.id) != kept
-        };
+        let is_same = |entry: &Entry| history::is_comparable(&entry.about, &about) && Some(entry.id) != kept;
         let entries = snapshots.list().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "there is no trend");
             Vec::new()
@@ -142,7 +140,7 @@ impl Past {
                 accounts.join(" ")
             }
         };
-        About { source: scope.source.clone(), scope: short_hash(&accounts), settings: self.settings.clone() }
+        About { source: scope.source.clone(), scope: digest::short(&accounts), settings: self.settings.clone() }
     }
 }
 
@@ -159,8 +157,4 @@ async fn make(context: &Context) -> Result<Snapshots, String> {
 pub(crate) async fn existing(context: &Context) -> Result<Option<Snapshots>, String> {
     let Some(folder) = workbench::existing_state_folder(context).map_err(|error| error.what)? else { return Ok(None) };
     Snapshots::open_existing(&folder).await.map_err(|error| error.to_string())
-}
-
-fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -32,7 +32,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::organization::{self, OrganizationArgs};
 use crate::output::{self, Cell, Column, Format, LongFormat, Report, Row, Tone};
-use crate::progress::{Line, Progress};
+use crate::progress::{Line, Progress, is_told};
 use crate::signing::{self, Mfa};
 
 /// Accounts that are read at the same time.
@@ -322,8 +322,7 @@ const STEPS: usize = 20;
 
 impl Watch for Watcher {
     fn listed(&self, users: usize, of: usize) {
-        // A line for each user would be a line for each of 20,000 where there is no terminal.
-        if users == of || users.is_multiple_of((of / STEPS).max(1)) {
+        if is_told(users, of, STEPS) {
             self.0.step(&format!("keys of {users} of {of} users"));
         }
     }

@@ -16,7 +16,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::organization::{Hub, OrganizationArgs};
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
-use crate::progress::Progress;
+use crate::progress::{Progress, is_told};
 use crate::signing::{self, Mfa};
 
 /// Accounts that are looked at at the same time.
@@ -79,7 +79,7 @@ pub(crate) async fn run(context: &Context, args: DoctorArgs) -> Result<Exit, Com
         while let Some((account, troubles)) = answers.next().await {
             note(account, troubles);
             done += 1;
-            if done == count || done.is_multiple_of((count / 10).max(1)) {
+            if is_told(done, count, 10) {
                 line.step(&format!("{} of {} looked at", thousands(done), thousands(count)));
             }
         }

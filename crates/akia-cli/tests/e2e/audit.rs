@@ -8,7 +8,7 @@ use akia_sandbox::{Fault, FaultKind, LastUsed, Sandbox};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Cloud, Home, Key};
+use crate::support::{Backend, Cloud, Home, Key, REPORT_COLUMNS, REPORT_ROOT};
 
 on_every_backend!(two_active_keys_are_found_with_their_ids);
 
@@ -197,20 +197,16 @@ fn what_is_denied_is_said_and_the_exit_code_says_that_the_audit_is_not_whole() {
     assert_eq!(ran.stdout, "");
 }
 
-const REPORT: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
-    password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
-    access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
-    access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
-    cert_1_last_rotated,cert_2_active,cert_2_last_rotated\n\
-    <root_account>,arn:aws:iam::123456789012:root,2015-01-01T00:00:00+00:00,not_supported,2020-01-01T00:00:00+00:00,\
-    not_supported,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n\
-    ann,arn:aws:iam::123456789012:user/ann,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
-    2026-08-01T00:00:00+00:00,2026-10-31T00:00:00+00:00,eu-west-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n";
+fn report() -> String {
+    let users = "ann,arn:aws:iam::123456789012:user/ann,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
+        2026-08-01T00:00:00+00:00,2026-10-31T00:00:00+00:00,eu-west-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n";
+    [REPORT_COLUMNS, REPORT_ROOT, users].concat()
+}
 
 #[test]
 fn a_saved_report_is_judged_at_the_moment_that_is_named_and_without_aws() {
     let home =
-        Home::new(&Backend::Sandbox.open()).file("report.csv", REPORT).with("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+        Home::new(&Backend::Sandbox.open()).file("report.csv", report()).with("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let path = home.path("report.csv").display().to_string();
     let rules = |at: &str| {
         let ran = home.akia(&["audit", "--from-report", &path, "--as-of", at, "--output", "json"]).exited(0);
@@ -227,7 +223,7 @@ fn a_saved_report_is_judged_at_the_moment_that_is_named_and_without_aws() {
 
 #[test]
 fn a_threshold_and_a_baseline_decide_the_exit_code_and_a_diff_tells_what_changed() {
-    let home = Home::new(&Backend::Sandbox.open()).file("report.csv", REPORT);
+    let home = Home::new(&Backend::Sandbox.open()).file("report.csv", report());
     let path = |name: &str| home.path(name).display().to_string();
     let audit = |more: &[&str]| {
         home.akia(&[&["audit", "--from-report", &path("report.csv"), "--as-of", "2026-11-24"], more].concat())
@@ -327,7 +323,7 @@ fn a_second_opinion_on_ten_thousand_reports_is_the_same() {
 
 #[test]
 fn each_form_is_written_to_the_file_whose_name_asks_for_it() {
-    let home = Home::new(&Backend::Sandbox.open()).file("report.csv", REPORT);
+    let home = Home::new(&Backend::Sandbox.open()).file("report.csv", report());
     let path = |name: &str| home.path(name).display().to_string();
     let forms = [
         ("a.html", "<!DOCTYPE html>"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Backend, Home};
+use crate::support::{Backend, Home, REPORT_COLUMNS};
 
 const BROWSER: &str = "/usr/bin/chromium";
 /// A user for each row; the filter appears where a table has more than ten.
@@ -39,12 +39,7 @@ document.body.textContent = "SAID" + JSON.stringify(said) + "END";
 "#;
 
 fn report() -> String {
-    let mut report = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
-        password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
-        access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
-        access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
-        cert_1_last_rotated,cert_2_active,cert_2_last_rotated\n"
-        .to_owned();
+    let mut report = REPORT_COLUMNS.to_owned();
     for number in 0..USERS {
         // Ages that a sort of texts would get wrong, in no order.
         let year = 2016 + number * 7 % 10;

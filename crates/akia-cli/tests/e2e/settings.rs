@@ -2,23 +2,19 @@
 
 use serde_json::Value;
 
-use crate::support::{Backend, Home};
+use crate::support::{Backend, Home, REPORT_COLUMNS, REPORT_ROOT};
 
 /// Two users of one account: a person's key of 120 days, and a service's of 200.
-const REPORT: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
-    password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
-    access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
-    access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
-    cert_1_last_rotated,cert_2_active,cert_2_last_rotated\n\
-    <root_account>,arn:aws:iam::123456789012:root,2015-01-01T00:00:00+00:00,not_supported,2020-01-01T00:00:00+00:00,\
-    not_supported,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n\
-    ann,arn:aws:iam::123456789012:user/people/ann,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
-    2026-07-27T00:00:00+00:00,2026-11-23T00:00:00+00:00,eu-west-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n\
-    build,arn:aws:iam::123456789012:user/machines/build,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
-    2026-05-08T00:00:00+00:00,2026-11-23T00:00:00+00:00,us-east-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n";
+fn report() -> String {
+    let users = "ann,arn:aws:iam::123456789012:user/people/ann,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
+        2026-07-27T00:00:00+00:00,2026-11-23T00:00:00+00:00,eu-west-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n\
+        build,arn:aws:iam::123456789012:user/machines/build,2020-01-01T00:00:00+00:00,false,N/A,N/A,N/A,false,true,\
+        2026-05-08T00:00:00+00:00,2026-11-23T00:00:00+00:00,us-east-1,s3,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\n";
+    [REPORT_COLUMNS, REPORT_ROOT, users].concat()
+}
 
 fn home() -> Home {
-    Home::new(&Backend::Sandbox.open()).file("report.csv", REPORT).with("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    Home::new(&Backend::Sandbox.open()).file("report.csv", report()).with("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
 }
 
 fn audit(home: &Home, more: &[&str]) -> crate::support::Ran {

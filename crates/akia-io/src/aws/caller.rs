@@ -37,7 +37,7 @@ use super::identity::CallerIdentity;
 use super::options::{Service, Target};
 
 /// Pages of one listing that are read at most.
-const PAGE_LIMIT: usize = 100;
+pub(super) const PAGE_LIMIT: usize = 100;
 /// How often a key that was just made is deleted while AWS says that there is none.
 const DELETE_NEW_TRIES: u32 = 5;
 /// The pause between two such attempts.

@@ -47,79 +47,75 @@ impl Caller {
     /// `organizations:ListAccounts`: all accounts of the organisation.
     pub async fn organization_accounts(&self) -> Result<Vec<Member>, AwsError> {
         let call = self.call(Service::Organizations, "ListAccounts");
-        let mut pages = Pages::up_to(&call, PAGE_LIMIT);
-        let mut members = Vec::new();
-        loop {
-            let request = self.organizations().list_accounts().set_next_token(pages.marker());
+        every_page(&call, PAGE_LIMIT, async |token| {
+            let request = self.organizations().list_accounts().set_next_token(token);
             let answer = self.send(&call, request.send()).await?;
-            members.extend(members_of(&call, answer.accounts())?);
-            if !pages.advance(answer.next_token().is_some(), answer.next_token())? {
-                return Ok(members);
-            }
-        }
+            Ok((members_of(&call, answer.accounts())?, answer.next_token))
+        })
+        .await
     }
 
     /// `organizations:ListAccountsForParent`: the accounts right below a unit.
     pub async fn accounts_of_unit(&self, unit: &str) -> Result<Vec<Member>, AwsError> {
         let call = self.call(Service::Organizations, "ListAccountsForParent");
-        let mut pages = Pages::up_to(&call, PAGE_LIMIT);
-        let mut members = Vec::new();
-        loop {
-            let request = self.organizations().list_accounts_for_parent().parent_id(unit);
-            let answer = self.send(&call, request.set_next_token(pages.marker()).send()).await?;
-            members.extend(members_of(&call, answer.accounts())?);
-            if !pages.advance(answer.next_token().is_some(), answer.next_token())? {
-                return Ok(members);
-            }
-        }
+        every_page(&call, PAGE_LIMIT, async |token| {
+            let request = self.organizations().list_accounts_for_parent().parent_id(unit).set_next_token(token);
+            let answer = self.send(&call, request.send()).await?;
+            Ok((members_of(&call, answer.accounts())?, answer.next_token))
+        })
+        .await
     }
 
     /// `organizations:ListRoots`: the roots of the tree of units. AWS has one.
     pub async fn organization_roots(&self) -> Result<Vec<Unit>, AwsError> {
         let call = self.call(Service::Organizations, "ListRoots");
-        let mut pages = Pages::up_to(&call, PAGE_LIMIT);
-        let mut roots = Vec::new();
-        loop {
-            let request = self.organizations().list_roots().set_next_token(pages.marker());
-            let answer = self.send(&call, request.send()).await?;
-            for root in answer.roots() {
-                roots.push(unit(&call, root.id(), root.name())?);
-            }
-            if !pages.advance(answer.next_token().is_some(), answer.next_token())? {
-                return Ok(roots);
-            }
-        }
+        every_page(&call, PAGE_LIMIT, async |token| {
+            let answer = self.send(&call, self.organizations().list_roots().set_next_token(token).send()).await?;
+            let roots = answer.roots().iter().map(|root| unit(&call, root.id(), root.name()));
+            Ok((roots.collect::<Result<_, _>>()?, answer.next_token))
+        })
+        .await
     }
 
     /// `organizations:ListOrganizationalUnitsForParent`: the units right below a root or a unit.
     pub async fn units_below(&self, parent: &str) -> Result<Vec<Unit>, AwsError> {
         let call = self.call(Service::Organizations, "ListOrganizationalUnitsForParent");
-        let mut pages = Pages::up_to(&call, PAGE_LIMIT);
-        let mut units = Vec::new();
-        loop {
+        every_page(&call, PAGE_LIMIT, async |token| {
             let request = self.organizations().list_organizational_units_for_parent().parent_id(parent);
-            let answer = self.send(&call, request.set_next_token(pages.marker()).send()).await?;
-            for one in answer.organizational_units() {
-                units.push(unit(&call, one.id(), one.name())?);
-            }
-            if !pages.advance(answer.next_token().is_some(), answer.next_token())? {
-                return Ok(units);
-            }
-        }
+            let answer = self.send(&call, request.set_next_token(token).send()).await?;
+            let units = answer.organizational_units().iter().map(|one| unit(&call, one.id(), one.name()));
+            Ok((units.collect::<Result<_, _>>()?, answer.next_token))
+        })
+        .await
     }
 
     /// `organizations:ListTagsForResource` of an account.
     pub async fn account_tags(&self, account: &AccountId) -> Result<BTreeMap<String, String>, AwsError> {
         let call = self.call(Service::Organizations, "ListTagsForResource");
-        let mut pages = Pages::new(&call);
-        let mut tags = BTreeMap::new();
-        loop {
+        let tags = every_page(&call, super::caller::PAGE_LIMIT, async |token| {
             let request = self.organizations().list_tags_for_resource().resource_id(account.as_str());
-            let answer = self.send(&call, request.set_next_token(pages.marker()).send()).await?;
-            tags.extend(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
-            if !pages.advance(answer.next_token().is_some(), answer.next_token())? {
-                return Ok(tags);
-            }
+            let answer = self.send(&call, request.set_next_token(token).send()).await?;
+            let tags = answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok((tags.collect(), answer.next_token))
+        })
+        .await?;
+        Ok(tags.into_iter().collect())
+    }
+}
+
+/// All items of a listing. `page` asks for the page behind a token, and gives its items and the token of the next one.
+async fn every_page<T>(
+    call: &Call,
+    most: usize,
+    page: impl AsyncFn(Option<String>) -> Result<(Vec<T>, Option<String>), AwsError>,
+) -> Result<Vec<T>, AwsError> {
+    let mut pages = Pages::up_to(call, most);
+    let mut items = Vec::new();
+    loop {
+        let (more, next) = page(pages.marker()).await?;
+        items.extend(more);
+        if !pages.advance(next.is_some(), next.as_deref())? {
+            return Ok(items);
         }
     }
 }

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::audit::Audit;
 use akia_core::estate::Key;
-use akia_core::finding::{Finding, Severity, Subject};
-use akia_core::ids::{AccessKeyId, AccountId};
+use akia_core::finding::{Finding, KeyIdentity, Severity, key_identity};
+use akia_core::ids::AccountId;
 use akia_core::key::LastUsed;
 use akia_core::rule::{Control, Framework};
 use jiff::Timestamp;
@@ -163,15 +163,12 @@ fn summary(html: &mut String, audit: &Audit) {
     }
 }
 
-/// What makes two mentions of a key the same: its id, or where that is not known, when it was made.
-type Identity<'a> = (&'a AccountId, Option<&'a str>, Option<&'a AccessKeyId>, Option<Timestamp>);
-
 /// The keys of an audit, with what was found about each.
 struct Keys<'a> {
     at: Timestamp,
-    known: BTreeMap<Identity<'a>, &'a Key>,
-    active: Vec<(Identity<'a>, &'a Key)>,
-    findings: BTreeMap<Identity<'a>, Vec<&'a Finding>>,
+    known: BTreeMap<KeyIdentity<'a>, &'a Key>,
+    active: Vec<(KeyIdentity<'a>, &'a Key)>,
+    findings: BTreeMap<KeyIdentity<'a>, Vec<&'a Finding>>,
 }
 
 impl<'a> Keys<'a> {
@@ -191,12 +188,7 @@ impl<'a> Keys<'a> {
             if finding.key.is_none() && finding.key_created_at.is_none() {
                 continue;
             }
-            let name = match &finding.subject {
-                Subject::Root => None,
-                Subject::User { arn } => Some(arn.name.as_str()),
-            };
-            let identity = identity(&finding.account, name, finding.key.as_ref(), finding.key_created_at);
-            keys.findings.entry(identity).or_default().push(finding);
+            keys.findings.entry(finding.key_identity()).or_default().push(finding);
         }
         keys
     }
@@ -215,17 +207,8 @@ impl<'a> Keys<'a> {
     }
 }
 
-fn identity_of<'a>(account: &'a AccountId, user: Option<&'a str>, key: &'a Key) -> Identity<'a> {
-    identity(account, user, key.id.as_ref(), key.created_at.told().copied())
-}
-
-fn identity<'a>(
-    account: &'a AccountId,
-    user: Option<&'a str>,
-    key: Option<&'a AccessKeyId>,
-    created: Option<Timestamp>,
-) -> Identity<'a> {
-    (account, user, key, created.filter(|_| key.is_none()))
+fn identity_of<'a>(account: &'a AccountId, user: Option<&'a str>, key: &'a Key) -> KeyIdentity<'a> {
+    key_identity(account, user, key.id.as_ref(), key.created_at.told().copied())
 }
 
 fn worst(findings: &[&Finding]) -> Option<Severity> {
@@ -238,7 +221,7 @@ fn worst_keys(html: &mut String, keys: &Keys<'_>) {
         html.push_str("<p>Nothing was found about any key.</p>\n");
         return;
     }
-    let mut worst_first: Vec<(&Identity<'_>, &Vec<&Finding>)> = keys.findings.iter().collect();
+    let mut worst_first: Vec<(&KeyIdentity<'_>, &Vec<&Finding>)> = keys.findings.iter().collect();
     worst_first.sort_by_key(|(identity, findings)| {
         let created = findings.iter().find_map(|finding| finding.key_created_at);
         (std::cmp::Reverse((worst(findings), findings.len())), created, **identity)
