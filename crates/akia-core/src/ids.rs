@@ -250,6 +250,32 @@ impl RotationId {
     }
 }
 
+identifier! {
+    /// The name of the case of one key: `c-` and 16 hexadecimal digits.
+    CaseId
+}
+
+impl FromStr for CaseId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits =
+            text.strip_prefix("c-").is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::new(text, "a case id (c- and 16 hexadecimal digits)"))
+        }
+    }
+}
+
+impl CaseId {
+    /// Builds the id from 64 random bits, which the caller draws.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        Self(format!("c-{bits:016x}"))
+    }
+}
+
 /// An AWS partition: IAM is global within one, and each has its own endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Partition {

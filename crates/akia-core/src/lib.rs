@@ -7,6 +7,7 @@ pub mod audit;
 pub mod cheatsheet;
 pub mod console_csv;
 pub mod digest;
+pub mod enforce;
 pub mod estate;
 pub mod finding;
 pub mod ids;
@@ -22,6 +23,6 @@ pub mod secret;
 pub mod settings;
 pub mod span;
 
-pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
+pub use ids::{AccessKeyId, AccountId, CaseId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

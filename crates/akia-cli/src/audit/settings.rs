@@ -36,7 +36,7 @@ impl Held {
     /// Says that overrides by organisational unit cannot hold where no account tells its units: one that is stricter than
     /// the rest would be missing in silence.
     pub(crate) fn tell_idle(&self, context: &Context, settings: &AuditSettings, audit: &Audit) {
-        let waiting = settings.overrides.iter().filter(|one| !one.units.is_empty()).count();
+        let waiting = settings.overrides.iter().filter(|one| !one.scope.units.is_empty()).count();
         if waiting > 0 && audit.estates.iter().all(|estate| estate.account.units.is_empty()) {
             let what = if waiting == 1 { "override by unit holds" } else { "overrides by unit hold" };
             context.say(&format!(

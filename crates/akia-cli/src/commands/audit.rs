@@ -251,7 +251,7 @@ async fn read(
         return Ok(Asked::of_reports(saved(&args.reports, at)?));
     }
     let asked = if args.organization.org {
-        let with_units = settings.overrides.iter().any(|one| !one.units.is_empty());
+        let with_units = settings.overrides.iter().any(|one| !one.scope.units.is_empty());
         organization::ask(context, &args.organization, with_units, past).await?
     } else {
         ask(context, past).await?

@@ -349,7 +349,7 @@ fn overrides_hold_where_they_say_and_the_last_one_wins() {
     let stricter = Override { max_age: Some(SignedDuration::from_hours(30 * 24)), ..Override::default() };
     let off = |rules: BTreeMap<String, RuleLevel>, paths: &[&str]| Override {
         rules,
-        paths: paths.iter().map(|&path| path.to_owned()).collect(),
+        scope: Scope { paths: paths.iter().map(|&path| path.to_owned()).collect(), ..Scope::default() },
         ..Override::default()
     };
     let no_age = || [("key-age".to_owned(), RuleLevel::Off)].into();
@@ -357,10 +357,22 @@ fn overrides_hold_where_they_say_and_the_last_one_wins() {
     let found = |overrides| judge(&old, &settings(overrides), now()).findings.len();
     assert_eq!(found(vec![]), 0);
     assert_eq!(found(vec![stricter.clone()]), 1);
-    assert_eq!(found(vec![Override { accounts: vec!["210987654321".parse().unwrap()], ..stricter.clone() }]), 0);
-    assert_eq!(found(vec![Override { units: vec!["Production".to_owned()], ..stricter.clone() }]), 0);
+    assert_eq!(
+        found(vec![Override {
+            scope: Scope { accounts: vec!["210987654321".parse().unwrap()], ..Scope::default() },
+            ..stricter.clone()
+        }]),
+        0
+    );
+    assert_eq!(
+        found(vec![Override {
+            scope: Scope { units: vec!["Production".to_owned()], ..Scope::default() },
+            ..stricter.clone()
+        }]),
+        0
+    );
     let tags = BTreeMap::from([("service".to_owned(), "backup".to_owned())]);
-    assert_eq!(found(vec![Override { tags, ..stricter.clone() }]), 1);
+    assert_eq!(found(vec![Override { scope: Scope { tags, ..Scope::default() }, ..stricter.clone() }]), 1);
     assert_eq!(found(vec![stricter.clone(), off(no_age(), &["/"])]), 0);
     assert_eq!(found(vec![stricter, off(no_age(), &["/service/*"])]), 1);
 }

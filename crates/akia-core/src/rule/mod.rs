@@ -34,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use controls::{Control, Framework};
 pub(crate) use settings::matches;
-pub use settings::{AuditSettings, BadSetting, Limits, Override, RuleLevel};
+pub use settings::{AuditSettings, BadSetting, Limits, Override, RuleLevel, Scope};
 
 use crate::estate::{Details, Estate, Key, Known, Root, User};
 use crate::finding::{Finding, Owner, OwnerSource, Severity, Subject};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::{RULES, Rule};
-use crate::estate::{Estate, User};
+use crate::estate::{Account, Estate, User};
 use crate::finding::Severity;
 use crate::ids::AccountId;
 
@@ -104,9 +104,9 @@ impl Limits {
     }
 }
 
-/// Where something else is expected, and what.
+/// Some accounts and users: all that is named must fit. Naming nothing, it holds for everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Override {
+pub struct Scope {
     /// Accounts that it holds for; empty for all.
     pub accounts: Vec<AccountId>,
     /// Organisational units that it holds for, with all below them; empty for all.
@@ -115,19 +115,18 @@ pub struct Override {
     pub tags: BTreeMap<String, String>,
     /// Patterns of the user's path; empty for all.
     pub paths: Vec<String>,
-    /// Another limit of age.
-    pub max_age: Option<SignedDuration>,
-    /// Another limit of idleness.
-    pub unused: Option<SignedDuration>,
-    /// Another limit for inactive keys.
-    pub inactive_kept: Option<SignedDuration>,
-    /// Other levels of rules.
-    pub rules: BTreeMap<String, RuleLevel>,
 }
 
-impl Override {
-    fn holds(&self, estate: &Estate, user: Option<&User>) -> bool {
-        let account = &estate.account;
+impl Scope {
+    /// Whether it names nothing.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.accounts.is_empty() && self.units.is_empty() && self.tags.is_empty() && self.paths.is_empty()
+    }
+
+    /// Whether it holds for a user, or for the account itself.
+    #[must_use]
+    pub fn holds(&self, account: &Account, user: Option<&User>) -> bool {
         let has_tag = |(tag, value): (&String, &String)| {
             let of_user = user.and_then(|user| user.details.told()).and_then(|details| details.tags.get(tag));
             of_user.or_else(|| account.tags.get(tag)).is_some_and(|found| found == value)
@@ -138,6 +137,21 @@ impl Override {
             && (self.paths.is_empty()
                 || user.is_some_and(|user| self.paths.iter().any(|pattern| matches(pattern, &user.arn.path))))
     }
+}
+
+/// Where something else is expected, and what.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Override {
+    /// Whom it holds for.
+    pub scope: Scope,
+    /// Another limit of age.
+    pub max_age: Option<SignedDuration>,
+    /// Another limit of idleness.
+    pub unused: Option<SignedDuration>,
+    /// Another limit for inactive keys.
+    pub inactive_kept: Option<SignedDuration>,
+    /// Other levels of rules.
+    pub rules: BTreeMap<String, RuleLevel>,
 }
 
 /// What an audit expects everywhere.
@@ -173,7 +187,7 @@ impl AuditSettings {
     #[must_use]
     pub fn limits_of(&self, estate: &Estate, user: Option<&User>) -> Cow<'_, Limits> {
         let mut limits = Cow::Borrowed(&self.base);
-        for one in self.overrides.iter().filter(|one| one.holds(estate, user)) {
+        for one in self.overrides.iter().filter(|one| one.scope.holds(&estate.account, user)) {
             let limits = limits.to_mut();
             limits.max_age = one.max_age.unwrap_or(limits.max_age);
             limits.unused = one.unused.unwrap_or(limits.unused);

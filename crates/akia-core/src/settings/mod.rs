@@ -4,13 +4,15 @@
 //! the line and says what to write, for a slip of the pen must not weaken an audit in silence. `docs/settings.md` is the
 //! page for people, `docs/akia.schema.json` the schema for editors; tests hold both to the types here.
 
+mod enforce;
 mod table;
 
 use std::fmt;
 
 use jiff::SignedDuration;
 
-use crate::rule::{AuditSettings, Limits, Override, RuleLevel};
+use crate::enforce::EnforcePolicy;
+use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
 
 /// Everything that the file may say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +21,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// `[audit.snapshots]`: how long earlier audits are kept.
     pub snapshots: SnapshotSettings,
+    /// `[enforce]`: what is done about keys that break a rule; nothing where there is none.
+    pub enforce: Option<EnforcePolicy>,
 }
 
 /// How long earlier audits are kept.
@@ -73,7 +77,9 @@ impl Settings {
     #[must_use]
     pub fn differences(&self) -> Vec<(String, String)> {
         let mut said = differences(&self.audit.base, &Limits::default());
-        said.extend(self.audit.overrides.iter().map(|one| (format!("override for {}", scope(one)), changes(one))));
+        said.extend(
+            self.audit.overrides.iter().map(|one| (format!("override for {}", scope(&one.scope)), changes(one))),
+        );
         let (ours, defaults) = (self.snapshots, SnapshotSettings::default());
         for (key, ours, default) in
             [("snapshots.details", ours.details, defaults.details), ("snapshots.counts", ours.counts, defaults.counts)]
@@ -125,8 +131,8 @@ fn differences(ours: &Limits, defaults: &Limits) -> Vec<(String, String)> {
     said
 }
 
-fn scope(one: &Override) -> String {
-    let Override { accounts, units, tags, paths, .. } = one;
+fn scope(one: &Scope) -> String {
+    let Scope { accounts, units, tags, paths } = one;
     let mut parts = Vec::new();
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     for (what, text) in
@@ -236,7 +242,7 @@ rules = { key-unused = "low" }
         assert_eq!(settings.snapshots, SnapshotSettings { details: days(7), counts: days(100) });
         let [one] = &settings.audit.overrides[..] else { panic!("{:?}", settings.audit.overrides) };
         assert_eq!(
-            (one.accounts[0].as_str(), one.units[0].as_str(), one.paths[0].as_str()),
+            (one.scope.accounts[0].as_str(), one.scope.units[0].as_str(), one.scope.paths[0].as_str()),
             ("123456789012", "Sandbox", "/people/*")
         );
         assert_eq!((one.max_age, one.unused, one.inactive_kept), (Some(days(180)), Some(days(90)), Some(days(90))));
@@ -326,9 +332,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected `audit`
+          line 1, [audits]: unknown field `audits`, expected `audit` or `enforce`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected `audit`
+          line 1, max-age: unknown field `max-age`, expected `audit` or `enforce`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

@@ -6,10 +6,11 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::enforce::EnforceTable;
 use super::{Settings, SettingsError, SnapshotSettings};
 use crate::finding::Severity;
 use crate::ids::AccountId;
-use crate::rule::{AuditSettings, Limits, Override, RuleLevel};
+use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
 use crate::{rule, span};
 
 /// The words for a level that are no severity.
@@ -25,6 +26,8 @@ const LONGEST_KEY: usize = 32;
 struct FileTable {
     /// What `akia audit` expects.
     audit: AuditTable,
+    /// What `akia enforce` does about keys that break a rule; without it, nothing.
+    enforce: Option<EnforceTable>,
 }
 
 #[derive(Deserialize, Default)]
@@ -110,13 +113,16 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit } = file;
+    let FileTable { audit, enforce } = file;
+    let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
         let at = one.span();
         let one = one.into_inner();
-        if one.accounts.is_empty() && one.units.is_empty() && one.tags.is_empty() && one.paths.is_empty() {
+        let scope =
+            Scope { accounts: one.accounts, units: strings(one.units), tags: one.tags, paths: strings(one.paths) };
+        if scope.is_everybody() {
             let what = "it names no accounts, units, tags or paths, and so holds for everybody; write what holds for \
                         everybody under [audit]";
             return Err(fault(text, Some(at), what));
@@ -126,10 +132,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
             return Err(fault(text, Some(at), what));
         }
         overrides.push(Override {
-            accounts: one.accounts,
-            units: strings(one.units),
-            tags: one.tags,
-            paths: strings(one.paths),
+            scope,
             max_age: one.max_age.map(|span| span.0),
             unused: one.unused.map(|span| span.0),
             inactive_kept: one.inactive_kept.map(|span| span.0),
@@ -152,7 +155,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce })
 }
 
 fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, SettingsError> {
@@ -172,12 +175,12 @@ fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, Sett
     Ok(snapshots)
 }
 
-fn strings(words: Vec<Word>) -> Vec<String> {
+pub(super) fn strings(words: Vec<Word>) -> Vec<String> {
     words.into_iter().map(|word| word.0).collect()
 }
 
 /// Says what is wrong where.
-fn fault(text: &str, span: Option<std::ops::Range<usize>>, what: &str) -> SettingsError {
+pub(super) fn fault(text: &str, span: Option<std::ops::Range<usize>>, what: &str) -> SettingsError {
     let what = in_our_words(what);
     let Some(before) = span.and_then(|span| text.get(..span.start)) else {
         return SettingsError { line: None, key: None, what };
@@ -227,7 +230,7 @@ fn key(text: &str) -> Option<&str> {
 }
 
 /// A span of time.
-struct Span(SignedDuration);
+pub(super) struct Span(pub(super) SignedDuration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,7 +240,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// A word or pattern that is not empty.
-struct Word(String);
+pub(super) struct Word(pub(super) String);
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -284,14 +287,14 @@ impl<'de> Deserialize<'de> for Level {
 }
 
 /// A text; what else stands there is not repeated.
-fn text_of<'de, D: Deserializer<'de>>(deserializer: D, what: &str) -> Result<String, D::Error> {
+pub(super) fn text_of<'de, D: Deserializer<'de>>(deserializer: D, what: &str) -> Result<String, D::Error> {
     match toml::Value::deserialize(deserializer)? {
         toml::Value::String(text) => Ok(text),
         other => Err(de::Error::custom(format_args!("it is {}; write {what}", kind(&other)))),
     }
 }
 
-fn kind(value: &toml::Value) -> &'static str {
+pub(super) fn kind(value: &toml::Value) -> &'static str {
     match value {
         toml::Value::String(_) => "a text",
         toml::Value::Integer(_) | toml::Value::Float(_) => "a number",

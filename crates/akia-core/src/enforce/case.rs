@@ -1,0 +1,694 @@
+//! The state machine of one key's way out: seen, notified, reminded, deactivated, soaked, deleted.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::record::{Act, CaseEvent, CaseRecord, Closed, Facts, Hindrance, KeyFacts, Opening, Told, Waits};
+use super::review::Review;
+use crate::estate::Known;
+use crate::key::{KeyStatus, LastUsed};
+
+/// How old a look may be when a key is changed on its account.
+const FRESH_FOR_CHANGE: SignedDuration = SignedDuration::from_secs(60);
+/// How old a look may be when an owner is told: a notice is put together from looks at all keys of an owner.
+const FRESH_FOR_NOTICE: SignedDuration = SignedDuration::from_mins(10);
+/// How long a change whose answer was lost may still be carried out, and AWS may still show what was before a change. IAM
+/// was seen to lag by 4 s.
+const QUARANTINE: SignedDuration = SignedDuration::from_secs(60);
+/// Between the two looks that must agree before a key is deleted, which nothing brings back.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(15);
+/// How far AWS's clock may be from ours, and a use from its record: a use so long after a deactivation was one of a key that
+/// somebody had activated.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(6);
+/// How often an inactive key is looked at during its soak.
+const WATCH: SignedDuration = SignedDuration::from_hours(12);
+
+/// The case of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    opening: Opening,
+    stage: Stage,
+    /// The longest waits that the policy has asked for since the case was opened.
+    waits: Waits,
+    open: Option<Open>,
+    look: Option<Look>,
+    held: Option<Hindrance>,
+    /// When akia has deactivated and deleted the key.
+    changes: Vec<Timestamp>,
+    /// The policy that was last asked, and since when it is that one.
+    policy: (String, Timestamp),
+    updated_at: Timestamp,
+    records: u64,
+}
+
+/// How far a case is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Nobody was told yet.
+    Seen,
+    /// The owner was told.
+    Notified {
+        /// When.
+        at: Timestamp,
+        /// When the key will be deactivated, at the earliest.
+        deadline: Timestamp,
+    },
+    /// The owner was reminded.
+    Reminded {
+        /// When.
+        at: Timestamp,
+        /// When the key will be deactivated, at the earliest.
+        deadline: Timestamp,
+    },
+    /// The key is inactive.
+    Deactivated {
+        /// Since when, as far as is known.
+        at: Timestamp,
+        /// Whether the owner knows.
+        is_told: bool,
+        /// When the soak is over; `None`: never.
+        until: Option<Timestamp>,
+    },
+    /// The key was inactive for the whole soak.
+    Soaked {
+        /// Since when it is inactive.
+        since: Timestamp,
+        /// When that was seen.
+        at: Timestamp,
+    },
+    /// It is over.
+    Closed {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        why: Closed,
+    },
+}
+
+impl Stage {
+    /// Its word for people and programs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Notified { .. } => "notified",
+            Self::Reminded { .. } => "reminded",
+            Self::Deactivated { .. } => "deactivated",
+            Self::Soaked { .. } => "soaked",
+            Self::Closed { why, .. } => why.as_str(),
+        }
+    }
+}
+
+/// A change that was intended, and of which no outcome is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    act: Act,
+    by: String,
+    reason: Option<String>,
+    /// When it was last sent, as far as is known.
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    at: Timestamp,
+    /// It is the key of the case, and it is there.
+    is_same: bool,
+    /// Nothing stands against the next act.
+    is_clear: bool,
+}
+
+/// What may be done now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask AWS and the policy about the key.
+    Look,
+    /// Do it.
+    Do(Act, Clear),
+    /// Nothing before then.
+    Wait {
+        /// When.
+        until: Timestamp,
+    },
+    /// Nothing in this run: the case is over, or held.
+    Rest,
+}
+
+/// That a look at the key, moments ago, had nothing against the act. Only [`Case::next`] and [`Case::reactivation`] mint it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Clear(());
+
+/// A record that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} does not fit a case that is {stage}")]
+pub struct Illegal {
+    what: &'static str,
+    stage: &'static str,
+}
+
+impl Case {
+    /// Begins with the record that opens it.
+    ///
+    /// # Errors
+    /// Any other record.
+    pub fn begin(record: &CaseRecord) -> Result<Self, Illegal> {
+        let CaseEvent::Opened { opening } = &record.event else {
+            return Err(Illegal { what: "a record before the opening", stage: "not opened" });
+        };
+        Ok(Self {
+            waits: opening.waits,
+            policy: (opening.policy.clone(), record.at),
+            opening: (**opening).clone(),
+            changes: Vec::new(),
+            stage: Stage::Seen,
+            open: None,
+            look: None,
+            held: None,
+            updated_at: record.at,
+            records: 1,
+        })
+    }
+
+    /// A case is its records.
+    ///
+    /// # Errors
+    /// When they do not fit together.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a CaseRecord>) -> Result<Self, Illegal> {
+        let mut records = records.into_iter();
+        let first = records.next().ok_or(Illegal { what: "no record at all", stage: "not opened" })?;
+        let mut case = Self::begin(first)?;
+        records.try_for_each(|record| case.apply(record))?;
+        Ok(case)
+    }
+
+    /// What it stands on.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Why it stays there, where something stands against going on.
+    #[must_use]
+    pub fn held(&self) -> Option<&Hindrance> {
+        self.held.as_ref()
+    }
+
+    /// A change whose outcome is not known.
+    #[must_use]
+    pub fn open_act(&self) -> Option<Act> {
+        self.open.as_ref().map(|open| open.act)
+    }
+
+    /// How many records it has: a plan that was made on fewer is out of date.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// When akia has deactivated and deleted the key.
+    #[must_use]
+    pub fn changes(&self) -> &[Timestamp] {
+        &self.changes
+    }
+
+    /// The policy that was last asked about the key, and since when it is that one.
+    #[must_use]
+    pub fn policy(&self) -> (&str, Timestamp) {
+        (&self.policy.0, self.policy.1)
+    }
+
+    /// How long each stage lasts at least.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        self.waits
+    }
+
+    /// When it was last written on.
+    #[must_use]
+    pub fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.stage, Stage::Closed { .. })
+    }
+
+    /// Since when akia keeps the key inactive, where it does.
+    #[must_use]
+    pub fn inactive_since(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Deactivated { at, .. } => Some(at),
+            Stage::Soaked { since, .. } => Some(since),
+            Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } | Stage::Closed { .. } => None,
+        }
+    }
+
+    /// What the next act is, and when it is due; `None` where there is none.
+    #[must_use]
+    pub fn due(&self) -> Option<(Act, Timestamp)> {
+        match &self.stage {
+            Stage::Seen => Some((Act::Announce, self.updated_at)),
+            Stage::Notified { at, .. } => Some((Act::Remind, later(*at, self.waits.remind_after))),
+            Stage::Reminded { deadline, .. } => Some((Act::Deactivate, *deadline)),
+            Stage::Deactivated { at, is_told: false, .. } => Some((Act::TellDeactivated, *at)),
+            Stage::Deactivated { is_told: true, until, .. } => until.map(|until| (Act::Delete, until)),
+            Stage::Soaked { at, .. } => {
+                // The policy may have been changed since.
+                self.waits.delete_after.map(|_| (Act::Delete, later(*at, SECOND_LOOK)))
+            }
+            Stage::Closed { .. } => None,
+        }
+    }
+
+    /// When the key will be deactivated or, once it is, deleted, as it is told in a notice that is sent at `now`.
+    #[must_use]
+    pub fn deadline_told(&self, told: Told, now: Timestamp) -> Option<Timestamp> {
+        match told {
+            Told::Announced => Some(later(now, self.waits.deactivate_after)),
+            Told::Reminded => match &self.stage {
+                Stage::Notified { deadline, .. } => Some(self.deadline_after_reminder(*deadline, now)),
+                Stage::Seen
+                | Stage::Reminded { .. }
+                | Stage::Deactivated { .. }
+                | Stage::Soaked { .. }
+                | Stage::Closed { .. } => None,
+            },
+            Told::Deactivated => match &self.stage {
+                Stage::Deactivated { until, .. } => *until,
+                Stage::Seen
+                | Stage::Notified { .. }
+                | Stage::Reminded { .. }
+                | Stage::Soaked { .. }
+                | Stage::Closed { .. } => None,
+            },
+        }
+    }
+
+    /// Whether an inactive key was not looked at for a while.
+    #[must_use]
+    pub fn is_watch_due(&self, now: Timestamp) -> bool {
+        self.inactive_since().is_some() && self.look.is_none_or(|look| now.duration_since(look.at) >= WATCH)
+    }
+
+    /// What may be done at `now`. After [`Next::Rest`] there is nothing more in this run.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> Next {
+        if self.is_closed() {
+            return Next::Rest;
+        }
+        if let Some(open) = &self.open
+            && open.act.told().is_none()
+        {
+            let settled = later(open.at, QUARANTINE);
+            return if now < settled { Next::Wait { until: settled } } else { Next::Look };
+        }
+        let Some((act, due)) = self.due() else { return Next::Rest };
+        if now < due {
+            return Next::Wait { until: due };
+        }
+        match self.look {
+            Some(look) if self.covers(act, look, now) => {
+                if look.is_clear {
+                    Next::Do(act, Clear(()))
+                } else {
+                    Next::Rest
+                }
+            }
+            Some(_) | None => Next::Look,
+        }
+    }
+
+    /// Leave to activate the key again, where a look moments ago has shown the case's own key.
+    #[must_use]
+    pub fn reactivation(&self, now: Timestamp) -> Option<Clear> {
+        self.may_reactivate(now).then_some(Clear(()))
+    }
+
+    fn may_reactivate(&self, now: Timestamp) -> bool {
+        let is_fresh = self.look.is_some_and(|look| look.is_same && self.covers(Act::Reactivate, look, now));
+        self.inactive_since().is_some() && self.open.is_none() && is_fresh
+    }
+
+    /// Whether a look is recent enough for an act.
+    fn covers(&self, act: Act, look: Look, now: Timestamp) -> bool {
+        let fresh = if act.told().is_some() { FRESH_FOR_NOTICE } else { FRESH_FOR_CHANGE };
+        let is_fresh = now.duration_since(look.at) <= fresh && look.at <= now;
+        // What was clear before the deadline need not be clear after, and a deletion takes a second look.
+        let is_after_due = match act {
+            Act::Deactivate | Act::Delete => self.due().is_some_and(|(_, due)| look.at >= due),
+            Act::Announce | Act::Remind | Act::TellDeactivated | Act::Reactivate => true,
+        };
+        is_fresh && is_after_due
+    }
+
+    /// Takes the next record. The only way that a case changes, live and in recovery.
+    ///
+    /// # Errors
+    /// A record that does not fit; the case is as it was.
+    pub fn apply(&mut self, record: &CaseRecord) -> Result<(), Illegal> {
+        let mut next = self.clone();
+        next.take(record)?;
+        next.records += 1;
+        next.updated_at = record.at;
+        *self = next;
+        Ok(())
+    }
+
+    fn take(&mut self, record: &CaseRecord) -> Result<(), Illegal> {
+        let at = record.at;
+        if self.is_closed() {
+            return Err(self.illegal("a record after the end"));
+        }
+        match &record.event {
+            CaseEvent::Opened { .. } => Err(self.illegal("a second opening")),
+            CaseEvent::Looked { facts, review } => {
+                self.looked(at, facts, review);
+                Ok(())
+            }
+            CaseEvent::Intended { act, by, reason } => {
+                let is_allowed = match act {
+                    Act::Reactivate => reason.is_some() && self.may_reactivate(at),
+                    Act::Announce | Act::Remind | Act::Deactivate | Act::TellDeactivated | Act::Delete => {
+                        matches!(self.next(at), Next::Do(next, Clear(())) if next == *act)
+                    }
+                };
+                if !is_allowed {
+                    return Err(self.illegal("an intent without leave"));
+                }
+                self.open = Some(Open { act: *act, by: by.clone(), reason: reason.clone(), at });
+                Ok(())
+            }
+            CaseEvent::NoticeDelivered { told, deadline, proofs, .. } => {
+                self.outcome(|act| act.told() == Some(*told))?;
+                if proofs.is_empty() {
+                    return Err(self.illegal("a delivery without proof"));
+                }
+                self.delivered(*told, at, *deadline);
+                Ok(())
+            }
+            CaseEvent::NoticeFailed { told, error } => {
+                self.outcome(|act| act.told() == Some(*told))?;
+                self.fail(Hindrance::NoticeFailed { error: error.clone() });
+                Ok(())
+            }
+            CaseEvent::KeyDeactivated { .. } => {
+                self.outcome(|act| act == Act::Deactivate)?;
+                self.changes.push(at);
+                self.deactivated(at);
+                Ok(())
+            }
+            CaseEvent::KeyDeleted { .. } => {
+                self.outcome(|act| act == Act::Delete)?;
+                self.changes.push(at);
+                self.close(at, Closed::Deleted);
+                Ok(())
+            }
+            CaseEvent::KeyActivated { .. } => {
+                let open = self.outcome(|act| act == Act::Reactivate)?;
+                self.close(at, reactivated(open));
+                Ok(())
+            }
+            CaseEvent::Refused { act, error } => {
+                self.outcome(|open| open == *act && act.told().is_none())?;
+                self.fail(Hindrance::Refused { act: *act, error: error.clone() });
+                Ok(())
+            }
+            CaseEvent::Unanswered { act, .. } => {
+                let mut open = self.outcome(|open| open == *act && act.told().is_none())?;
+                open.at = at;
+                self.open = Some(open);
+                Ok(())
+            }
+        }
+    }
+
+    /// What was intended, now that its outcome is known.
+    fn outcome(&mut self, fits: impl Fn(Act) -> bool) -> Result<Open, Illegal> {
+        match self.open.take() {
+            Some(open) if fits(open.act) => Ok(open),
+            open => {
+                self.open = open;
+                Err(self.illegal("an outcome of what was not intended"))
+            }
+        }
+    }
+
+    fn looked(&mut self, at: Timestamp, facts: &Facts, review: &Known<Review>) {
+        self.held = None;
+        self.look = Some(Look { at, is_same: false, is_clear: false });
+        // A notice that was intended and has no outcome is intended anew: the outbox knows whether it went out.
+        self.open = self.open.take().filter(|open| open.act.told().is_none());
+        let Some(key) = self.same_key(at, facts) else { return };
+        self.look = Some(Look { at, is_same: true, is_clear: false });
+        if !self.settled(at, key) {
+            return;
+        }
+        let review = match review {
+            Known::Told(review) => review,
+            Known::Unknown { reason } => return self.hold_unknown("the policy", reason),
+        };
+        self.waits = longest(self.waits, review.waits);
+        if self.policy.0 != review.policy {
+            self.policy = (review.policy.clone(), at);
+        }
+        match self.stage {
+            Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
+                self.looked_at_active(at, key, &facts.last_used, review);
+            }
+            Stage::Deactivated { .. } | Stage::Soaked { .. } => {
+                self.looked_at_inactive(at, key, facts, review);
+            }
+            Stage::Closed { .. } => {}
+        }
+    }
+
+    /// The key, where it is certainly the one of the case.
+    fn same_key(&mut self, at: Timestamp, facts: &Facts) -> Option<KeyFacts> {
+        match &facts.user_id {
+            Known::Unknown { reason } => {
+                self.hold_unknown("the user", reason);
+                return None;
+            }
+            Known::Told(Some(id)) if *id != self.opening.subject.user_id => {
+                self.close(at, Closed::Replaced);
+                return None;
+            }
+            Known::Told(None) if facts.key.told().is_some_and(Option::is_some) => {
+                self.hold_unknown("the user", "AWS lists its key, and says that there is no such user");
+                return None;
+            }
+            // Without the user there is no key: the list says so, too, or is not known.
+            Known::Told(Some(_) | None) => {}
+        }
+        match &facts.key {
+            Known::Unknown { reason } => {
+                self.hold_unknown("the keys of the user", reason);
+                None
+            }
+            Known::Told(None) => {
+                let is_ours = self.open_act() == Some(Act::Delete);
+                self.changes.extend(is_ours.then_some(at));
+                self.close(at, if is_ours { Closed::Deleted } else { Closed::Gone });
+                None
+            }
+            Known::Told(Some(key)) if key.created_at != self.opening.subject.key_created_at => {
+                self.close(at, Closed::Replaced);
+                None
+            }
+            Known::Told(Some(key)) => Some(*key),
+        }
+    }
+
+    /// Finds out what became of a change whose answer is not known. Says whether there is none any more, and the stage is
+    /// what it was.
+    fn settled(&mut self, at: Timestamp, key: KeyFacts) -> bool {
+        let Some(open) = self.open.take() else { return true };
+        if at < later(open.at, QUARANTINE) {
+            self.open = Some(open);
+            self.held = Some(Hindrance::TooSoon);
+            return false;
+        }
+        match (open.act, key.status) {
+            (Act::Deactivate, KeyStatus::Inactive) => {
+                self.changes.push(at);
+                self.deactivated(at);
+                false
+            }
+            (Act::Reactivate, KeyStatus::Active) => {
+                self.close(at, reactivated(open));
+                false
+            }
+            // It did nothing.
+            (Act::Deactivate, KeyStatus::Active)
+            | (Act::Reactivate, KeyStatus::Inactive)
+            | (Act::Delete | Act::Announce | Act::Remind | Act::TellDeactivated, _) => true,
+        }
+    }
+
+    fn looked_at_active(&mut self, at: Timestamp, key: KeyFacts, last_used: &LastUsed, review: &Review) {
+        if let Some(reason) = &review.exempt {
+            return self.close(at, Closed::Exempt { reason: reason.clone() });
+        }
+        if review.is_protected {
+            return self.close(at, Closed::Protected);
+        }
+        match &review.broken {
+            Known::Unknown { reason } => return self.hold_unknown("the rules", reason),
+            Known::Told(broken) if broken.is_empty() => return self.close(at, Closed::Resolved),
+            Known::Told(_) => {}
+        }
+        if let Some(reason) = &review.stopped {
+            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
+            return;
+        }
+        if let Stage::Reminded { deadline, .. } = self.stage
+            && at >= deadline
+        {
+            if key.status == KeyStatus::Inactive {
+                // It was inactive when it was found, or somebody else was quicker.
+                return self.deactivated(at);
+            }
+            if let Some(reason) = &review.frozen {
+                self.held = Some(Hindrance::Frozen { reason: reason.clone() });
+                return;
+            }
+            if let LastUsed::Unknown { reason } = last_used {
+                return self.hold_unknown("the last use", reason);
+            }
+            if review.is_in_use {
+                self.held = Some(Hindrance::InUse { last_used: last_used.clone() });
+                return;
+            }
+        }
+        self.look = Some(Look { at, is_same: true, is_clear: true });
+    }
+
+    fn looked_at_inactive(&mut self, at: Timestamp, key: KeyFacts, facts: &Facts, review: &Review) {
+        let since = self.inactive_since().unwrap_or(at);
+        if key.status == KeyStatus::Active {
+            if at < later(since, QUARANTINE) {
+                self.held = Some(Hindrance::TooSoon);
+            } else {
+                self.close(at, Closed::ReactivatedByOther);
+            }
+            return;
+        }
+        match &facts.last_used {
+            LastUsed::Unknown { reason } => return self.hold_unknown("the last use", reason),
+            LastUsed::At { at: used, .. } if *used > later(since, CLOCKS) => {
+                return self.close(at, Closed::ReactivatedByOther);
+            }
+            LastUsed::At { .. } | LastUsed::Never => {}
+        }
+        if facts.reactivated_at.is_some_and(|again| again > later(since, CLOCKS)) {
+            // Activated and deactivated again: the soak begins anew.
+            return self.deactivated(at);
+        }
+        let hindrance = if let Some(reason) = &review.exempt {
+            Some(Hindrance::Exempt { reason: reason.clone() })
+        } else if review.is_protected {
+            Some(Hindrance::Protected)
+        } else {
+            None
+        };
+        if hindrance.is_some() {
+            // What was spared soaks anew when it is spared no more.
+            let is_told = !matches!(self.stage, Stage::Deactivated { is_told: false, .. });
+            self.stage = Stage::Deactivated { at: since, is_told, until: self.soaked_at(at) };
+            self.held = hindrance;
+            return;
+        }
+        if let Some(reason) = &review.stopped {
+            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
+            return;
+        }
+        if let Stage::Deactivated { at: since, is_told, until } = &mut self.stage {
+            // The policy may ask for more by now.
+            let longest = self.waits.delete_after.map(|wait| later(*since, wait));
+            *until = until.zip(longest).map(|(told, asked)| told.max(asked));
+            if let (true, Some(until)) = (*is_told, *until)
+                && at >= until
+            {
+                self.stage = Stage::Soaked { since: *since, at };
+            }
+        }
+        if let (Stage::Soaked { .. }, Some(reason)) = (&self.stage, &review.frozen) {
+            self.held = Some(Hindrance::Frozen { reason: reason.clone() });
+            return;
+        }
+        self.look = Some(Look { at, is_same: true, is_clear: true });
+    }
+
+    fn delivered(&mut self, told: Told, at: Timestamp, promised: Option<Timestamp>) {
+        let promised = |deadline: Timestamp| promised.map_or(deadline, |promised| promised.max(deadline));
+        match (told, &mut self.stage) {
+            (Told::Announced, Stage::Seen) => {
+                self.stage = Stage::Notified { at, deadline: promised(later(at, self.waits.deactivate_after)) };
+            }
+            (Told::Reminded, Stage::Notified { deadline, .. }) => {
+                let deadline = *deadline;
+                self.stage = Stage::Reminded { at, deadline: promised(self.deadline_after_reminder(deadline, at)) };
+            }
+            (Told::Deactivated, Stage::Deactivated { is_told, .. }) => *is_told = true,
+            (Told::Announced | Told::Reminded | Told::Deactivated, _) => {}
+        }
+    }
+
+    /// A late reminder moves the deadline: between the two lies what was meant to.
+    fn deadline_after_reminder(&self, deadline: Timestamp, reminded: Timestamp) -> Timestamp {
+        deadline.max(later(reminded, self.waits.after_reminder()))
+    }
+
+    fn deactivated(&mut self, at: Timestamp) {
+        self.stage = Stage::Deactivated { at, is_told: false, until: self.soaked_at(at) };
+        self.look = None;
+    }
+
+    fn soaked_at(&self, from: Timestamp) -> Option<Timestamp> {
+        self.waits.delete_after.map(|wait| later(from, wait))
+    }
+
+    fn close(&mut self, at: Timestamp, why: Closed) {
+        self.stage = Stage::Closed { at, why };
+        self.open = None;
+    }
+
+    /// What was tried did not come about. Another run looks, and tries again.
+    fn fail(&mut self, hindrance: Hindrance) {
+        self.held = Some(hindrance);
+        self.look = self.look.map(|look| Look { is_clear: false, ..look });
+    }
+
+    fn hold_unknown(&mut self, what: &str, reason: &str) {
+        self.held = Some(Hindrance::NotKnown { what: format!("{what}: {reason}") });
+    }
+
+    fn illegal(&self, what: &'static str) -> Illegal {
+        Illegal { what, stage: self.stage.as_str() }
+    }
+}
+
+fn reactivated(open: Open) -> Closed {
+    Closed::Reactivated { by: open.by, reason: open.reason.unwrap_or_default() }
+}
+
+fn longest(ours: Waits, asked: Waits) -> Waits {
+    Waits {
+        remind_after: ours.remind_after.max(asked.remind_after),
+        deactivate_after: ours.deactivate_after.max(asked.deactivate_after),
+        delete_after: ours.delete_after.zip(asked.delete_after).map(|(ours, asked)| ours.max(asked)),
+    }
+}
+
+/// Saturating: the end of time is never reached.
+pub(super) fn later(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
+}

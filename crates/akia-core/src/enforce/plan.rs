@@ -1,0 +1,553 @@
+//! What would be done about which key, and what would not and why: from an audit, the policy, and the cases that there are.
+//!
+//! A plan changes nothing. Whoever carries it out looks at each key again; a plan only says what may be done at most.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::case::{Case, Stage, later};
+use super::policy::EnforcePolicy;
+use super::record::{Act, CaseSubject, Closed, Evidence, Opening, Waits};
+use super::review::{Review, review};
+use crate::digest;
+use crate::estate::{Estate, Key, Known, User};
+use crate::finding::Owner;
+use crate::ids::{AccessKeyId, AccountId, CaseId, UserArn};
+use crate::key::KeyStatus;
+use crate::rule::{AuditSettings, owner_of};
+
+/// A plan, as it is written to a file for review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it holds no more.
+    pub expires_at: Timestamp,
+    /// Who made it.
+    pub by: String,
+    /// Digest of the policy.
+    pub policy: String,
+    /// The audit that it stands on.
+    pub evidence: Evidenced,
+    /// What would be done.
+    pub steps: Vec<Step>,
+    /// What would not be done, although a rule is broken, and why.
+    pub held: Vec<Held>,
+    /// Cases whose next stage is not due yet.
+    pub waiting: usize,
+}
+
+/// The audit that a plan stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidenced {
+    /// Its number in `akia audit history`.
+    pub audit: i64,
+    /// When AWS was asked.
+    pub at: Timestamp,
+    /// Accounts that were read.
+    pub accounts: usize,
+    /// Active keys in them.
+    pub active_keys: usize,
+}
+
+/// What would be done about one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The case.
+    pub case: CaseId,
+    /// How many records the case had; `None`: it is opened by this step.
+    pub records: Option<u64>,
+    /// What.
+    pub kind: StepKind,
+    /// The key.
+    pub subject: CaseSubject,
+    /// The account's name, where one is known.
+    pub account_name: Option<String>,
+    /// Who answers for the key.
+    pub owner: Option<Owner>,
+    /// What is known of the key.
+    pub evidence: Evidence,
+    /// How long each stage lasts.
+    pub waits: Waits,
+    /// Since when it is due.
+    pub due: Timestamp,
+    /// What comes after, and when at the earliest.
+    pub then: Option<(Act, Timestamp)>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// The owner is told that the key breaks a rule, and what will happen when.
+    Announce,
+    /// The owner is reminded.
+    Remind,
+    /// The key is deactivated, and its owner told.
+    Deactivate,
+    /// The owner is told that the key was deactivated, which could not be delivered before.
+    TellDeactivated,
+    /// The key is deleted.
+    Delete,
+    /// The key is looked at, and nothing else: it seems to be mended, gone or spared, or it is watched during its soak.
+    Check,
+}
+
+impl StepKind {
+    /// Every kind, in the order in which they are carried out.
+    pub const ALL: [Self; 6] =
+        [Self::Check, Self::Announce, Self::Remind, Self::TellDeactivated, Self::Deactivate, Self::Delete];
+
+    /// Its word for people and programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Announce => "announce",
+            Self::Remind => "remind",
+            Self::Deactivate => "deactivate",
+            Self::TellDeactivated => "tell-deactivated",
+            Self::Delete => "delete",
+            Self::Check => "check",
+        }
+    }
+
+    /// Whether it changes a key.
+    #[must_use]
+    pub fn is_change(self) -> bool {
+        match self {
+            Self::Deactivate | Self::Delete => true,
+            Self::Announce | Self::Remind | Self::TellDeactivated | Self::Check => false,
+        }
+    }
+
+    /// Whether a run for this step may do that.
+    #[must_use]
+    pub fn allows(self, act: Act) -> bool {
+        match act {
+            Act::Announce => self == Self::Announce,
+            Act::Remind => self == Self::Remind,
+            Act::Deactivate => self == Self::Deactivate,
+            // Whoever deactivates tells of it.
+            Act::TellDeactivated => matches!(self, Self::Deactivate | Self::TellDeactivated),
+            Act::Delete => self == Self::Delete,
+            Act::Reactivate => false,
+        }
+    }
+
+    fn of(act: Act) -> Self {
+        match act {
+            Act::Announce => Self::Announce,
+            Act::Remind => Self::Remind,
+            Act::Deactivate => Self::Deactivate,
+            Act::TellDeactivated => Self::TellDeactivated,
+            Act::Delete => Self::Delete,
+            Act::Reactivate => Self::Check,
+        }
+    }
+}
+
+/// What would not be done, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The account.
+    pub account: AccountId,
+    /// The user.
+    pub user: Option<UserArn>,
+    /// The key, where its id is known.
+    pub key: Option<AccessKeyId>,
+    /// Its case, where there is one.
+    pub case: Option<CaseId>,
+    /// What would come next.
+    pub kind: Option<StepKind>,
+    /// Why not, in words.
+    pub why: String,
+}
+
+/// What a plan is made from.
+pub struct PlanInput<'a> {
+    /// The audit.
+    pub evidence: Evidenced,
+    /// The accounts that it has read.
+    pub estates: &'a [Estate],
+    /// What the rules expect.
+    pub audit: &'a AuditSettings,
+    /// The policy.
+    pub policy: &'a EnforcePolicy,
+    /// Why enforcement is switched off outside of the policy, where it is.
+    pub stopped: Option<&'a str>,
+    /// All cases, also those that are over.
+    pub cases: &'a [Case],
+    /// Only these accounts; empty for all.
+    pub only_accounts: &'a BTreeSet<AccountId>,
+    /// Who makes it.
+    pub by: &'a str,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Why there can be no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The audit is too old.
+    #[error("the latest audit is of {at}, older than {}", crate::span::exact(*limit))]
+    Stale {
+        /// When it was made.
+        at: Timestamp,
+        /// The limit.
+        limit: SignedDuration,
+    },
+    /// The audit is of the future: some clock is wrong.
+    #[error("the latest audit is of {at}, which has not come yet: a clock is wrong")]
+    FromFuture {
+        /// When it says that it was made.
+        at: Timestamp,
+    },
+}
+
+/// Makes a plan. `new_case` draws an unused name.
+///
+/// # Errors
+/// When the audit is no ground for one.
+pub fn plan(input: &PlanInput<'_>, mut new_case: impl FnMut() -> CaseId) -> Result<Plan, PlanError> {
+    let PlanInput { policy, now, .. } = *input;
+    if input.evidence.at > later(now, SignedDuration::from_mins(5)) {
+        return Err(PlanError::FromFuture { at: input.evidence.at });
+    }
+    if now.duration_since(input.evidence.at) > policy.evidence_age {
+        return Err(PlanError::Stale { at: input.evidence.at, limit: policy.evidence_age });
+    }
+    let is_meant = |account: &AccountId| input.only_accounts.is_empty() || input.only_accounts.contains(account);
+    let mut drawn = Drawn { input, steps: Vec::new(), held: Vec::new(), waiting: 0 };
+    let mut open: BTreeMap<&AccessKeyId, &Case> = BTreeMap::new();
+    for case in input.cases.iter().filter(|case| !case.is_closed() && is_meant(&case.opening().subject.account)) {
+        open.insert(&case.opening().subject.key, case);
+    }
+    for estate in input.estates.iter().filter(|estate| is_meant(&estate.account.id)) {
+        for user in &estate.users {
+            for key in &user.keys {
+                match key.id.as_ref().and_then(|id| open.remove(id)) {
+                    Some(case) => drawn.go_on(case, estate, user, key),
+                    None => drawn.begin(estate, user, key, &mut new_case),
+                }
+            }
+        }
+    }
+    let read: BTreeSet<&AccountId> = input.estates.iter().map(|estate| &estate.account.id).collect();
+    for case in open.into_values() {
+        if read.contains(&case.opening().subject.account) {
+            drawn.check(case, case.opening().evidence.clone());
+        } else {
+            drawn.hold_case(case, "the account was not read by the audit that this plan stands on".to_owned());
+        }
+    }
+    drawn.cap();
+    let Drawn { mut steps, held, waiting, .. } = drawn;
+    steps.sort_by(|a, b| (a.kind, &a.subject).cmp(&(b.kind, &b.subject)));
+    Ok(Plan {
+        made_at: now,
+        expires_at: later(now, policy.plan_age),
+        by: input.by.to_owned(),
+        policy: policy.digest(),
+        evidence: input.evidence.clone(),
+        steps,
+        held,
+        waiting,
+    })
+}
+
+struct Drawn<'a> {
+    input: &'a PlanInput<'a>,
+    steps: Vec<Step>,
+    held: Vec<Held>,
+    waiting: usize,
+}
+
+impl Drawn<'_> {
+    /// A key without a case.
+    fn begin(&mut self, estate: &Estate, user: &User, key: &Key, new_case: &mut impl FnMut() -> CaseId) {
+        let PlanInput { policy, audit, now, .. } = *self.input;
+        let account = &estate.account;
+        let terms = policy.terms_of(account, user);
+        if terms.rules.is_empty() {
+            return;
+        }
+        let mut hold = |why: String| {
+            self.held.push(Held {
+                account: account.id.clone(),
+                user: Some(user.arn.clone()),
+                key: key.id.clone(),
+                case: None,
+                kind: Some(StepKind::Announce),
+                why,
+            });
+        };
+        let user_id = user.details.told().and_then(|details| details.id.clone());
+        let (Some(id), Some(created_at), Some(user_id)) = (&key.id, key.created_at.told(), user_id) else {
+            return hold("its id, its date or the user's id is not known".to_owned());
+        };
+        let subject = CaseSubject {
+            account: account.id.clone(),
+            user: user.arn.clone(),
+            user_id,
+            key: id.clone(),
+            key_created_at: *created_at,
+        };
+        let review = review(account, user, &subject, audit, policy, self.input.stopped, now);
+        let broken = match &review.broken {
+            Known::Unknown { reason } => return hold(reason.clone()),
+            Known::Told(broken) if broken.is_empty() => return,
+            Known::Told(broken) => broken.clone(),
+        };
+        if let Some(reason) = &review.exempt {
+            return hold(format!("exempt: {reason}"));
+        }
+        if review.is_protected {
+            return hold("the user is protected".to_owned());
+        }
+        let limits = audit.limits_of(estate, Some(user));
+        self.steps.push(Step {
+            case: new_case(),
+            records: None,
+            kind: StepKind::Announce,
+            account_name: account.name.clone(),
+            owner: owner_of(estate, &limits, Some(user), Some(id)),
+            evidence: evidence(estate, key, broken),
+            waits: review.waits,
+            due: now,
+            then: Some((Act::Deactivate, later(now, review.waits.deactivate_after))),
+            subject,
+        });
+    }
+
+    /// A key with a case that is open.
+    fn go_on(&mut self, case: &Case, estate: &Estate, user: &User, key: &Key) {
+        let PlanInput { policy, audit, now, .. } = *self.input;
+        let subject = &case.opening().subject;
+        let review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
+        let broken = review.broken.told().cloned();
+        let evidence = evidence(estate, key, broken.clone().unwrap_or_default());
+        let is_inactive = case.inactive_since().is_some();
+        let seems_over = if is_inactive {
+            key.status == KeyStatus::Active
+        } else {
+            review.exempt.is_some() || review.is_protected || broken.is_some_and(|broken| broken.is_empty())
+        };
+        if seems_over || case.open_act().is_some_and(|act| act.told().is_none()) {
+            return self.check(case, evidence);
+        }
+        let Some((act, due)) = case.due().filter(|(_, due)| *due <= now) else {
+            self.waiting += 1;
+            if case.is_watch_due(now) {
+                self.check(case, evidence);
+            }
+            return;
+        };
+        match self.stands_against(act, case, estate, user, &review) {
+            Some(why) => self.hold_case(case, why),
+            None => {
+                let step = self.step(case, StepKind::of(act), evidence, due);
+                self.steps.push(step);
+            }
+        }
+    }
+
+    /// What can be told already.
+    fn stands_against(&self, act: Act, case: &Case, estate: &Estate, user: &User, review: &Review) -> Option<String> {
+        if let Known::Unknown { reason } = &review.broken
+            && case.inactive_since().is_none()
+        {
+            return Some(reason.clone());
+        }
+        if !StepKind::of(act).is_change() {
+            return None;
+        }
+        if let Some(reason) = &review.frozen {
+            return Some(format!("nothing is changed now: {reason}"));
+        }
+        if act == Act::Deactivate && review.is_in_use {
+            return Some("the key is in use, and the policy leaves such alone (in-use)".to_owned());
+        }
+        if case.inactive_since().is_some() && review.exempt.is_some() {
+            return review.exempt.as_ref().map(|words| format!("exempt: {words}"));
+        }
+        if case.inactive_since().is_some() && review.is_protected {
+            return Some("the user is protected".to_owned());
+        }
+        self.canary(estate, user)
+    }
+
+    /// Why keys outside of the canary are not changed yet.
+    fn canary(&self, estate: &Estate, user: &User) -> Option<String> {
+        let PlanInput { policy, cases, now, .. } = *self.input;
+        let canary = policy.canary.as_ref()?;
+        if canary.scope.holds(&estate.account, Some(user)) {
+            return None;
+        }
+        let digest = policy.digest();
+        let under = || cases.iter().filter(|case| case.policy().0 == digest);
+        let Some(since) = under().map(|case| case.policy().1).min() else {
+            return Some("the policy was not applied in the canary yet".to_owned());
+        };
+        let open = later(since, canary.wait);
+        if now < open {
+            return Some(format!("the canary comes first, until {open}"));
+        }
+        let in_canary = |case: &&Case| {
+            let subject = &case.opening().subject;
+            let estate = self.input.estates.iter().find(|estate| estate.account.id == subject.account);
+            estate.is_some_and(|estate| {
+                let user = estate.users.iter().find(|user| user.arn == subject.user);
+                canary.scope.holds(&estate.account, user)
+            })
+        };
+        let was_undone = |case: &&Case| match case.stage() {
+            Stage::Closed { why: Closed::Reactivated { .. } | Closed::ReactivatedByOther, .. } => true,
+            Stage::Closed { .. }
+            | Stage::Seen
+            | Stage::Notified { .. }
+            | Stage::Reminded { .. }
+            | Stage::Deactivated { .. }
+            | Stage::Soaked { .. } => false,
+        };
+        let undone = under().filter(in_canary).find(was_undone)?;
+        let key = &undone.opening().subject.key;
+        Some(format!("in the canary, key {key} was activated again: look into it, and change the policy"))
+    }
+
+    fn check(&mut self, case: &Case, evidence: Evidence) {
+        let step = self.step(case, StepKind::Check, evidence, self.input.now);
+        self.steps.push(step);
+    }
+
+    fn step(&self, case: &Case, kind: StepKind, evidence: Evidence, due: Timestamp) -> Step {
+        let now = self.input.now;
+        let waits = case.waits();
+        let then = match kind {
+            StepKind::Announce => Some((Act::Deactivate, later(now, waits.deactivate_after))),
+            StepKind::Remind => case.deadline_told(super::Told::Reminded, now).map(|at| (Act::Deactivate, at)),
+            StepKind::Deactivate => waits.delete_after.map(|wait| (Act::Delete, later(now, wait))),
+            StepKind::TellDeactivated => case.deadline_told(super::Told::Deactivated, now).map(|at| (Act::Delete, at)),
+            StepKind::Delete => None,
+            StepKind::Check => case.due(),
+        };
+        let opening = case.opening();
+        Step {
+            case: opening.case.clone(),
+            records: Some(case.records()),
+            kind,
+            subject: opening.subject.clone(),
+            account_name: opening.account_name.clone(),
+            owner: opening.owner.clone(),
+            evidence,
+            waits,
+            due,
+            then,
+        }
+    }
+
+    fn hold_case(&mut self, case: &Case, why: String) {
+        let subject = &case.opening().subject;
+        self.held.push(Held {
+            account: subject.account.clone(),
+            user: Some(subject.user.clone()),
+            key: Some(subject.key.clone()),
+            case: Some(case.opening().case.clone()),
+            kind: case.due().map(|(act, _)| StepKind::of(act)),
+            why,
+        });
+    }
+
+    /// Holds what would be too much at once.
+    fn cap(&mut self) {
+        let PlanInput { policy, cases, now, .. } = *self.input;
+        let caps = policy.caps;
+        let is_recent = |at: &&Timestamp| now.duration_since(**at) < caps.per;
+        let mut in_all = 0_usize;
+        let mut by_account: BTreeMap<AccountId, usize> = BTreeMap::new();
+        let mut deactivated = 0_usize;
+        for case in cases {
+            let recent = case.changes().iter().filter(is_recent).count();
+            in_all += recent;
+            *by_account.entry(case.opening().subject.account.clone()).or_default() += recent;
+            deactivated += case.changes().first().iter().filter(|at| is_recent(at)).count();
+        }
+        let (mut changes, rest): (Vec<Step>, Vec<Step>) =
+            std::mem::take(&mut self.steps).into_iter().partition(|step| step.kind.is_change());
+        self.steps = rest;
+        let asked = changes.iter().filter(|step| step.kind == StepKind::Deactivate).count();
+        let allowed = self.input.evidence.active_keys * usize::try_from(caps.percent).unwrap_or(usize::MAX) / 100;
+        let is_alarm = deactivated + asked > allowed.max(1);
+        // What has been due for longest comes first.
+        changes.sort_by(|a, b| (a.due, &a.subject).cmp(&(b.due, &b.subject)));
+        for step in changes {
+            let of_account = by_account.entry(step.subject.account.clone()).or_default();
+            let span = crate::span::exact(caps.per);
+            let why = if is_alarm && step.kind == StepKind::Deactivate {
+                Some(format!(
+                    "{} keys would be deactivated within {span}, more than {} % of {}: none is (caps.percent)",
+                    deactivated + asked,
+                    caps.percent,
+                    self.input.evidence.active_keys
+                ))
+            } else if *of_account >= usize::try_from(caps.keys_of_account).unwrap_or(usize::MAX) {
+                Some(format!("{of_account} keys of the account within {span} are enough (caps.keys-of-account)"))
+            } else if in_all >= usize::try_from(caps.keys).unwrap_or(usize::MAX) {
+                Some(format!("{in_all} keys within {span} are enough (caps.keys)"))
+            } else {
+                None
+            };
+            match why {
+                Some(why) => self.held.push(Held {
+                    account: step.subject.account,
+                    user: Some(step.subject.user),
+                    key: Some(step.subject.key),
+                    case: Some(step.case),
+                    kind: Some(step.kind),
+                    why,
+                }),
+                None => {
+                    *of_account += 1;
+                    in_all += 1;
+                    self.steps.push(step);
+                }
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// A name for all that it says.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest::short(&serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+impl Step {
+    /// How the case begins that this step opens.
+    #[must_use]
+    pub fn opening(&self, plan: &Plan, by: &str) -> Opening {
+        Opening {
+            case: self.case.clone(),
+            subject: self.subject.clone(),
+            account_name: self.account_name.clone(),
+            owner: self.owner.clone(),
+            evidence: self.evidence.clone(),
+            waits: self.waits,
+            policy: plan.policy.clone(),
+            by: by.to_owned(),
+        }
+    }
+}
+
+fn evidence(estate: &Estate, key: &Key, broken: Vec<(String, String)>) -> Evidence {
+    Evidence {
+        as_of: estate.as_of,
+        status: key.status,
+        last_used: key.last_used.clone(),
+        reactivated_at: key.reactivated_at,
+        broken,
+    }
+}

@@ -1,0 +1,108 @@
+//! What the policy says of a key as it is now: the rules judge it anew, by what AWS has just said.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::policy::{EnforcePolicy, InUse};
+use super::record::{CaseSubject, Evidence, Facts, Waits};
+use crate::estate::{Account, Estate, Known, Root, User};
+use crate::key::{KeyStatus, LastUsed};
+use crate::rule::{AuditSettings, judge};
+
+/// What the policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Digest of the policy.
+    pub policy: String,
+    /// The rules that lead to action and that the key breaks, each with its words.
+    pub broken: Known<Vec<(String, String)>>,
+    /// The words of the exemption that holds.
+    pub exempt: Option<String>,
+    /// Nothing is done to this user.
+    pub is_protected: bool,
+    /// No key is changed now, and why.
+    pub frozen: Option<String>,
+    /// Enforcement is switched off, and why.
+    pub stopped: Option<String>,
+    /// The key is in use, and the policy leaves such alone.
+    pub is_in_use: bool,
+    /// How long each stage lasts.
+    pub waits: Waits,
+}
+
+/// Judges one key. `user` is as AWS tells it now, with the key among its keys; `stopped` is why enforcement is switched off
+/// outside of the policy.
+#[must_use]
+pub fn review(
+    account: &Account,
+    user: &User,
+    subject: &CaseSubject,
+    audit: &AuditSettings,
+    policy: &EnforcePolicy,
+    stopped: Option<&str>,
+    now: Timestamp,
+) -> Review {
+    let terms = policy.terms_of(account, user);
+    let key = user.keys.iter().find(|key| key.id.as_ref() == Some(&subject.key));
+    let is_in_use = terms.in_use == InUse::Hold
+        && key.is_some_and(|key| match &key.last_used {
+            LastUsed::At { at, .. } => now.duration_since(*at) < terms.quiet,
+            LastUsed::Never | LastUsed::Unknown { .. } => false,
+        });
+    let exemption = policy.exemption(&subject.account, user.name(), &subject.key, now);
+    let switched_off = (!policy.is_enabled).then_some("enabled is false in akia.toml");
+    Review {
+        policy: policy.digest(),
+        broken: broken(account, user, subject, audit, &terms.rules, now),
+        exempt: exemption.map(|exemption| exemption.words()),
+        is_protected: policy.is_protected(account, user),
+        frozen: policy.frozen(now).map(str::to_owned),
+        stopped: stopped.or(switched_off).map(str::to_owned),
+        is_in_use,
+        waits: terms.waits,
+    }
+}
+
+/// The rules that lead to action and that the key breaks. Not known where none is broken, as far as is known, and one could
+/// not tell.
+fn broken(
+    account: &Account,
+    user: &User,
+    subject: &CaseSubject,
+    audit: &AuditSettings,
+    rules: &BTreeSet<String>,
+    now: Timestamp,
+) -> Known<Vec<(String, String)>> {
+    // An account of this one user: the rules are the same that an audit asks.
+    let estate = Estate {
+        account: account.clone(),
+        as_of: now,
+        root: Known::Told(Root { keys: Vec::new(), password_used_at: None, mfa_active: true }),
+        users: vec![user.clone()],
+        gaps: BTreeSet::new(),
+    };
+    let judgement = judge(&estate, audit, now);
+    let broken: Vec<(String, String)> = judgement
+        .findings
+        .into_iter()
+        .filter(|finding| finding.key.as_ref() == Some(&subject.key) && rules.contains(&finding.rule))
+        .map(|finding| (finding.rule, finding.detail))
+        .collect();
+    let unknown = judgement.unknown.into_iter().find(|((rule, _), _)| rules.contains(*rule));
+    match unknown {
+        Some(((rule, reason), _)) if broken.is_empty() => Known::Unknown { reason: format!("{rule}: {reason}") },
+        Some(_) | None => Known::Told(broken),
+    }
+}
+
+impl Evidence {
+    /// What a look has shown.
+    #[must_use]
+    pub fn of(facts: &Facts, review: &Review, at: Timestamp) -> Self {
+        let status = facts.key.told().copied().flatten().map_or(KeyStatus::Inactive, |key| key.status);
+        let broken = review.broken.told().cloned().unwrap_or_default();
+        Self { as_of: at, status, last_used: facts.last_used.clone(), reactivated_at: facts.reactivated_at, broken }
+    }
+}
