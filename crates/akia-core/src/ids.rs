@@ -276,6 +276,54 @@ impl CaseId {
     }
 }
 
+/// What records of the journal belong together: those of a rotation, or of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ThreadId {
+    /// A rotation.
+    Rotation(RotationId),
+    /// The case of a key.
+    Case(CaseId),
+}
+
+impl ThreadId {
+    /// Its text: always 18 characters, on which the journal's chain of hashes relies.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Rotation(id) => id.as_str(),
+            Self::Case(id) => id.as_str(),
+        }
+    }
+
+    /// The rotation, where it is one.
+    #[must_use]
+    pub fn rotation(&self) -> Option<&RotationId> {
+        match self {
+            Self::Rotation(id) => Some(id),
+            Self::Case(_) => None,
+        }
+    }
+}
+
+impl FromStr for ThreadId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self::Rotation).or_else(|_| text.parse().map(Self::Case))
+    }
+}
+
+impl From<RotationId> for ThreadId {
+    fn from(id: RotationId) -> Self {
+        Self::Rotation(id)
+    }
+}
+
+impl From<CaseId> for ThreadId {
+    fn from(id: CaseId) -> Self {
+        Self::Case(id)
+    }
+}
+
 /// An AWS partition: IAM is global within one, and each has its own endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Partition {

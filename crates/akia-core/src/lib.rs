@@ -23,6 +23,8 @@ pub mod secret;
 pub mod settings;
 pub mod span;
 
-pub use ids::{AccessKeyId, AccountId, CaseId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
+pub use ids::{
+    AccessKeyId, AccountId, CaseId, Partition, ProfileName, Region, RotationId, ThreadId, UserArn, UserId, UserName,
+};
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use akia_core::journal::{Attribution, Event, Intent, Record};
 use akia_core::profile::FileKind;
 use akia_core::rotation::{AbortReason, Decision, Pace, Place, Rest, Retirement, Rotation};
-use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey};
+use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey, ThreadId};
 use akia_io::aws::{Aws, AwsError, AwsOptions, Credentials, MfaPrompt, NoCode, Target, Wallet};
 use akia_io::clock::Clock;
 use akia_io::files::AwsPaths;
@@ -31,7 +31,7 @@ use akia_io::rotate::{Draw, DriveError, Driver, Options, Refusal, Selection, Sig
 use akia_io::seal::{Sealed, Sealer};
 use akia_io::state::{Lock, LockError, StateFolder};
 use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary};
+use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary, Threads};
 use akia_sandbox::{Call, Clock as SandboxClock, Fault, FaultKind, KeyPair, LastUsed, Propagation, Sandbox};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::future::BoxFuture;
@@ -1338,16 +1338,16 @@ impl Fuse {
 }
 
 impl Store for Fuse {
-    fn append_json<'a>(
-        &'a self,
-        rotation: &'a RotationId,
+    fn append_json(
+        &self,
+        thread: ThreadId,
         body: String,
         stage: Option<Stage>,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+    ) -> BoxFuture<'_, Result<Appended, StoreError>> {
         Box::pin(async move {
             let last = self.left.fetch_sub(1, Ordering::Relaxed) == 1;
             if !last || self.after {
-                let appended = self.inner.append_json(rotation, body, stage).await;
+                let appended = self.inner.append_json(thread, body, stage).await;
                 if !last {
                     return appended;
                 }
@@ -1386,9 +1386,9 @@ impl Store for Fuse {
         self.inner.rotations()
     }
 
-    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+    fn entries(&self, of: Threads) -> BoxFuture<'_, Result<Vec<Entry>, StoreError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.inner.entries(rotation)
+        self.inner.entries(of)
     }
 
     fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {

@@ -13,7 +13,7 @@ use akia_io::keychain::{Keychain, NoKeychain};
 use akia_io::seal::{SealError, Sealer, SealingKeyAt};
 use akia_io::state::StateFolder;
 use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Hash, Head, SharedStore, Stage, StoreError};
+use akia_io::store::{Hash, Head, SharedStore, Stage, StoreError, Threads};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -57,16 +57,16 @@ async fn what_was_appended_is_there_after_reopening() {
     let sealer = Sealer::open(&fixture.folder, no_keychain).unwrap();
     let store = fixture.open().await;
     let stage = Stage { key: key(), sealed: sealer.seal(&secret(), &rotation(1), &key()).unwrap() };
-    let first = store.append_json(&rotation(1), r#"{"n":1}"#.into(), Some(stage.clone())).await.unwrap();
-    let second = store.append_json(&rotation(2), r#"{"n":2}"#.into(), None).await.unwrap();
+    let first = store.append_json(rotation(1).into(), r#"{"n":1}"#.into(), Some(stage.clone())).await.unwrap();
+    let second = store.append_json(rotation(2).into(), r#"{"n":2}"#.into(), None).await.unwrap();
     assert_eq!((first.seq, second.seq), (1, 2));
     store.close().await;
     assert!(matches!(store.rotations().await, Err(StoreError::Database { .. })), "it was closed");
 
     let store: SharedStore = Arc::new(SqliteStore::open_existing(&fixture.folder).await.unwrap().unwrap());
-    let entries = store.entries(None).await.unwrap();
+    let entries = store.entries(Threads::All).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.body.as_str()).collect::<Vec<_>>(), [r#"{"n":1}"#, r#"{"n":2}"#]);
-    assert_eq!(store.entries(Some(&rotation(2))).await.unwrap(), entries[1..]);
+    assert_eq!(store.entries(Threads::One(rotation(2).into())).await.unwrap(), entries[1..]);
     assert_eq!(store.verify(Some(first.hash)).await.unwrap().hash, second.hash);
     let summaries = store.rotations().await.unwrap();
     assert_eq!(summaries.iter().map(|summary| (summary.records, summary.staged)).collect::<Vec<_>>(), [(1, 1), (1, 0)]);
@@ -88,9 +88,9 @@ async fn concurrent_appends_share_transactions_and_keep_the_chain() {
     let tasks: Vec<_> = (0..200_u64)
         .map(|n| {
             let store = Arc::clone(&store);
-            tokio::spawn(
-                async move { store.append_json(&rotation(n), format!("{{\"n\":{n}}}"), None).await.unwrap().seq },
-            )
+            tokio::spawn(async move {
+                store.append_json(rotation(n).into(), format!("{{\"n\":{n}}}"), None).await.unwrap().seq
+            })
         })
         .collect();
     let mut seqs = Vec::new();
@@ -130,7 +130,7 @@ impl Fixture {
         let fixture = Self::new();
         let store = fixture.open().await;
         for n in 0..5_u64 {
-            store.append_json(&rotation(n % 3), format!("{{\"n\":{n}}}"), None).await.unwrap();
+            store.append_json(rotation(n % 3).into(), format!("{{\"n\":{n}}}"), None).await.unwrap();
         }
         let head = store.verify(None).await.unwrap();
         store.close().await;
@@ -225,7 +225,7 @@ async fn a_cut_tail_is_never_papered_over_by_new_records() {
     let (fixture, _) = Fixture::with_records().await;
     fixture.tamper("DROP TRIGGER records_are_never_deleted; DELETE FROM records WHERE seq >= 4").await.unwrap();
     let store = fixture.open().await;
-    match store.append_json(&rotation(1), "{}".into(), None).await {
+    match store.append_json(rotation(1).into(), "{}".into(), None).await {
         Err(StoreError::Tampered(tampered)) => assert_eq!(tampered.seq, 4),
         other => panic!("{other:?}"),
     }
@@ -300,7 +300,10 @@ async fn a_staged_secret_stands_nowhere_in_plain_text_and_a_wiped_one_nowhere_at
     let sealed = sealer.seal(&secret(), &rotation(1), &key()).unwrap();
     let again = sealer.seal(&secret(), &rotation(1), &key()).unwrap();
     assert_ne!(sealed, again, "a nonce was used twice");
-    store.append_json(&rotation(1), "{}".into(), Some(Stage { key: key(), sealed: sealed.clone() })).await.unwrap();
+    store
+        .append_json(rotation(1).into(), "{}".into(), Some(Stage { key: key(), sealed: sealed.clone() }))
+        .await
+        .unwrap();
     let everything = || {
         let mut bytes = Vec::new();
         let mut folders = vec![fixture.folder.path().to_owned()];
@@ -391,7 +394,7 @@ async fn two_processes_append_without_losing_or_mixing_records() {
         let store: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
         let own = rotation(u64::from(std::process::id()));
         for n in 0..EACH {
-            store.append_json(&own, n.to_string(), None).await.unwrap();
+            store.append_json(own.clone().into(), n.to_string(), None).await.unwrap();
         }
         store.close().await;
         return;
@@ -408,8 +411,13 @@ async fn two_processes_append_without_losing_or_mixing_records() {
     let summaries = store.rotations().await.unwrap();
     assert_eq!(summaries.len(), 3);
     for summary in summaries {
-        let bodies: Vec<u64> =
-            store.entries(Some(&summary.rotation)).await.unwrap().iter().map(|entry| entry.parse().unwrap()).collect();
+        let bodies: Vec<u64> = store
+            .entries(Threads::One(summary.rotation.clone().into()))
+            .await
+            .unwrap()
+            .iter()
+            .map(|entry| entry.parse().unwrap())
+            .collect();
         assert_eq!(bodies, (0..EACH).collect::<Vec<_>>());
     }
 }
@@ -424,7 +432,7 @@ async fn a_kill_at_any_moment_keeps_what_was_acknowledged_and_the_secret_with_it
         loop {
             let own = rotation(getrandom::u64().unwrap());
             let stage = Stage { key: key(), sealed: sealer.seal(&secret(), &own, &key()).unwrap() };
-            let appended = store.append_json(&own, "{}".into(), Some(stage)).await.unwrap();
+            let appended = store.append_json(own.clone().into(), "{}".into(), Some(stage)).await.unwrap();
             fs::write(&acknowledged, format!("{} {}", appended.seq, appended.hash)).unwrap();
         }
     }

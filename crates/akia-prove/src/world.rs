@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use akia_core::AccessKeyId;
-use akia_core::RotationId;
 use akia_core::journal::{Event, Record};
+use akia_core::{RotationId, ThreadId};
 use akia_io::aws::{Aws, AwsOptions, MfaPrompt, NoCode, Wallet};
 use akia_io::clock::Clock;
 use akia_io::files::AwsPaths;
@@ -18,7 +18,7 @@ use akia_io::rotate::{Driver, Signers};
 use akia_io::seal::{Sealed, Sealer};
 use akia_io::state::{Lock, LockError, StateFolder};
 use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary};
+use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary, Threads};
 use akia_sandbox::{Clock as SandboxClock, Propagation, Sandbox};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::http::{
@@ -300,12 +300,12 @@ impl Journal {
 }
 
 impl Store for Journal {
-    fn append_json<'a>(
-        &'a self,
-        rotation: &'a RotationId,
+    fn append_json(
+        &self,
+        thread: ThreadId,
         body: String,
         stage: Option<Stage>,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+    ) -> BoxFuture<'_, Result<Appended, StoreError>> {
         Box::pin(async move {
             let what = format!("append {body}");
             self.through(&what, async {
@@ -320,8 +320,8 @@ impl Store for Journal {
                 if body.contains("key-created") && self.director.is_broken(Sabotage::ForgetAnswer) {
                     return Ok(Appended { seq: 0, hash: Head::EMPTY.hash });
                 }
-                let appended = self.inner.append_json(rotation, body.clone(), stage).await?;
-                self.director.tell(&format!("  machine {} {rotation} {body}", self.machine));
+                let appended = self.inner.append_json(thread.clone(), body.clone(), stage).await?;
+                self.director.tell(&format!("  machine {} {} {body}", self.machine, thread.as_str()));
                 Ok(appended)
             })
             .await
@@ -357,8 +357,8 @@ impl Store for Journal {
         self.inner.rotations()
     }
 
-    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        Box::pin(async move { self.through("read records", self.inner.entries(rotation)).await })
+    fn entries(&self, of: Threads) -> BoxFuture<'_, Result<Vec<Entry>, StoreError>> {
+        Box::pin(async move { self.through("read records", self.inner.entries(of)).await })
     }
 
     fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{Rest, Rotation};
 use akia_core::{AccessKeyId, RotationId};
-use akia_io::store::{Entry, Hash, Head, SharedStore, StoreError};
+use akia_io::store::{Entry, Hash, Head, SharedStore, StoreError, Threads};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -111,7 +111,7 @@ async fn list(context: &Context, journal: Option<SharedStore>, args: &ListArgs) 
         return Ok(Exit::Done);
     };
     let known = Known::of_store(&*journal).await?;
-    let made = made_keys(&journal.entries(None).await.map_err(unreadable)?);
+    let made = made_keys(&journal.entries(Threads::Rotations).await.map_err(unreadable)?);
     for rotation in known.rotations().rev() {
         let plan = rotation.plan();
         let is_old = args.since.is_some_and(|since| now.duration_since(plan.planned_at) > since);
@@ -207,7 +207,7 @@ fn replay(id: &RotationId, records: &[(u64, Record)]) -> Result<Rotation, Comman
 /// The key that each rotation made last, also when the rotation is over.
 fn made_keys(entries: &[Entry]) -> HashMap<RotationId, AccessKeyId> {
     let made = |entry: &Entry| match entry.parse::<Record>().ok()?.event {
-        Event::KeyCreated { key } => Some((entry.rotation.clone(), key)),
+        Event::KeyCreated { key } => Some((entry.thread.rotation()?.clone(), key)),
         _ => None,
     };
     entries.iter().filter_map(made).collect()

@@ -19,7 +19,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::place::Places;
 use crate::seal::{SealError, Sealer};
-use crate::store::{Stage, Store, StoreError};
+use crate::store::{Stage, Store, StoreError, Threads};
 
 /// Effects that one run of one rotation performs at most. Far above any real run; a bound on a bug.
 const EFFECT_LIMIT: usize = 2_000;
@@ -223,7 +223,7 @@ impl Driver {
     /// A failed append may have been carried out: the sync behind a commit fails, or the answer is lost. A record that
     /// stood there twice would make the rotation unreadable for good, so nothing is appended before that is known.
     async fn append_again(&self, id: &RotationId, record: &Record, staged: Option<Stage>) -> Result<(), StoreError> {
-        let last = self.store.entries(Some(id)).await?.pop();
+        let last = self.store.entries(Threads::One(id.clone().into())).await?.pop();
         if last.is_some_and(|last| last.parse::<Record>().is_ok_and(|last| last == *record)) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use akia_core::journal::{Event, Record};
 use akia_core::rotation::{Plan, Rotation};
 
 use super::driver::DriveError;
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Entry, Store, StoreError, Threads};
 
 /// A rotation whose records cannot be read, or make no sense: where it stands is not known.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +39,11 @@ impl Broken {
 pub async fn load_all(store: &dyn Store) -> Result<Vec<Result<Rotation, Broken>>, StoreError> {
     let mut order: Vec<RotationId> = Vec::new();
     let mut entries: HashMap<RotationId, Vec<Entry>> = HashMap::new();
-    for entry in store.entries(None).await? {
-        let of_rotation = entries.entry(entry.rotation.clone()).or_default();
+    for entry in store.entries(Threads::Rotations).await? {
+        let Some(rotation) = entry.thread.rotation() else { continue };
+        let of_rotation = entries.entry(rotation.clone()).or_default();
         if of_rotation.is_empty() {
-            order.push(entry.rotation.clone());
+            order.push(rotation.clone());
         }
         of_rotation.push(entry);
     }

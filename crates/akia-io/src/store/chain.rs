@@ -1,12 +1,12 @@
 //! The hash chain of the journal.
 //!
-//! hash(n) = SHA-256( hash(n − 1) ‖ n as 8 bytes, big-endian ‖ rotation id ‖ body ), with 32 zero bytes before the first.
-//! A rotation id is always 18 bytes, so the parts cannot be shifted against each other.
+//! hash(n) = SHA-256( hash(n − 1) ‖ n as 8 bytes, big-endian ‖ id ‖ body ), with 32 zero bytes before the first.
+//! The id of a rotation or case is always 18 bytes, so the parts cannot be shifted against each other.
 
 use std::fmt;
 use std::str::FromStr;
 
-use akia_core::RotationId;
+use akia_core::ThreadId;
 use sha2::{Digest, Sha256};
 
 use super::Entry;
@@ -33,11 +33,11 @@ impl Hash {
 
     /// The hash of the record that follows this one.
     #[must_use]
-    pub fn next(&self, seq: u64, rotation: &RotationId, body: &str) -> Self {
+    pub fn next(&self, seq: u64, thread: &ThreadId, body: &str) -> Self {
         let mut digest = Sha256::new();
         digest.update(self.0);
         digest.update(seq.to_be_bytes());
-        digest.update(rotation.as_str().as_bytes());
+        digest.update(thread.as_str().as_bytes());
         digest.update(body.as_bytes());
         Self(digest.finalize().into())
     }
@@ -115,7 +115,7 @@ impl Walk {
                 what: format!("record {seq} is missing; record {} follows instead", entry.seq),
             });
         }
-        let hash = self.head.hash.next(seq, &entry.rotation, &entry.body);
+        let hash = self.head.hash.next(seq, &entry.thread, &entry.body);
         if hash != entry.hash {
             return Err(Tampered {
                 seq,
@@ -163,11 +163,11 @@ mod tests {
         bodies
             .iter()
             .map(|(bits, body)| {
-                let rotation = RotationId::from_bits(*bits);
+                let thread = ThreadId::from(akia_core::RotationId::from_bits(*bits));
                 let seq = head.seq + 1;
-                let hash = head.hash.next(seq, &rotation, body);
+                let hash = head.hash.next(seq, &thread, body);
                 head = Head { seq, hash };
-                Entry { seq, rotation, body: body.clone(), hash }
+                Entry { seq, thread, body: body.clone(), hash }
             })
             .collect()
     }
@@ -204,7 +204,7 @@ mod tests {
         #[test]
         fn a_changed_rotation_shows_at_its_record(mut entries in journals(), pick in any::<prop::sample::Index>()) {
             let index = pick.index(entries.len());
-            entries[index].rotation = RotationId::from_bits(99);
+            entries[index].thread = akia_core::RotationId::from_bits(99).into();
             prop_assert_eq!(verify(&entries, None, None).unwrap_err().seq, index as u64 + 1);
         }
 
@@ -239,10 +239,10 @@ mod tests {
         #[test]
         fn exchanged_records_show(mut entries in journals(), a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>()) {
             let (a, b) = (a.index(entries.len()), b.index(entries.len()));
-            prop_assume!(a != b && (&entries[a].rotation, &entries[a].body) != (&entries[b].rotation, &entries[b].body));
-            let moved = (entries[a].rotation.clone(), entries[a].body.clone());
-            (entries[a].rotation, entries[a].body) = (entries[b].rotation.clone(), entries[b].body.clone());
-            (entries[b].rotation, entries[b].body) = moved;
+            prop_assume!(a != b && (&entries[a].thread, &entries[a].body) != (&entries[b].thread, &entries[b].body));
+            let moved = (entries[a].thread.clone(), entries[a].body.clone());
+            (entries[a].thread, entries[a].body) = (entries[b].thread.clone(), entries[b].body.clone());
+            (entries[b].thread, entries[b].body) = moved;
             prop_assert_eq!(verify(&entries, None, None).unwrap_err().seq, a.min(b) as u64 + 1);
         }
 
@@ -250,7 +250,7 @@ mod tests {
         fn a_rewritten_chain_shows_only_against_a_noted_hash(entries in journals(), other in "[ -~]{1,20}") {
             let mut bodies: Vec<_> = entries
                 .iter()
-                .map(|entry| (u64::from_str_radix(&entry.rotation.as_str()[2..], 16).unwrap(), entry.body.clone()))
+                .map(|entry| (u64::from_str_radix(&entry.thread.as_str()[2..], 16).unwrap(), entry.body.clone()))
                 .collect();
             prop_assume!(bodies[0].1 != other);
             bodies[0].1 = other;
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn the_hash_is_the_documented_one() {
         // Computed apart, with Python's hashlib: 32 zero bytes, 1 as 8 bytes, the id, the body.
-        let hash = Hash::GENESIS.next(1, &RotationId::from_bits(0xab), "{}");
+        let hash = Hash::GENESIS.next(1, &akia_core::RotationId::from_bits(0xab).into(), "{}");
         assert_eq!(hash.to_string(), "9c6d8842cc0e374d79732ea117fd2cfc4d9c7fbb7f491d0e2ecc26c92076b9a5");
         assert_eq!(hash.to_string().parse::<Hash>().unwrap(), hash);
         assert!("xyz".parse::<Hash>().is_err());

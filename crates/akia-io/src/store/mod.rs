@@ -1,4 +1,4 @@
-//! The store: the journal of all rotations, and the sealed secrets staged for the running ones.
+//! The store: the journal of all rotations and cases, and the sealed secrets staged for the running rotations.
 //!
 //! Invariant: records are only ever appended. Each carries the hash of itself and the one before ([`chain`]), so that
 //! a changed, dropped or moved record shows. When `Store::append` has returned, the record is durable, and so is the
@@ -11,8 +11,9 @@ pub mod sqlite;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use akia_core::enforce::CaseRecord;
 use akia_core::journal::Record;
-use akia_core::{AccessKeyId, RotationId};
+use akia_core::{AccessKeyId, CaseId, RotationId, ThreadId};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
@@ -23,14 +24,14 @@ use crate::state::{Lock, LockError, StateError};
 
 /// What a store does. SQLite on one machine; PostgreSQL for a team, later. Used as [`SharedStore`].
 pub trait Store: Send + Sync {
-    /// Appends one record (JSON text) to a rotation, and stages a sealed secret in the same transaction. Durable when
-    /// it returns. Once begun it is carried out even if the future is dropped.
-    fn append_json<'a>(
-        &'a self,
-        rotation: &'a RotationId,
+    /// Appends one record (JSON text) to a rotation or case, and stages a sealed secret in the same transaction. Durable
+    /// when it returns. Once begun it is carried out even if the future is dropped.
+    fn append_json(
+        &self,
+        thread: ThreadId,
         body: String,
         stage: Option<Stage>,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>>;
+    ) -> BoxFuture<'_, Result<Appended, StoreError>>;
 
     /// The sealed secret staged for a key of a rotation.
     fn staged<'a>(
@@ -52,8 +53,8 @@ pub trait Store: Send + Sync {
     /// All rotations, oldest first.
     fn rotations(&self) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>>;
 
-    /// The records of one rotation in order, or of all.
-    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+    /// Records in order.
+    fn entries(&self, of: Threads) -> BoxFuture<'_, Result<Vec<Entry>, StoreError>>;
 
     /// Recomputes the chain. `expect` is the head's hash that somebody noted elsewhere: it must still be in the chain,
     /// which is the only proof against a journal that was rewritten as a whole.
@@ -77,16 +78,36 @@ impl dyn Store {
         record: &Record,
         stage: Option<Stage>,
     ) -> Result<Appended, StoreError> {
-        let body =
-            serde_json::to_string(record).map_err(|error| StoreError::Unwritable { reason: error.to_string() })?;
-        self.append_json(rotation, body, stage).await
+        self.append_json(rotation.clone().into(), json(record)?, stage).await
+    }
+
+    /// [`Store::append_json`] for a record of a case.
+    pub async fn append_case(&self, case: &CaseId, record: &CaseRecord) -> Result<Appended, StoreError> {
+        self.append_json(case.clone().into(), json(record)?, None).await
     }
 
     /// The records of one rotation in order, with their numbers.
     pub async fn records(&self, rotation: &RotationId) -> Result<Vec<(u64, Record)>, StoreError> {
-        let entries = self.entries(Some(rotation)).await?;
+        let entries = self.entries(Threads::One(rotation.clone().into())).await?;
         entries.iter().map(|entry| Ok((entry.seq, entry.parse()?))).collect()
     }
+}
+
+fn json<T: serde::Serialize>(record: &T) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Unwritable { reason: error.to_string() })
+}
+
+/// Which records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Threads {
+    /// All.
+    All,
+    /// Those of all rotations.
+    Rotations,
+    /// Those of all cases.
+    Cases,
+    /// Those of one rotation or case.
+    One(ThreadId),
 }
 
 /// A secret to stage.
@@ -112,8 +133,8 @@ pub struct Appended {
 pub struct Entry {
     /// Its number.
     pub seq: u64,
-    /// Its rotation.
-    pub rotation: RotationId,
+    /// The rotation or case that it is of.
+    pub thread: ThreadId,
     /// Its JSON text.
     pub body: String,
     /// Its hash.

@@ -11,10 +11,11 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use akia_core::{AccessKeyId, RotationId};
+use akia_core::{AccessKeyId, RotationId, ThreadId};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
 use sqlx::sqlite::{
@@ -24,7 +25,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, oneshot};
 
 use super::chain::Walk;
-use super::{Appended, Entry, Hash, Head, Stage, Store, StoreError, Summary, Tampered};
+use super::{Appended, Entry, Hash, Head, Stage, Store, StoreError, Summary, Tampered, Threads};
 use crate::files::platform;
 use crate::seal::Sealed;
 use crate::state::{Lock, LockError, StateError, StateFolder, refuse_unsafe};
@@ -78,7 +79,7 @@ struct Inner {
 }
 
 struct Pending {
-    rotation: RotationId,
+    thread: ThreadId,
     body: String,
     stage: Option<Stage>,
     answer: oneshot::Sender<Result<Appended, StoreError>>,
@@ -137,15 +138,15 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn append_json<'a>(
-        &'a self,
-        rotation: &'a RotationId,
+    fn append_json(
+        &self,
+        thread: ThreadId,
         body: String,
         stage: Option<Stage>,
-    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+    ) -> BoxFuture<'_, Result<Appended, StoreError>> {
         async move {
             let (answer, receiver) = oneshot::channel();
-            let pending = Pending { rotation: rotation.clone(), body, stage, answer };
+            let pending = Pending { thread, body, stage, answer };
             self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner).push(pending);
             // A task of its own: a caller that is cancelled must not tear the transaction that others share.
             let inner = Arc::clone(&self.inner);
@@ -182,7 +183,9 @@ impl Store for SqliteStore {
     fn stage<'a>(&'a self, rotation: &'a RotationId, stage: Stage) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let mut guard = self.inner.connection.lock().await;
-            put_staged(self.inner.open(&mut guard)?, rotation, &stage).await.map_err(self.inner.fails("write to"))
+            put_staged(self.inner.open(&mut guard)?, rotation.as_str(), &stage)
+                .await
+                .map_err(self.inner.fails("write to"))
         }
         .boxed()
     }
@@ -211,7 +214,7 @@ impl Store for SqliteStore {
             let rows = sqlx::query(
                 "SELECT rotation, min(seq) AS first, max(seq) AS last, count(*) AS records,
                     (SELECT count(*) FROM staged WHERE staged.rotation = records.rotation) AS staged
-                 FROM records GROUP BY rotation ORDER BY first",
+                 FROM records WHERE rotation LIKE 'r-%' GROUP BY rotation ORDER BY first",
             )
             .fetch_all(self.inner.open(&mut guard)?)
             .await
@@ -221,7 +224,7 @@ impl Store for SqliteStore {
                     let number = |name| row.try_get(name).map(unsigned).map_err(self.inner.fails("read"));
                     let first_seq = number("first")?;
                     Ok(Summary {
-                        rotation: rotation_of(row, first_seq).map_err(|error| error.into_store(&self.inner))?,
+                        rotation: id_of(row, first_seq).map_err(|error| error.into_store(&self.inner))?,
                         first_seq,
                         last_seq: number("last")?,
                         records: number("records")?,
@@ -233,13 +236,21 @@ impl Store for SqliteStore {
         .boxed()
     }
 
-    fn entries<'a>(&'a self, rotation: Option<&'a RotationId>) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+    fn entries(&self, of: Threads) -> BoxFuture<'_, Result<Vec<Entry>, StoreError>> {
         async move {
             let mut guard = self.inner.connection.lock().await;
+            // All ids of a kind begin with the same two characters.
+            let (from, to) = match &of {
+                Threads::All => ("", "~"),
+                Threads::Rotations => ("r-", "r."),
+                Threads::Cases => ("c-", "c."),
+                Threads::One(thread) => (thread.as_str(), thread.as_str()),
+            };
             let rows = sqlx::query(
-                "SELECT seq, rotation, body, hash FROM records WHERE ?1 IS NULL OR rotation = ?1 ORDER BY seq",
+                "SELECT seq, rotation, body, hash FROM records WHERE rotation BETWEEN ? AND ? ORDER BY seq",
             )
-            .bind(rotation.map(RotationId::as_str))
+            .bind(from)
+            .bind(to)
             .fetch_all(self.inner.open(&mut guard)?)
             .await
             .map_err(self.inner.fails("read"))?;
@@ -371,17 +382,17 @@ impl Inner {
         let mut appended = Vec::with_capacity(batch.len());
         for pending in batch {
             let seq = head.seq + 1;
-            let hash = head.hash.next(seq, &pending.rotation, &pending.body);
+            let hash = head.hash.next(seq, &pending.thread, &pending.body);
             sqlx::query("INSERT INTO records (seq, rotation, body, hash) VALUES (?, ?, ?, ?)")
                 .bind(i64::try_from(seq).unwrap_or(i64::MAX))
-                .bind(pending.rotation.as_str())
+                .bind(pending.thread.as_str())
                 .bind(&pending.body)
                 .bind(hash.as_bytes().as_slice())
                 .execute(&mut *transaction)
                 .await
                 .map_err(fails())?;
             if let Some(stage) = &pending.stage {
-                put_staged(&mut transaction, &pending.rotation, stage).await.map_err(fails())?;
+                put_staged(&mut transaction, pending.thread.as_str(), stage).await.map_err(fails())?;
             }
             head = Head { seq, hash };
             appended.push(Appended { seq, hash });
@@ -408,7 +419,7 @@ impl BadRow {
 
 fn entry_of(row: &SqliteRow) -> Result<Entry, BadRow> {
     let (seq, hash) = link_of(row)?;
-    Ok(Entry { seq, rotation: rotation_of(row, seq)?, body: row.try_get("body").map_err(BadRow::Database)?, hash })
+    Ok(Entry { seq, thread: id_of(row, seq)?, body: row.try_get("body").map_err(BadRow::Database)?, hash })
 }
 
 /// The number and the hash of a record.
@@ -421,10 +432,10 @@ fn link_of(row: &SqliteRow) -> Result<(u64, Hash), BadRow> {
     Ok((seq, Hash::from_bytes(hash)))
 }
 
-fn rotation_of(row: &SqliteRow, seq: u64) -> Result<RotationId, BadRow> {
+/// The rotation or case of a record; the column is older than cases.
+fn id_of<T: FromStr>(row: &SqliteRow, seq: u64) -> Result<T, BadRow> {
     let text: String = row.try_get("rotation").map_err(BadRow::Database)?;
-    text.parse()
-        .map_err(|_| BadRow::Tampered(Tampered { seq, what: format!("the rotation id of record {seq} is malformed") }))
+    text.parse().map_err(|_| BadRow::Tampered(Tampered { seq, what: format!("the id of record {seq} is malformed") }))
 }
 
 /// SQLite counts in signed numbers; a negative one is nothing that we wrote, and 0 never stands for a record.
@@ -439,16 +450,12 @@ async fn written(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
     Ok(count.map_or(0, unsigned))
 }
 
-async fn put_staged(
-    connection: &mut SqliteConnection,
-    rotation: &RotationId,
-    stage: &Stage,
-) -> Result<(), sqlx::Error> {
+async fn put_staged(connection: &mut SqliteConnection, rotation: &str, stage: &Stage) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO staged (rotation, key, sealed) VALUES (?, ?, ?)
          ON CONFLICT (rotation, key) DO UPDATE SET sealed = excluded.sealed",
     )
-    .bind(rotation.as_str())
+    .bind(rotation)
     .bind(stage.key.as_str())
     .bind(stage.sealed.as_bytes())
     .execute(connection)

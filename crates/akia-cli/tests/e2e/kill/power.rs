@@ -13,8 +13,8 @@ use akia_core::journal::{Event, Record};
 use akia_io::keychain::NoKeychain;
 use akia_io::seal::Sealer;
 use akia_io::state::StateFolder;
-use akia_io::store::Store;
 use akia_io::store::sqlite::SqliteStore;
+use akia_io::store::{Store, Threads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -300,7 +300,7 @@ impl Recorded {
             let store = SqliteStore::open_existing(&state).await.map_err(|error| error.to_string())?;
             let Some(store) = store else { return Ok(Said { records: 0, created: None, secret: None }) };
             store.verify(None).await.map_err(|error| error.to_string())?;
-            let entries = store.entries(None).await.map_err(|error| error.to_string())?;
+            let entries = store.entries(Threads::Rotations).await.map_err(|error| error.to_string())?;
             let mut said = Said { records: entries.len(), created: None, secret: None };
             let key: AccessKeyId = self.new.0.parse().unwrap();
             for (index, entry) in entries.iter().enumerate() {
@@ -309,12 +309,12 @@ impl Recorded {
                     said.created = Some(index + 1);
                 }
             }
-            if let Some(entry) = entries.first()
-                && let Some(sealed) = store.staged(&entry.rotation, &key).await.map_err(|error| error.to_string())?
+            if let Some(rotation) = entries.first().and_then(|entry| entry.thread.rotation())
+                && let Some(sealed) = store.staged(rotation, &key).await.map_err(|error| error.to_string())?
             {
                 let none = || Err(NoKeychain { reason: "none was used".to_owned(), hint: String::new() });
                 let sealer = Sealer::open(&state, none).map_err(|error| error.to_string())?;
-                let secret = sealer.open_sealed(&sealed, &entry.rotation, &key).map_err(|error| error.to_string())?;
+                let secret = sealer.open_sealed(&sealed, rotation, &key).map_err(|error| error.to_string())?;
                 said.secret = Some(secret.expose().to_owned());
             }
             store.close().await;
