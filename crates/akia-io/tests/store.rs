@@ -186,7 +186,7 @@ async fn tampering_with_the_triggers_out_of_the_way_shows() {
     for (statement, seq, what) in [
         ("UPDATE records SET body = '{\"n\":7}' WHERE seq = 2", 2, "record 2 does not have the hash"),
         ("UPDATE records SET rotation = 'r-0000000000000009' WHERE seq = 4", 4, "record 4 does not have the hash"),
-        ("UPDATE records SET rotation = 'nonsense' WHERE seq = 4", 4, "rotation id of record 4 is malformed"),
+        ("UPDATE records SET rotation = 'nonsense' WHERE seq = 4", 4, "id of record 4 is malformed"),
         ("UPDATE records SET hash = zeroblob(32) WHERE seq = 1", 1, "record 1 does not have the hash"),
         ("DELETE FROM records WHERE seq = 3", 3, "record 3 is missing; record 4 follows"),
         ("DELETE FROM records WHERE seq >= 4", 4, "records 4 to 5 are missing at the end"),
