@@ -295,6 +295,15 @@ impl ThreadId {
         }
     }
 
+    /// The case, where it is one.
+    #[must_use]
+    pub fn case(&self) -> Option<&CaseId> {
+        match self {
+            Self::Case(id) => Some(id),
+            Self::Rotation(_) => None,
+        }
+    }
+
     /// The rotation, where it is one.
     #[must_use]
     pub fn rotation(&self) -> Option<&RotationId> {

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod aws;
 pub mod clock;
 pub mod edit;
+pub mod enforce;
 pub mod files;
 pub mod hardening;
 pub mod inventory;

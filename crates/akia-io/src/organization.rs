@@ -322,6 +322,7 @@ impl<'a> Doors<'a> {
             mfa: None,
             duration: None,
             source_identity: None,
+            policy: None,
         };
         let with_identity = AssumeRole { source_identity: Some(&self.entry.session), ..ask };
         let mut opened = None;

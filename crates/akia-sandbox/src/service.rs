@@ -13,6 +13,7 @@ use crate::clock::Ticker;
 use crate::failure::Failure;
 use crate::fault::FaultKind;
 use crate::log::{Call, Outcome};
+use crate::policy::Document;
 use crate::query::Parameters;
 use crate::sigv4::Claim;
 use crate::state::{Account, Device, Identity, State};
@@ -69,6 +70,8 @@ pub(crate) struct Caller {
     pub(crate) user_agent: String,
     /// Set for temporary credentials: when they were issued, and when the MFA code was given.
     pub(crate) session: Option<(Timestamp, Option<Timestamp>)>,
+    /// What the session was narrowed to.
+    pub(crate) session_policy: Option<Document>,
 }
 
 impl Caller {
@@ -393,6 +396,7 @@ fn identify(state: &mut State, claim: &Claim, now: Timestamp) -> Option<(Caller,
         source_ip: String::new(),
         user_agent: String::new(),
         session,
+        session_policy: None,
     };
     let long_term = |user: Option<&str>| user.map_or(Identity::Root, |name| Identity::User(name.to_owned()));
     if let Some(session) = state.sessions.get(&claim.key_id) {
@@ -405,7 +409,8 @@ fn identify(state: &mut State, claim: &Claim, now: Timestamp) -> Option<(Caller,
             return None;
         }
         let facts = Some((session.issued_at, session.mfa_at));
-        return Some((caller(&session.account, session.identity.clone(), facts), session.secret.clone()));
+        let caller = caller(&session.account, session.identity.clone(), facts);
+        return Some((Caller { session_policy: session.policy.clone(), ..caller }, session.secret.clone()));
     }
     if claim.session_token.is_some() {
         return None;

@@ -183,6 +183,8 @@ pub(crate) struct Session {
     pub(crate) expires_at: Timestamp,
     /// When the MFA code was given.
     pub(crate) mfa_at: Option<Timestamp>,
+    /// What the session was narrowed to when it was opened.
+    pub(crate) policy: Option<Document>,
 }
 
 /// Who makes a call.

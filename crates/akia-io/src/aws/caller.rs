@@ -25,6 +25,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
+use aws_types::request_id::RequestId;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -81,6 +82,15 @@ pub enum KeyChange {
     Gone,
 }
 
+/// How a change ended, with AWS's name for the request, under which CloudTrail has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// How it ended.
+    pub change: KeyChange,
+    /// AWS's name for the request, where the answer had one.
+    pub request_id: Option<String>,
+}
+
 /// A one-time code of an MFA device.
 #[derive(Clone, Copy)]
 pub struct MfaToken<'a> {
@@ -105,6 +115,8 @@ pub struct AssumeRole<'a> {
     pub duration: Option<Duration>,
     /// The source identity; stays through chained roles.
     pub source_identity: Option<&'a str>,
+    /// A policy that narrows the session to what both it and the role allow.
+    pub policy: Option<&'a str>,
 }
 
 /// What `iam:SimulatePrincipalPolicy` is asked.
@@ -282,6 +294,16 @@ impl Caller {
         key: &AccessKeyId,
         status: KeyStatus,
     ) -> Result<KeyChange, AwsError> {
+        self.update_access_key_answered(user, key, status).await.map(|answered| answered.change)
+    }
+
+    /// The same, with AWS's name for the request.
+    pub async fn update_access_key_answered(
+        &self,
+        user: &UserName,
+        key: &AccessKeyId,
+        status: KeyStatus,
+    ) -> Result<Answered, AwsError> {
         self.check_changes(&self.call(Service::Iam, "UpdateAccessKey"))?;
         self.send_update(user, key, status).await
     }
@@ -292,7 +314,7 @@ impl Caller {
         user: &UserName,
         key: &AccessKeyId,
         status: KeyStatus,
-    ) -> Result<KeyChange, AwsError> {
+    ) -> Result<Answered, AwsError> {
         let call = self.call(Service::Iam, "UpdateAccessKey");
         let status = match status {
             KeyStatus::Active => StatusType::Active,
@@ -305,12 +327,17 @@ impl Caller {
 
     /// `iam:DeleteAccessKey` of `user`.
     pub async fn delete_access_key(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
+        self.delete_access_key_answered(user, key).await.map(|answered| answered.change)
+    }
+
+    /// The same, with AWS's name for the request.
+    pub async fn delete_access_key_answered(&self, user: &UserName, key: &AccessKeyId) -> Result<Answered, AwsError> {
         self.check_changes(&self.call(Service::Iam, "DeleteAccessKey"))?;
         self.send_delete(user, key).await
     }
 
     /// The same wherever it goes: for probes with a key that is nobody's.
-    pub(super) async fn send_delete(&self, user: &UserName, key: &AccessKeyId) -> Result<KeyChange, AwsError> {
+    pub(super) async fn send_delete(&self, user: &UserName, key: &AccessKeyId) -> Result<Answered, AwsError> {
         let call = self.call(Service::Iam, "DeleteAccessKey");
         let request = self.iam_unrepeated().delete_access_key();
         let request = request.user_name(user.as_str()).access_key_id(key.as_str());
@@ -389,7 +416,8 @@ impl Caller {
             .set_serial_number(ask.mfa.as_ref().map(|mfa| mfa.serial.to_owned()))
             .set_token_code(ask.mfa.as_ref().map(|mfa| mfa.code.to_owned()))
             .set_duration_seconds(ask.duration.map(whole_seconds))
-            .set_source_identity(ask.source_identity.map(str::to_owned));
+            .set_source_identity(ask.source_identity.map(str::to_owned))
+            .set_policy(ask.policy.map(str::to_owned));
         let answer = self.send(&call, request.send()).await?;
         session_credentials(&call, answer.credentials())
     }
@@ -493,8 +521,9 @@ impl Caller {
     }
 
     /// Sends a change of a key; again only when nothing was done for sure.
-    async fn send_change<T, E, F>(&self, call: &Call, request: impl Fn() -> F) -> Result<(), AwsError>
+    async fn send_change<T, E, F>(&self, call: &Call, request: impl Fn() -> F) -> Result<Option<String>, AwsError>
     where
+        T: RequestId,
         E: ProvideErrorMetadata,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     {
@@ -506,10 +535,10 @@ impl Caller {
                     AsyncSleep::sleep(&self.aws.sleep(), pause).await;
                     pause *= 2;
                 }
-                answer => return answer.map(|_| ()),
+                answer => return answer.map(|answer| answer.request_id().map(str::to_owned)),
             }
         }
-        self.send(call, request()).await.map(|_| ())
+        self.send(call, request()).await.map(|answer| answer.request_id().map(str::to_owned))
     }
 
     fn error<E: ProvideErrorMetadata>(&self, call: &Call, error: &SdkError<E, HttpResponse>) -> AwsError {
@@ -604,10 +633,10 @@ impl Caller {
 }
 
 /// `NoSuchEntity` of an idempotent change is not a failure.
-fn gone_is_an_answer(answer: Result<(), AwsError>) -> Result<KeyChange, AwsError> {
+fn gone_is_an_answer(answer: Result<Option<String>, AwsError>) -> Result<Answered, AwsError> {
     match answer {
-        Ok(()) => Ok(KeyChange::Done),
-        Err(AwsError::NoSuchEntity { .. }) => Ok(KeyChange::Gone),
+        Ok(request_id) => Ok(Answered { change: KeyChange::Done, request_id }),
+        Err(AwsError::NoSuchEntity { .. }) => Ok(Answered { change: KeyChange::Gone, request_id: None }),
         Err(error) => Err(error),
     }
 }

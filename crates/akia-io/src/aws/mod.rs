@@ -21,7 +21,7 @@ mod signed;
 mod wallet;
 
 pub use account::{RawReport, ReportRequest};
-pub use caller::{AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
+pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
 pub use credentials::Credentials;

@@ -292,6 +292,7 @@ impl Wallet {
             mfa: None,
             duration: duration_seconds.map(|seconds| Duration::from_secs(seconds.into())),
             source_identity: None,
+            policy: None,
         };
         let caller = aws.caller(base, target);
         match direct {

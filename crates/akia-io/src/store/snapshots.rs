@@ -298,6 +298,28 @@ impl Snapshots {
         Ok(details)
     }
 
+    /// The accounts that an audit has read, by number, and the numbers of those that it has not. Empty where that is no longer
+    /// kept.
+    pub async fn estates(&self, id: i64) -> Result<(Vec<Estate>, BTreeSet<AccountId>), SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
+            .bind(id)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(self.fails("read"))?;
+        let (mut estates, mut unread) = (Vec::with_capacity(rows.len()), BTreeSet::new());
+        for row in &rows {
+            let body = self.body(row)?;
+            match body.estate {
+                Some(estate) => estates.push(estate.into_owned()),
+                None => {
+                    unread.insert(body.account.id.clone());
+                }
+            }
+        }
+        Ok((estates, unread))
+    }
+
     /// What the latest audit of a source has read of an account.
     pub async fn earlier(&self, source: &str, account: &AccountId) -> Result<Option<Earlier>, SnapshotError> {
         let mut connection = self.connection.lock().await;

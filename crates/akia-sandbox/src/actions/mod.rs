@@ -283,7 +283,13 @@ impl<'a> Context<'a> {
         let facts = self.facts(account, target);
         let verdict = policy::judge(account.policies_of(&self.caller.identity), &arn, action, &target.arn, &facts);
         match verdict {
-            Verdict::Allowed => Ok(()),
+            Verdict::Allowed => match &self.caller.session_policy {
+                // A session may do what both allow.
+                Some(policy) if policy::judge([policy], &arn, action, &target.arn, &facts) != Verdict::Allowed => {
+                    Err(self.denial(action, target, &format!("because no session policy allows the {action} action")))
+                }
+                Some(_) | None => Ok(()),
+            },
             Verdict::ExplicitlyDenied => {
                 Err(self.denial(action, target, "with an explicit deny in an identity-based policy"))
             }

@@ -6,7 +6,7 @@ use super::{Answer, Context, Target, answer};
 use crate::clock::iso8601;
 use crate::failure::Failure;
 use crate::mint;
-use crate::policy::{self, Verdict};
+use crate::policy::{self, Document, Use, Verdict};
 use crate::state::{Identity, Session};
 use crate::xml::{Element, text, tree};
 
@@ -31,7 +31,7 @@ pub(super) fn get_session_token(context: &mut Context<'_>) -> Result<Answer, Fai
     let mfa_at = take_code(context, user.as_deref())?;
     let identity = context.caller.identity.clone();
     let account = context.caller.account.clone();
-    let credentials = open_session(context, &account, identity, duration, mfa_at);
+    let credentials = open_session(context, &account, identity, duration, mfa_at, None);
     answer(vec![credentials])
 }
 
@@ -70,7 +70,8 @@ pub(super) fn assume_role(context: &mut Context<'_>) -> Result<Answer, Failure> 
     context.resources.push(("AWS::IAM::Role".to_owned(), arn));
     let identity = Identity::Role { role: name.clone(), session: session.clone() };
     // The MFA of the caller does not pass on to the role's session.
-    let credentials = open_session(context, &owner, identity, duration, None);
+    let policy = context.parameters.find("Policy").map(|text| Document::parse(text, Use::Identity)).transpose()?;
+    let credentials = open_session(context, &owner, identity, duration, None, policy);
     let assumed = vec![
         text("AssumedRoleId", format!("{role_id}:{session}")),
         text("Arn", format!("arn:{}:sts::{owner}:assumed-role/{name}/{session}", partition.as_str())),
@@ -168,6 +169,7 @@ fn open_session(
     identity: Identity,
     duration_seconds: i64,
     mfa_at: Option<Timestamp>,
+    policy: Option<Document>,
 ) -> Element {
     let mint = &mut context.state.mint;
     let (id, secret, token) = (mint.key_id("ASIA", account), mint.secret(), mint.session_token());
@@ -179,7 +181,7 @@ fn open_session(
         text("Expiration", iso8601(expires_at)),
     ];
     let account = account.to_owned();
-    let session = Session { secret, token, account, identity, issued_at: context.now, expires_at, mfa_at };
+    let session = Session { secret, token, account, identity, issued_at: context.now, expires_at, mfa_at, policy };
     context.state.sessions.insert(id, session);
     tree("Credentials", credentials)
 }

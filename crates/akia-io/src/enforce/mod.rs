@@ -1,0 +1,19 @@
+//! Carries out plans of enforcement: looks at each key, has owners told, deactivates and deletes, and writes everything down
+//! before and after.
+//!
+//! Invariant: what is done to a key was intended in the journal, by leave of [`Case::next`] alone, on a look that is not a
+//! minute old. A key is changed by a session that can change the keys of its one user only, where a role is named for it.
+//!
+//! [`Case::next`]: akia_core::enforce::Case::next
+
+mod cases;
+mod driver;
+mod look;
+mod sessions;
+mod stop;
+
+pub use cases::{Broken, load_all};
+pub use driver::{Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
+pub use look::{Looked, look};
+pub use sessions::{Gate, one_user_policy};
+pub use stop::{StopFile, Stopped};

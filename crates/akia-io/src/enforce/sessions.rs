@@ -1,0 +1,123 @@
+//! Who calls AWS for what: readers read an account, and each change is made by a session of the role that is named for it,
+//! narrowed to the keys of the one user whose key it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use akia_core::enforce::{Act, CaseSubject, Roles};
+use akia_core::ids::{AccountId, UserArn};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::aws::{AssumeRole, AwsError, Caller};
+use crate::organization::Entry;
+
+/// How long a session for one change lives: AWS allows no less.
+const SHORTEST_SESSION: Duration = Duration::from_secs(900);
+
+/// The way into accounts.
+pub struct Gate {
+    hub: Arc<Caller>,
+    entry: Entry,
+    roles: Roles,
+    readers: Mutex<HashMap<AccountId, Arc<Caller>>>,
+}
+
+impl Gate {
+    /// For the calls of `hub`. `entry` says how accounts are read, `roles` who changes keys.
+    #[must_use]
+    pub fn new(hub: Arc<Caller>, entry: Entry, roles: Roles) -> Self {
+        Self { hub, entry, roles, readers: Mutex::default() }
+    }
+
+    /// Who runs akia.
+    #[must_use]
+    pub fn caller_arn(&self) -> &str {
+        &self.entry.caller_arn
+    }
+
+    /// Reads an account: the hub its own, and others through the role of an audit.
+    ///
+    /// # Errors
+    /// When the role cannot be assumed.
+    pub async fn reader(&self, account: &AccountId) -> Result<Arc<Caller>, AwsError> {
+        if *account == self.entry.own {
+            return Ok(Arc::clone(&self.hub));
+        }
+        // Held while a session is opened: each account needs one.
+        let mut readers = self.readers.lock().await;
+        if let Some(reader) = readers.get(account).filter(|reader| !ends_soon(reader)) {
+            return Ok(Arc::clone(reader));
+        }
+        let role_arn = self.entry.role_arn(account);
+        let reader = Arc::new(self.assume(&role_arn, self.entry.external_id.as_deref(), None, None).await?);
+        readers.insert(account.clone(), Arc::clone(&reader));
+        Ok(reader)
+    }
+
+    /// Changes a key of one user, and the ARN that CloudTrail will have for it.
+    ///
+    /// # Errors
+    /// When the role cannot be assumed.
+    pub async fn actor(&self, act: Act, subject: &CaseSubject) -> Result<(Arc<Caller>, String), AwsError> {
+        let role = match act {
+            Act::Deactivate | Act::Reactivate => self.roles.deactivator.as_deref(),
+            Act::Delete => self.roles.deleter.as_deref(),
+            Act::Announce | Act::Remind | Act::TellDeactivated => None,
+        };
+        let Some(role) = role else {
+            // Without a role of its own the caller's account is changed by the caller, another by the role that reads it.
+            let actor = self.reader(&subject.account).await?;
+            return Ok((actor, self.entry.caller_arn.clone()));
+        };
+        let entry = Entry { role_name: role.to_owned(), ..self.entry.clone() };
+        let role_arn = entry.role_arn(&subject.account);
+        let policy = one_user_policy(act, &subject.user);
+        let external_id = self.roles.external_id.as_deref();
+        let actor = self.assume(&role_arn, external_id, Some(&policy), Some(SHORTEST_SESSION)).await?;
+        Ok((Arc::new(actor), format!("{role_arn} ({})", self.entry.session)))
+    }
+
+    async fn assume(
+        &self,
+        role_arn: &str,
+        external_id: Option<&str>,
+        policy: Option<&str>,
+        duration: Option<Duration>,
+    ) -> Result<Caller, AwsError> {
+        let ask = AssumeRole {
+            role_arn,
+            session_name: &self.entry.session,
+            external_id,
+            mfa: None,
+            duration,
+            source_identity: None,
+            policy,
+        };
+        let credentials = self.hub.assume_role(ask).await?;
+        Ok(self.hub.aws().caller(credentials, self.hub.target().clone()))
+    }
+}
+
+/// What a session for one act may do: that, to this user.
+#[must_use]
+pub fn one_user_policy(act: Act, user: &UserArn) -> String {
+    let action = match act {
+        Act::Deactivate | Act::Reactivate => "iam:UpdateAccessKey",
+        Act::Delete => "iam:DeleteAccessKey",
+        Act::Announce | Act::Remind | Act::TellDeactivated => "iam:GetUser",
+    };
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": action, "Resource": user.to_string() }],
+    })
+    .to_string()
+}
+
+fn ends_soon(caller: &Caller) -> bool {
+    caller
+        .credentials()
+        .expires_at()
+        .is_some_and(|at| at < jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10))
+}
