@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod journal;
 pub mod key;
 pub mod key_table;
+pub mod notice;
 pub mod policy;
 pub mod profile;
 pub mod rotation;
@@ -21,6 +22,7 @@ pub mod rule;
 pub mod secret;
 pub mod settings;
 pub mod span;
+pub mod text;
 
 pub use ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
 pub use key::{AccessKey, KeyStatus, LastUsed};

@@ -4,11 +4,16 @@
 //! the line and says what to write, for a slip of the pen must not weaken an audit in silence. `docs/settings.md` is the
 //! page for people, `docs/akia.schema.json` the schema for editors; tests hold both to the types here.
 
+mod notify;
 mod table;
 
 use std::fmt;
 
 use jiff::SignedDuration;
+
+pub use notify::{
+    AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SecretRef, SmtpTls, channel_words,
+};
 
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel};
 
@@ -19,6 +24,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// `[audit.snapshots]`: how long earlier audits are kept.
     pub snapshots: SnapshotSettings,
+    /// `[notify]`: where notices go, and through what.
+    pub notify: NotifySettings,
 }
 
 /// How long earlier audits are kept.
@@ -326,9 +333,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected `audit`
+          line 1, [audits]: unknown field `audits`, expected `audit` or `notify`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected `audit`
+          line 1, max-age: unknown field `max-age`, expected `audit` or `notify`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

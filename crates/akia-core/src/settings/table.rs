@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::notify::{NotifyTable, notify};
 use super::{Settings, SettingsError, SnapshotSettings};
 use crate::finding::Severity;
 use crate::ids::AccountId;
@@ -25,6 +26,8 @@ const LONGEST_KEY: usize = 32;
 struct FileTable {
     /// What `akia audit` expects.
     audit: AuditTable,
+    /// Where notices go, and through what.
+    notify: NotifyTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -110,7 +113,8 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit } = file;
+    let FileTable { audit, notify: notices } = file;
+    let notify = notify(text, notices)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -152,7 +156,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, notify })
 }
 
 fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, SettingsError> {
@@ -172,12 +176,12 @@ fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, Sett
     Ok(snapshots)
 }
 
-fn strings(words: Vec<Word>) -> Vec<String> {
+pub(super) fn strings(words: Vec<Word>) -> Vec<String> {
     words.into_iter().map(|word| word.0).collect()
 }
 
 /// Says what is wrong where.
-fn fault(text: &str, span: Option<std::ops::Range<usize>>, what: &str) -> SettingsError {
+pub(super) fn fault(text: &str, span: Option<std::ops::Range<usize>>, what: &str) -> SettingsError {
     let what = in_our_words(what);
     let Some(before) = span.and_then(|span| text.get(..span.start)) else {
         return SettingsError { line: None, key: None, what };
@@ -200,6 +204,8 @@ fn in_our_words(what: &str) -> String {
             "a sequence" => "a list, as in [\"one\", \"two\"]",
             "a string" => "a text in quotes",
             "a map" => "a table",
+            "u16" | "u32" => "a whole number",
+            "a boolean" => "true or false",
             other => other,
         };
         return format!("it is not {expected}");
@@ -227,7 +233,7 @@ fn key(text: &str) -> Option<&str> {
 }
 
 /// A span of time.
-struct Span(SignedDuration);
+pub(super) struct Span(pub(super) SignedDuration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,7 +243,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// A word or pattern that is not empty.
-struct Word(String);
+pub(super) struct Word(pub(super) String);
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -284,7 +290,7 @@ impl<'de> Deserialize<'de> for Level {
 }
 
 /// A text; what else stands there is not repeated.
-fn text_of<'de, D: Deserializer<'de>>(deserializer: D, what: &str) -> Result<String, D::Error> {
+pub(super) fn text_of<'de, D: Deserializer<'de>>(deserializer: D, what: &str) -> Result<String, D::Error> {
     match toml::Value::deserialize(deserializer)? {
         toml::Value::String(text) => Ok(text),
         other => Err(de::Error::custom(format_args!("it is {}; write {what}", kind(&other)))),
