@@ -16,7 +16,7 @@ pub struct IdError {
 }
 
 impl IdError {
-    fn new(text: &str, expected: &'static str) -> Self {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
         if looks_secret(text) {
             return Self { text: "(40 characters that look like a secret)".to_owned(), expected };
         }

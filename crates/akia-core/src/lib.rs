@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod journal;
 pub mod key;
 pub mod key_table;
+pub mod notice;
 pub mod policy;
 pub mod profile;
 pub mod rotation;
@@ -22,6 +23,7 @@ pub mod rule;
 pub mod secret;
 pub mod settings;
 pub mod span;
+pub mod text;
 
 pub use ids::{
     AccessKeyId, AccountId, CaseId, Partition, ProfileName, Region, RotationId, ThreadId, UserArn, UserId, UserName,

@@ -1,26 +1,8 @@
 //! Makes text from outside harmless: user names, tags, profile names and answers of AWS may hold terminal escapes,
 //! direction overrides and spreadsheet formulas.
 
-use std::borrow::Cow;
-
-/// The text with everything invisible or active spelled out (`\n`, `\u{1b}`), for tables, errors and logs.
-#[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_active) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            c if is_active(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
-}
+use akia_core::text::is_active;
+pub use akia_core::text::visible;
 
 /// A CSV field that no spreadsheet takes for a formula: one that starts like a formula gets a `'` in front.
 ///
@@ -53,39 +35,9 @@ pub fn json_text(json: &str) -> String {
     text
 }
 
-/// Controls (C0, DEL, C1), line separators, direction controls, zero-width and other invisible characters.
-fn is_active(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{00ad}'
-                | '\u{061c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_text_in_any_script_stays() {
-        for text in ["alice", "Büro \"quoted\"", "日本語", "-dash", ""] {
-            assert_eq!(visible(text), text);
-        }
-    }
-
-    #[test]
-    fn active_characters_are_spelled_out() {
-        assert_eq!(visible("a\u{1b}[31mb\r\n\t\u{9b}\u{7f}"), "a\\u{1b}[31mb\\r\\n\\t\\u{9b}\\u{7f}");
-        assert_eq!(visible("user\u{202e}gnp.exe\u{200b}"), "user\\u{202e}gnp.exe\\u{200b}");
-    }
 
     #[test]
     fn formulas_are_neutralised_in_csv() {

@@ -5,11 +5,16 @@
 //! page for people, `docs/akia.schema.json` the schema for editors; tests hold both to the types here.
 
 mod enforce;
+mod notify;
 mod table;
 
 use std::fmt;
 
 use jiff::SignedDuration;
+
+pub use notify::{
+    AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SecretRef, SmtpTls, channel_words,
+};
 
 use crate::enforce::EnforcePolicy;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
@@ -23,6 +28,8 @@ pub struct Settings {
     pub snapshots: SnapshotSettings,
     /// `[enforce]`: what is done about keys that break a rule; nothing where there is none.
     pub enforce: Option<EnforcePolicy>,
+    /// `[notify]`: where notices go, and through what.
+    pub notify: NotifySettings,
 }
 
 /// How long earlier audits are kept.
@@ -332,9 +339,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected `audit` or `enforce`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected `audit` or `enforce`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"
