@@ -35,21 +35,8 @@ pub struct Ended {
 /// Drives all rotations until each rests. Ctrl-C stops at the next safe point; a second one ends the process, which is
 /// safe, too: the journal knows what was about to be done.
 pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>) -> Vec<Ended> {
-    let (pull, stop) = Stop::new();
     let progress = Progress::new(context);
-    let above = progress.clone();
-    let signals = tokio::spawn(async move {
-        if interrupted().await {
-            // A signal without a run to stop is no harm.
-            let _ = pull.send(true);
-            above.say("stopping at the next safe point; interrupt again to stop at once");
-            if interrupted().await {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
-            }
-        }
-        // The switch has to live as long as the run.
-        std::future::pending::<()>().await;
-    });
+    let (stop, signals) = stop_on_signals_above(&progress);
     let runs = rotations.into_iter().enumerate().map(|(index, mut rotation)| {
         let new_key = Mutex::new(rotation.new_key().cloned());
         let teller = Teller { line: progress.line(&label(rotation.plan())), new_key };
@@ -73,6 +60,30 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
     // In the order of the plan that the person has read.
     ended.sort_by_key(|(index, _)| *index);
     ended.into_iter().map(|(_, one)| one).collect()
+}
+
+/// A switch that Ctrl-C pulls; a second one ends the process. The task ends with the run.
+#[must_use]
+pub fn stop_on_signals(context: &Context) -> (Stop, tokio::task::JoinHandle<()>) {
+    stop_on_signals_above(&Progress::new(context))
+}
+
+fn stop_on_signals_above(progress: &Progress) -> (Stop, tokio::task::JoinHandle<()>) {
+    let (pull, stop) = Stop::new();
+    let above = progress.clone();
+    let signals = tokio::spawn(async move {
+        if interrupted().await {
+            // A signal without a run to stop is no harm.
+            let _ = pull.send(true);
+            above.say("stopping at the next safe point; interrupt again to stop at once");
+            if interrupted().await {
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+        }
+        // The switch has to live as long as the run.
+        std::future::pending::<()>().await;
+    });
+    (stop, signals)
 }
 
 /// Narrower terminals get a table without the old keys.

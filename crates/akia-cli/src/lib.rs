@@ -12,6 +12,7 @@ pub mod context;
 pub mod docs;
 pub mod drive;
 pub mod endpoints;
+pub mod enforce;
 pub mod error;
 pub mod exit;
 pub mod holdings;

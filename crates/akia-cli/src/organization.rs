@@ -105,7 +105,7 @@ impl Hub {
             caller_arn: identity.arn,
             role_name: args.role_name.clone().unwrap_or_else(|| ROLE_NAME.to_owned()),
             external_id: args.external_id.clone(),
-            session: akia_io::organization::session_name(),
+            session: akia_io::organization::session_name("akia-audit"),
         };
         Ok(Self { signed, chosen, entry })
     }

@@ -245,16 +245,16 @@ impl Entry {
     }
 }
 
-/// A name for the sessions of one run: `akia-audit-` and 8 hexadecimal digits.
+/// A name for the sessions of one run: what the run does, and 8 hexadecimal digits.
 #[must_use]
-pub fn session_name() -> String {
+pub fn session_name(what: &str) -> String {
     let mut bytes = [0_u8; 4];
     if getrandom::fill(&mut bytes).is_err() {
         // It tells runs apart and keeps no secret.
         bytes = std::process::id().to_be_bytes();
     }
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("akia-audit-{digits}")
+    format!("{what}-{digits}")
 }
 
 /// What happens while an organisation is read.

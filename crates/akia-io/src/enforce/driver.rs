@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use akia_core::enforce::{
-    Act, Budget, Case, CaseEvent, CaseRecord, CaseSubject, Clear, EnforcePolicy, Illegal, Next, Opening, Plan, Proof,
-    Review, Step, StepKind, Told, review,
+    Act, Budget, Case, CaseEvent, CaseRecord, CaseSubject, Clear, EnforcePolicy, Evidence, Illegal, Next, Opening,
+    Plan, Proof, Review, Step, StepKind, Told, review,
 };
 use akia_core::estate::{Account, Known};
-use akia_core::finding::Owner;
 use akia_core::ids::{AccountId, CaseId};
 use akia_core::rule::AuditSettings;
 use akia_core::{AccessKeyId, KeyStatus};
@@ -37,19 +36,19 @@ const EFFECT_LIMIT: usize = 50;
 const APPEND_TRIES: u32 = 3;
 
 /// Everything that enforcement touches.
-pub struct Enforcer {
+pub struct Enforcer<'a> {
     /// The journal.
     pub store: SharedStore,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// The way into accounts.
-    pub gate: Gate,
+    pub gate: &'a Gate,
     /// What the organisation says of the accounts, as the audit has read it.
     pub accounts: HashMap<AccountId, Account>,
     /// What holds now.
-    pub policy: Arc<dyn PolicySource>,
+    pub policy: &'a dyn PolicySource,
     /// Tells owners.
-    pub notifier: Arc<dyn Notifier>,
+    pub notifier: &'a dyn Notifier,
 }
 
 /// What the settings and the kill switch say at this moment.
@@ -72,26 +71,40 @@ pub struct PolicyNow {
     pub stopped: Option<String>,
 }
 
-/// Keys of one owner that the same is to be told about.
+/// A key that its owner is to be told of.
 #[derive(Debug, Clone)]
 pub struct Telling {
-    /// What.
-    pub told: Told,
-    /// Whom.
-    pub owner: Option<Owner>,
-    /// Each key with what is known of it now, and when what comes next is due.
-    pub keys: Vec<(Opening, akia_core::enforce::Evidence, Option<Timestamp>)>,
-    /// Now.
-    pub at: Timestamp,
+    /// The case, as it was opened.
+    pub opening: Opening,
+    /// What is known of the key now.
+    pub evidence: Evidence,
+    /// Tags of the user.
+    pub tags: BTreeMap<String, String>,
+    /// The account, as the audit has read it.
+    pub account: Option<Account>,
+    /// When what comes next is due.
+    pub deadline: Option<Timestamp>,
+}
+
+/// That a notice was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The notice's name.
+    pub notice: String,
+    /// Proof of each delivery, at least one.
+    pub proofs: Vec<Proof>,
 }
 
 /// Tells owners.
 pub trait Notifier: Send + Sync {
-    /// Delivers one notice on every channel that it is meant for. Its name, and proof of each delivery.
-    ///
-    /// # Errors
-    /// Why it was not delivered on all of them.
-    fn tell<'a>(&'a self, telling: &'a Telling) -> BoxFuture<'a, Result<(String, Vec<Proof>), String>>;
+    /// Delivers notices, one for all keys of an owner that go the same way, on every channel that they are meant for. For each
+    /// key, in order: the notice that tells of it, or why that was not delivered on all its channels.
+    fn tell<'a>(
+        &'a self,
+        told: Told,
+        at: Timestamp,
+        keys: &'a [Telling],
+    ) -> BoxFuture<'a, Vec<Result<Delivered, String>>>;
 }
 
 /// Told of everything that is written down.
@@ -135,14 +148,16 @@ struct Run<'a> {
     done: Vec<Act>,
     stopped: Option<String>,
     /// What the last look has shown, for the notice.
-    evidence: akia_core::enforce::Evidence,
+    evidence: Evidence,
+    /// Tags of the user, as the last look has shown them.
+    tags: BTreeMap<String, String>,
     /// A notice that is waiting to go out with others.
     pending: Option<Act>,
     is_over: bool,
     watch: &'a dyn Watch,
 }
 
-impl Enforcer {
+impl Enforcer<'_> {
     /// Carries out the steps of a plan that `is_approved` says yes to.
     ///
     /// # Errors
@@ -170,6 +185,7 @@ impl Enforcer {
                 done: Vec::new(),
                 stopped: None,
                 evidence: step.evidence.clone(),
+                tags: BTreeMap::new(),
                 pending: None,
                 is_over: false,
                 watch,
@@ -298,7 +314,10 @@ impl Enforcer {
         let subject = run.step.subject.clone();
         let (looked, review) = self.ask(&subject, run.step.evidence.reactivated_at).await;
         if let Known::Told(review) = &review {
-            run.evidence = akia_core::enforce::Evidence::of(&looked.facts, review, self.clock.now());
+            run.evidence = Evidence::of(&looked.facts, review, self.clock.now());
+        }
+        if let Some(details) = looked.user.as_ref().and_then(|user| user.details.told()) {
+            run.tags.clone_from(&details.tags);
         }
         let event = CaseEvent::Looked { facts: Box::new(looked.facts), review: Box::new(review) };
         self.record(run, event).await
@@ -386,52 +405,56 @@ impl Enforcer {
         self.record(run, event).await
     }
 
-    /// Tells owners what waits to be told, one notice for all keys of an owner. Says whether anything was told.
+    /// Tells owners what waits to be told, together. Says whether anything was to be told.
     async fn tell(&self, runs: &mut [Run<'_>], stop: &Stop) -> Result<bool, EnforceError> {
-        let mut batches: BTreeMap<(Told, Option<Owner>), Vec<usize>> = BTreeMap::new();
+        let mut batches: BTreeMap<Told, Vec<usize>> = BTreeMap::new();
         for (index, run) in runs.iter().enumerate() {
             if let Some(told) = run.pending.and_then(Act::told) {
-                batches.entry((told, run.step.owner.clone())).or_default().push(index);
+                batches.entry(told).or_default().push(index);
             }
         }
         let is_any = !batches.is_empty();
-        for ((told, owner), indexes) in batches {
+        for (told, indexes) in batches {
             let mut keys = Vec::new();
             let mut meant = Vec::new();
+            let at = self.clock.now();
             for index in indexes {
                 let Some(run) = runs.get_mut(index) else { continue };
                 let (Some(act), Some(case)) = (run.pending.take(), run.case.as_ref()) else { continue };
-                let now = self.clock.now();
-                // Others may have taken their time.
-                let Next::Do(still, _) = case.next(now) else {
-                    run.rest();
-                    continue;
-                };
-                if still != act || stop.is_pulled() {
+                if stop.is_pulled() {
                     run.end("the run was interrupted");
                     continue;
                 }
-                let deadline = case.deadline_told(told, now);
-                let (opening, evidence) = (case.opening().clone(), run.evidence.clone());
+                // Looks at the other keys may have taken their time: then it is looked again.
+                if !matches!(case.next(self.clock.now()), Next::Do(next, _) if next == act) {
+                    continue;
+                }
+                let telling = Telling {
+                    opening: case.opening().clone(),
+                    evidence: run.evidence.clone(),
+                    tags: run.tags.clone(),
+                    account: self.accounts.get(&run.step.subject.account).cloned(),
+                    deadline: case.deadline_told(told, at),
+                };
                 let by = self.gate.caller_arn().to_owned();
                 self.record(run, CaseEvent::Intended { act, by, reason: None }).await?;
-                keys.push((opening, evidence, deadline));
-                meant.push((index, act, deadline));
+                meant.push((index, act, telling.deadline));
+                keys.push(telling);
             }
             if keys.is_empty() {
                 continue;
             }
-            let telling = Telling { told, owner, keys, at: self.clock.now() };
-            let answer = self.notifier.tell(&telling).await;
+            let mut answers = self.notifier.tell(told, at, &keys).await.into_iter();
             for (index, act, deadline) in meant {
                 let Some(run) = runs.get_mut(index) else { continue };
-                let event = match &answer {
-                    Ok((notice, proofs)) if !proofs.is_empty() => {
+                let answer = answers.next().unwrap_or_else(|| Err("nothing was said of its delivery".to_owned()));
+                let event = match answer {
+                    Ok(Delivered { notice, proofs }) if !proofs.is_empty() => {
                         run.done.push(act);
-                        CaseEvent::NoticeDelivered { told, notice: notice.clone(), deadline, proofs: proofs.clone() }
+                        CaseEvent::NoticeDelivered { told, notice, deadline, proofs }
                     }
                     Ok(_) => CaseEvent::NoticeFailed { told, error: "there is no channel for it".to_owned() },
-                    Err(error) => CaseEvent::NoticeFailed { told, error: error.clone() },
+                    Err(error) => CaseEvent::NoticeFailed { told, error },
                 };
                 self.record(run, event).await?;
             }
@@ -464,6 +487,7 @@ impl Enforcer {
             done: Vec::new(),
             stopped: None,
             evidence,
+            tags: BTreeMap::new(),
             pending: None,
             is_over: false,
             watch,

@@ -13,7 +13,7 @@ mod sessions;
 mod stop;
 
 pub use cases::{Broken, load_all};
-pub use driver::{Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
+pub use driver::{Delivered, Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
 pub use look::{Looked, look};
 pub use sessions::{Gate, one_user_policy};
 pub use stop::{StopFile, Stopped};

@@ -154,7 +154,7 @@ struct Opened {
     signer: Signer,
 }
 
-/// Where the ids and nonces of new rotations come from: a seed, and a counter hashed with it. Unpredictable where the
+/// Where the ids and nonces of new rotations, and the ids of cases, come from: a seed, and a counter hashed with it. Unpredictable where the
 /// seed is; the same again for the same seed, so that a simulation can be replayed.
 #[derive(Debug)]
 pub struct Draw {
@@ -172,6 +172,11 @@ impl Draw {
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self { seed, drawn: AtomicU64::new(0) }
+    }
+
+    /// The name of a new case.
+    pub fn case(&self) -> akia_core::CaseId {
+        akia_core::CaseId::from_bits(self.next().0)
     }
 
     /// 128 bits: a rotation's id and its nonce.

@@ -1,0 +1,250 @@
+//! `akia enforce status` and `akia enforce history`: what the journal knows of cases.
+
+use std::str::FromStr;
+
+use akia_core::enforce::{Case, CaseEvent, CaseRecord, Closed, Stage};
+use akia_core::estate::Known;
+use akia_core::ids::{AccessKeyId, CaseId};
+use akia_io::store::{StoreError, Threads};
+use serde_json::json;
+
+use super::{all_cases, planning};
+use crate::commands::enforce::StatusArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Report, Row, Tone};
+use crate::workbench;
+
+/// A key or a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// A key: all its cases.
+    Key(AccessKeyId),
+    /// A case.
+    Case(CaseId),
+}
+
+impl FromStr for Which {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let case = text.parse().map(Self::Case);
+        case.or_else(|_| text.parse().map(Self::Key))
+            .map_err(|_| "it is neither a key id nor a case id (c-…)".to_owned())
+    }
+}
+
+/// Shows the cases.
+pub(crate) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit, CommandError> {
+    let now = context.started_at;
+    let journal = workbench::journal(context).await?;
+    let mut cases = all_cases(context, journal.as_ref()).await?;
+    cases.retain(|case| args.all || !case.is_closed());
+    // What is due first comes first; what is over comes last, the latest first.
+    cases.sort_by_key(|case| (case.is_closed(), case.due().map(|(_, due)| due), std::cmp::Reverse(case.updated_at())));
+    let mut report = Report::new(
+        "enforce-status",
+        "cases",
+        vec![
+            Column::whole("account", "ACCOUNT"),
+            Column::new("user", "USER"),
+            Column::whole("key", "KEY"),
+            Column::new("rules", "RULES"),
+            Column::whole("stage", "STAGE"),
+            Column::whole("next", "NEXT"),
+            Column::whole("due", "FROM"),
+            Column::new("owner", "OWNER"),
+            Column::new("held", "HELD"),
+        ],
+    );
+    for case in &cases {
+        report.push(row(case, now));
+    }
+    if let Some(stopped) =
+        workbench::existing_state_folder(context)?.and_then(|folder| akia_io::enforce::StopFile::of(&folder).thrown())
+    {
+        context.say(&format!("enforcement is off on this machine since {}: {}", stopped.at, stopped.reason));
+    }
+    if cases.is_empty() {
+        context.say("no key has a case; akia enforce plan says what is due");
+    }
+    context.print(&report)?;
+    Ok(Exit::Done)
+}
+
+fn row(case: &Case, now: jiff::Timestamp) -> Row {
+    let opening = case.opening();
+    let subject = &opening.subject;
+    let due = case.due();
+    let rules = opening.evidence.broken.iter().map(|(rule, _)| rule.clone());
+    let stage = Cell::text(case.stage().as_str()).tone(match case.stage() {
+        Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => Tone::Plain,
+        Stage::Deactivated { .. } | Stage::Soaked { .. } => Tone::Warning,
+        Stage::Closed { why: Closed::ReactivatedByOther | Closed::Replaced, .. } => Tone::Bad,
+        Stage::Closed { .. } => Tone::Quiet,
+    });
+    let open = case.open_act().filter(|act| act.told().is_none());
+    let held = open.map(|act| format!("whether it was {} is not known yet", planning::act_words(act)));
+    let mut row = Row::from(vec![
+        Cell::text(&subject.account),
+        Cell::text(&subject.user.name),
+        Cell::text(&subject.key),
+        Cell::list(rules),
+        stage,
+        Cell::maybe(due.map(|(act, _)| act.as_str())),
+        due.map_or_else(Cell::empty, |(_, due)| {
+            let words = if due <= now { "due".to_owned() } else { due.strftime("%Y-%m-%d").to_string() };
+            Cell::time(due).shown_as(words)
+        }),
+        Cell::maybe(opening.owner.as_ref().map(|owner| &owner.name)),
+        Cell::maybe(held.or_else(|| case.held().map(ToString::to_string))),
+    ]);
+    row.details.insert("case".into(), json!(opening.case));
+    row.details.insert("account_name".into(), json!(opening.account_name));
+    row.details.insert("user_arn".into(), json!(subject.user));
+    row.details.insert("opened_by".into(), json!(opening.by));
+    row.details.insert("policy".into(), json!(case.policy().0));
+    row.details.insert("updated_at".into(), json!(case.updated_at()));
+    row
+}
+
+/// Shows what was done.
+pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<Exit, CommandError> {
+    let journal = workbench::journal(context).await?;
+    let mut report = Report::new(
+        "enforce-history",
+        "records",
+        vec![
+            Column::whole("seq", "NO"),
+            Column::whole("at", "TIME"),
+            Column::whole("case", "CASE"),
+            Column::whole("key", "KEY"),
+            Column::whole("event", "EVENT"),
+            Column::new("detail", "DETAIL"),
+        ],
+    );
+    let Some(journal) = journal else {
+        context.say("nothing was enforced on this machine yet");
+        context.print(&report)?;
+        return Ok(Exit::Done);
+    };
+    let entries = journal.entries(Threads::Cases).await.map_err(unreadable)?;
+    let mut keys: std::collections::HashMap<CaseId, AccessKeyId> = std::collections::HashMap::new();
+    let mut rows = Vec::new();
+    for entry in &entries {
+        let Some(case) = entry.thread.case() else { continue };
+        let record: CaseRecord = entry.parse().map_err(unreadable)?;
+        if let CaseEvent::Opened { opening } = &record.event {
+            keys.insert(case.clone(), opening.subject.key.clone());
+        }
+        let Some(key) = keys.get(case) else { continue };
+        let is_meant = match which {
+            None => is_change(&record.event),
+            Some(Which::Key(wanted)) => wanted == key,
+            Some(Which::Case(wanted)) => wanted == case,
+        };
+        if !is_meant {
+            continue;
+        }
+        let body = serde_json::to_value(&record.event).unwrap_or_default();
+        let mut row = Row::from(vec![
+            Cell::number(i64::try_from(entry.seq).unwrap_or(i64::MAX)),
+            Cell::time(record.at),
+            Cell::text(case),
+            Cell::text(key),
+            Cell::text(body.get("event").and_then(|event| event.as_str()).unwrap_or("unknown")),
+            Cell::text(detail(&record.event)),
+        ]);
+        row.details.insert("record".into(), body);
+        row.details.insert("hash".into(), json!(entry.hash.to_string()));
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        if let Some(which) = which {
+            let name = match which {
+                Which::Key(key) => key.to_string(),
+                Which::Case(case) => case.to_string(),
+            };
+            return Err(CommandError::failed(format_args!("the journal has no case of {name}"))
+                .next("akia enforce status --all"));
+        }
+        context.say("no key was changed by enforcement yet");
+    }
+    if which.is_none() {
+        rows.reverse();
+    }
+    rows.into_iter().for_each(|row| report.push(row));
+    context.print(&report)?;
+    Ok(Exit::Done)
+}
+
+fn is_change(event: &CaseEvent) -> bool {
+    match event {
+        CaseEvent::KeyDeactivated { .. }
+        | CaseEvent::KeyDeleted { .. }
+        | CaseEvent::KeyActivated { .. }
+        | CaseEvent::Refused { .. }
+        | CaseEvent::Unanswered { .. } => true,
+        CaseEvent::Opened { .. }
+        | CaseEvent::Looked { .. }
+        | CaseEvent::Intended { .. }
+        | CaseEvent::NoticeDelivered { .. }
+        | CaseEvent::NoticeFailed { .. } => false,
+    }
+}
+
+fn detail(event: &CaseEvent) -> String {
+    let request = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!("request {id}"));
+    match event {
+        CaseEvent::Opened { opening } => {
+            let rules: Vec<&str> = opening.evidence.broken.iter().map(|(rule, _)| rule.as_str()).collect();
+            format!(
+                "{} for {} under policy {}, by {}",
+                opening.subject.user,
+                rules.join(", "),
+                opening.policy,
+                opening.by
+            )
+        }
+        CaseEvent::Looked { facts, review } => {
+            let key = match &facts.key {
+                Known::Told(Some(key)) => key.status.as_str().to_owned(),
+                Known::Told(None) => "gone".to_owned(),
+                Known::Unknown { reason } => format!("not known: {reason}"),
+            };
+            let breaks = match &**review {
+                Known::Told(review) => match &review.broken {
+                    Known::Told(broken) if broken.is_empty() => "breaks no rule".to_owned(),
+                    Known::Told(broken) => {
+                        let rules: Vec<&str> = broken.iter().map(|(rule, _)| rule.as_str()).collect();
+                        format!("breaks {}", rules.join(", "))
+                    }
+                    Known::Unknown { reason } => format!("rules not known: {reason}"),
+                },
+                Known::Unknown { reason } => format!("policy not known: {reason}"),
+            };
+            format!("{key}; {breaks}")
+        }
+        CaseEvent::Intended { act, by, reason } => {
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{} by {by}{reason}", act.as_str())
+        }
+        CaseEvent::NoticeDelivered { notice, deadline, proofs, .. } => {
+            let channels: Vec<String> =
+                proofs.iter().map(|proof| format!("{} ({})", proof.channel, proof.receipt)).collect();
+            let deadline = deadline.map_or_else(String::new, |at| format!(", deadline {at}"));
+            format!("{notice} through {}{deadline}", channels.join(", "))
+        }
+        CaseEvent::NoticeFailed { error, .. } => error.clone(),
+        CaseEvent::KeyDeactivated { request_id }
+        | CaseEvent::KeyDeleted { request_id }
+        | CaseEvent::KeyActivated { request_id } => request(request_id),
+        CaseEvent::Refused { act, error } | CaseEvent::Unanswered { act, error } => {
+            format!("{}: {error}", act.as_str())
+        }
+    }
+}
+
+fn unreadable(error: StoreError) -> CommandError {
+    CommandError::failed(&error).next(error.hint())
+}

@@ -1,0 +1,64 @@
+//! What `akia enforce` is made of.
+
+pub(crate) mod applying;
+pub(crate) mod cases;
+pub(crate) mod lint;
+mod notices;
+pub(crate) mod planning;
+pub(crate) mod switch;
+
+use akia_core::enforce::EnforcePolicy;
+use akia_core::settings::Settings;
+use akia_io::store::SharedStore;
+
+use crate::args::ConfigArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+
+/// The settings with a policy in them.
+pub(crate) struct Agreed {
+    /// All.
+    pub(crate) settings: Settings,
+    /// The policy.
+    pub(crate) policy: EnforcePolicy,
+}
+
+/// Reads the settings.
+///
+/// # Errors
+/// Without a policy.
+pub(crate) fn agreed(context: &Context, config: &ConfigArgs) -> Result<Agreed, CommandError> {
+    let loaded = config.load(context)?;
+    let place = loaded.path.as_ref().map_or_else(
+        || "there is no akia.toml".to_owned(),
+        |path| format!("{} has no [enforce] table", path.display()),
+    );
+    let Some(policy) = loaded.settings.enforce.clone() else {
+        return Err(CommandError::usage(format_args!("there is no policy to enforce: {place}"))
+            .now("nothing was changed")
+            .next("write one: docs/settings.md has an example of everything, and [enforce] alone takes the defaults")
+            .next("akia enforce lint --config FILE (checks it)"));
+    };
+    Ok(Agreed { settings: loaded.settings, policy })
+}
+
+/// Every case of the journal; says so of those that cannot be read.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn all_cases(
+    context: &Context,
+    journal: Option<&SharedStore>,
+) -> Result<Vec<akia_core::enforce::Case>, CommandError> {
+    let Some(journal) = journal else { return Ok(Vec::new()) };
+    let loaded = akia_io::enforce::load_all(&**journal).await;
+    let loaded = loaded.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
+    let mut cases = Vec::with_capacity(loaded.len());
+    for one in loaded {
+        match one {
+            Ok(case) => cases.push(case),
+            Err(broken) => context.say(&format!("note: {broken}; nothing is done about its key: akia history verify")),
+        }
+    }
+    Ok(cases)
+}

@@ -1,0 +1,262 @@
+//! `akia enforce plan`: what is due, from the latest kept audit.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use akia_core::enforce::{Act, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
+use akia_core::estate::Estate;
+use akia_core::{LastUsed, span};
+use akia_io::enforce::StopFile;
+use akia_io::rotate::Draw;
+use akia_io::store::snapshots::Snapshots;
+use serde::{Deserialize, Serialize};
+
+use super::notices::{self, Foreseen};
+use super::{agreed, all_cases, switch};
+use crate::audit::words::{counted, thousands};
+use crate::commands::enforce::PlanArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{self, Cell, Column, Format, Report, Row};
+use crate::workbench;
+
+/// Rows of a table, at most: nobody reads more.
+const MOST_ROWS: usize = 100;
+/// The form of the file.
+pub(super) const SCHEMA: &str = "akia.enforce-plan/1";
+
+/// A plan as it is written to a file.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PlanFile {
+    /// [`SCHEMA`].
+    pub(super) schema: String,
+    /// The plan.
+    pub(super) plan: Plan,
+    /// What would be told, and whom; for whoever reviews. Notices are put together anew when they are sent.
+    #[serde(default)]
+    pub(super) notices: Vec<Foreseen>,
+}
+
+/// What a plan stands on.
+pub(super) struct Basis {
+    pub(super) evidence: Evidenced,
+    pub(super) estates: Vec<Estate>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
+    let agreed = agreed(context, &args.config)?;
+    let basis = latest(context, args.audit).await?.ok_or_else(|| {
+        CommandError::failed("no audit was kept on this machine that a plan could stand on")
+            .next("akia audit (one account), akia audit --org (an organisation)")
+    })?;
+    let journal = workbench::journal(context).await?;
+    let cases = all_cases(context, journal.as_ref()).await?;
+    let stopped = workbench::existing_state_folder(context)?.and_then(|folder| StopFile::of(&folder).thrown());
+    let only = args.only_accounts.iter().cloned().collect();
+    let by = switch::person(context);
+    let input = PlanInput {
+        evidence: basis.evidence,
+        estates: &basis.estates,
+        audit: &agreed.settings.audit,
+        policy: &agreed.policy,
+        stopped: stopped.as_ref().map(|stopped| stopped.reason.as_str()),
+        cases: &cases,
+        only_accounts: &only,
+        by: &by,
+        now: context.started_at,
+    };
+    let draw = Draw::seeded_by_system();
+    let draw = draw.map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))?;
+    let plan = plan(&input, || draw.case()).map_err(|error| refused(&error))?;
+    if let Some(stopped) = &stopped {
+        context.say(&format!("enforcement is off on this machine ({}): nothing can be applied", stopped.reason));
+    }
+    let notices = notices::foresee(context, &plan, &basis.estates, &agreed.settings)?;
+    let file = PlanFile { schema: SCHEMA.to_owned(), plan, notices };
+    if let Some(path) = &args.out {
+        write(path, &file)?;
+    }
+    print(context, &file, args.out.as_deref())
+}
+
+/// The latest kept audit that has its accounts, or the one of a number.
+pub(super) async fn latest(context: &Context, number: Option<i64>) -> Result<Option<Basis>, CommandError> {
+    let Some(folder) = workbench::existing_state_folder(context)? else { return Ok(None) };
+    let unreadable = |error: akia_io::store::snapshots::SnapshotError| {
+        CommandError::failed(format_args!("the kept audits cannot be read: {error}"))
+    };
+    let Some(snapshots) = Snapshots::open_existing(&folder).await.map_err(unreadable)? else { return Ok(None) };
+    let entries = snapshots.list().await.map_err(unreadable)?;
+    let wanted = |id: i64| number.is_none_or(|number| number == id);
+    let Some(entry) = entries.iter().rev().find(|entry| entry.has_details && wanted(entry.id)) else {
+        return match number {
+            Some(number) => {
+                Err(CommandError::failed(format_args!("there is no kept audit {number} with its accounts"))
+                    .next("akia audit history"))
+            }
+            None => Ok(None),
+        };
+    };
+    let (estates, _) = snapshots.estates(entry.id).await.map_err(unreadable)?;
+    let evidence =
+        Evidenced { audit: entry.id, at: entry.at, accounts: entry.accounts_read, active_keys: entry.active_keys };
+    Ok(Some(Basis { evidence, estates }))
+}
+
+fn refused(error: &PlanError) -> CommandError {
+    let refusal = CommandError::failed(error);
+    match error {
+        PlanError::Stale { .. } => refusal.next("akia audit, or akia audit --org (then plan again)"),
+        PlanError::FromFuture { .. } => refusal.next("set the clock of this machine right"),
+    }
+}
+
+fn write(path: &Path, file: &PlanFile) -> Result<(), CommandError> {
+    let unwritten = |error: &dyn std::fmt::Display| {
+        CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
+    };
+    let mut text = serde_json::to_vec_pretty(file).map_err(|error| unwritten(&error))?;
+    text.push(b'\n');
+    std::fs::write(path, text).map_err(|error| unwritten(&error))
+}
+
+fn print(context: &Context, file: &PlanFile, out: Option<&Path>) -> Result<Exit, CommandError> {
+    let plan = &file.plan;
+    if context.format() == Format::Json {
+        let text = serde_json::to_string_pretty(file).unwrap_or_default();
+        context.print_text(&format!("{}\n", output::escape::json_text(&text)))?;
+    } else {
+        let rows = if context.format() == Format::Table { MOST_ROWS } else { usize::MAX };
+        context.print(&steps(plan, rows))?;
+        let more = plan.steps.len().saturating_sub(rows);
+        if more > 0 {
+            context.say(&format!("… and {} more: -o FILE, --output csv or --output json has all", thousands(more)));
+        }
+    }
+    tell(context, plan);
+    if let Some(path) = out {
+        context.say(&format!("written: {}; it holds until {}", path.display(), plan.expires_at));
+        context.say(&format!("next: akia enforce apply {}", path.display()));
+    } else if !plan.steps.is_empty() {
+        context.say("next: akia enforce plan -o plan.json, review it, akia enforce apply plan.json");
+    }
+    Ok(Exit::Done)
+}
+
+/// The steps as a table.
+pub(super) fn steps(plan: &Plan, most: usize) -> Report {
+    let mut report = Report::new(
+        "enforce-plan",
+        "steps",
+        vec![
+            Column::whole("step", "STEP"),
+            Column::whole("account", "ACCOUNT"),
+            Column::new("user", "USER"),
+            Column::whole("key", "KEY"),
+            Column::new("why", "WHY"),
+            Column::new("last_used", "LAST USED"),
+            Column::new("owner", "OWNER"),
+            Column::new("then", "THEN"),
+        ],
+    );
+    for step in plan.steps.iter().take(most) {
+        report.push(row(step, plan));
+    }
+    report
+}
+
+fn row(step: &Step, plan: &Plan) -> Row {
+    let why = step.evidence.broken.iter().map(|(rule, detail)| format!("{rule}: {detail}"));
+    let account = step.account_name.as_ref().map(|name| format!("{} ({name})", step.subject.account));
+    let mut row = Row::from(vec![
+        Cell::text(step.kind.as_str()),
+        Cell::text(&step.subject.account).shown_as(account.unwrap_or_else(|| step.subject.account.to_string())),
+        Cell::text(&step.subject.user.name),
+        Cell::text(&step.subject.key),
+        Cell::list(why),
+        Cell::text(last_used(&step.evidence.last_used, plan)),
+        Cell::maybe(step.owner.as_ref().map(|owner| &owner.name)),
+        Cell::maybe(step.then.map(|(act, at)| format!("{} from {}", act.as_str(), at.strftime("%Y-%m-%d")))),
+    ]);
+    row.details.insert("case".into(), serde_json::json!(step.case));
+    row
+}
+
+pub(super) fn last_used(last_used: &LastUsed, plan: &Plan) -> String {
+    match last_used {
+        LastUsed::Never => "never".to_owned(),
+        LastUsed::At { at, service, region } => {
+            format!("{} ago, {service} in {region}", output::age::between(*at, plan.made_at))
+        }
+        LastUsed::Unknown { .. } => "not known".to_owned(),
+    }
+}
+
+/// What is planned, in a few words.
+pub(super) fn tell(context: &Context, plan: &Plan) {
+    let evidence = &plan.evidence;
+    let at = evidence.at.strftime("%Y-%m-%d %H:%M UTC");
+    context.say(&format!(
+        "stands on audit {} of {at}: {}, {} active keys; policy {}",
+        evidence.audit,
+        counted(evidence.accounts, "account"),
+        thousands(evidence.active_keys),
+        plan.policy
+    ));
+    let mut counts: BTreeMap<StepKind, usize> = BTreeMap::new();
+    for step in &plan.steps {
+        *counts.entry(step.kind).or_default() += 1;
+    }
+    let words = |kind: &StepKind, count: usize| match kind {
+        StepKind::Check => format!("{} only looked at", counted(count, "key")),
+        StepKind::Announce => format!("{} announced", counted(count, "key")),
+        StepKind::Remind => format!("{} reminded of", counted(count, "key")),
+        StepKind::TellDeactivated => format!("{} told of", counted(count, "deactivated key")),
+        StepKind::Deactivate => format!("{} DEACTIVATED", counted(count, "key")),
+        StepKind::Delete => format!("{} DELETED", counted(count, "key")),
+    };
+    let said: Vec<String> = counts.iter().map(|(kind, count)| words(kind, *count)).collect();
+    let waiting = counted(plan.waiting, "key");
+    context.say(&match said.is_empty() {
+        true => format!("nothing is due; {waiting} not due yet"),
+        false => format!("{}; {waiting} not due yet", said.join(", ")),
+    });
+    tell_held(context, plan);
+}
+
+fn tell_held(context: &Context, plan: &Plan) {
+    const SHOWN: usize = 10;
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for held in &plan.held {
+        let name = held.key.as_ref().map(ToString::to_string).or_else(|| held.user.as_ref().map(ToString::to_string));
+        reasons.entry(&held.why).or_default().push(name.unwrap_or_else(|| held.account.to_string()));
+    }
+    let all = reasons.len();
+    for (why, keys) in reasons.into_iter().take(SHOWN) {
+        let first = keys.first().cloned().unwrap_or_default();
+        let more = if keys.len() > 1 { format!(" and {} more", thousands(keys.len() - 1)) } else { String::new() };
+        context.say(&format!("held    {first}{more}: {why}"));
+    }
+    if all > SHOWN {
+        context.say(&format!("… and {} more reasons: -o FILE has all", all - SHOWN));
+    }
+}
+
+/// What comes after an act, in words.
+pub(super) fn act_words(act: Act) -> &'static str {
+    match act {
+        Act::Announce => "announced",
+        Act::Remind => "reminded",
+        Act::Deactivate => "deactivated",
+        Act::TellDeactivated => "owner told",
+        Act::Delete => "deleted",
+        Act::Reactivate => "activated again",
+    }
+}
+
+/// How long a plan holds, in words.
+pub(super) fn age_words(policy: &akia_core::enforce::EnforcePolicy) -> String {
+    span::exact(policy.plan_age)
+}
