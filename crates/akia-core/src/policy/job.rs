@@ -100,21 +100,6 @@ impl JobPolicy {
         }
     }
 
-    /// One line on what the policy permits.
-    #[must_use]
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::CreateOwnKeys => "create and list one's own access keys",
-            Self::ManageOwnKeys => "create, list, activate, deactivate and delete one's own access keys",
-            Self::RotateOwnKeys => "everything that akia rotate uses on one's own keys",
-            Self::RotateOthersKeys => "everything that akia rotate --user uses, on every user of the account",
-            Self::Status => "what akia status reads about one's own keys",
-            Self::Undo => "what akia undo uses on one's own keys",
-            Self::Retire => "what akia retire uses on one's own keys",
-            Self::Audit => "what akia audit reads of the whole account",
-        }
-    }
-
     /// The policy.
     #[must_use]
     pub fn document(self, options: &PolicyOptions) -> PolicyDocument {
@@ -193,8 +178,7 @@ impl JobPolicy {
                 "${aws:username} exists for IAM users only: the policy grants nothing to roles and federated users.",
             );
         }
-        let changes = self.document(&PolicyOptions { require_mfa: false, ..*options });
-        if options.require_mfa && deny_without_mfa(&changes.statement).is_some() {
+        if self.document(options).statement.iter().any(|statement| statement.effect == Effect::Deny) {
             notes.push(
                 "With MFA required, a plain access key can no longer change keys: requests signed with a long-term key carry no \
                  aws:MultiFactorAuthPresent, and BoolIfExists counts that as no MFA. Set mfa_serial in the profile, or get a session with \

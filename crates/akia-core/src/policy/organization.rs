@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::document::{Effect, OneOrMany, PolicyDocument, Statement};
 use super::job::{JobPolicy, PolicyOptions};
-use crate::ids::Partition;
+use crate::ids::{AccountId, Partition};
 
 /// What the caller asks of the organisation.
 const LISTS: [&str; 5] = [
@@ -50,9 +50,10 @@ impl AuditRole {
     /// Who may assume the role, and set the source identity that CloudTrail then shows.
     #[must_use]
     pub fn trust_policy(&self) -> Value {
-        let is_account = self.hub.len() == 12 && self.hub.bytes().all(|byte| byte.is_ascii_digit());
-        let principal =
-            if is_account { format!("arn:{}:iam::{}:root", self.partition, self.hub) } else { self.hub.clone() };
+        let principal = match self.hub.parse::<AccountId>() {
+            Ok(account) => format!("arn:{}:iam::{account}:root", self.partition),
+            Err(_) => self.hub.clone(),
+        };
         let mut statement = json!({
             "Sid": "TrustTheHub",
             "Effect": "Allow",
@@ -178,6 +179,13 @@ mod tests {
             .collect();
         assert_eq!(heredocs, [role.trust_policy(), serde_json::to_value(role.policy()).unwrap()]);
         assert!(!text.contains(" ${odd}") && text.contains("$${odd}"));
+    }
+
+    #[test]
+    fn the_role_of_another_partition_reads_the_users_of_that_partition() {
+        let china = AuditRole { partition: Partition::AwsCn, ..role("AkiaAudit", "111122223333", None) };
+        let policy = china.policy().to_compact_json();
+        assert!(policy.contains("arn:aws-cn:iam::*:user/*") && !policy.contains("arn:aws:"), "{policy}");
     }
 
     #[test]

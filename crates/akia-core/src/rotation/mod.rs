@@ -22,6 +22,8 @@
 //! ```
 
 mod effect;
+#[cfg(test)]
+mod fixtures;
 mod hold;
 mod place;
 mod plan;

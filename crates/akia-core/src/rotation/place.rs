@@ -45,3 +45,17 @@ impl fmt::Display for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_named_so_that_a_person_finds_it() {
+        let profile: ProfileName = "work".parse().unwrap();
+        let path = "/home/alice/.aws/credentials".to_owned();
+        let file = Place::Profile { path, file: FileKind::Credentials, profile: profile.clone() };
+        assert_eq!(file.to_string(), "profile \"work\" in /home/alice/.aws/credentials");
+        assert_eq!(Place::Keychain { profile }.to_string(), "keychain entry of profile \"work\"");
+    }
+}

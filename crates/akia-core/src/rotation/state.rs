@@ -1,6 +1,8 @@
 //! State, transitions and next effects of a rotation.
 
 mod moments;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

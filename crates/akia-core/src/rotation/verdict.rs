@@ -121,3 +121,117 @@ pub fn displaced_before_deletion(rotation: &Rotation, listed: &[AccessKey], last
         Some(KeyStatus::Inactive) => Deletion::Due(Event::DisplacedDeleted),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{Story, new_key, old_key, other_key, plan};
+    use super::*;
+    use crate::journal::Intent;
+    use crate::rotation::{PlaceState, Retirement};
+
+    fn listed(story: &Story, keys: &[(AccessKeyId, KeyStatus)]) -> Vec<AccessKey> {
+        let key = |(id, status): &(AccessKeyId, KeyStatus)| AccessKey {
+            id: id.clone(),
+            status: *status,
+            created_at: story.now,
+        };
+        keys.iter().map(key).collect()
+    }
+
+    fn used(story: &Story, seconds_from_now: i64) -> LastUsed {
+        let at = story.now + SignedDuration::from_secs(seconds_from_now);
+        LastUsed::At { at, service: "s3".to_owned(), region: "eu-west-1".to_owned() }
+    }
+
+    #[test]
+    fn only_keys_that_are_new_since_the_plan_are_suspects_and_rivals() {
+        let story = Story::planned().created();
+        let plan = story.rotation.plan();
+        let list = |keys: &[AccessKeyId]| {
+            let keys: Vec<_> = keys.iter().map(|key| (key.clone(), KeyStatus::Active)).collect();
+            listed(&story, &keys)
+        };
+        assert_eq!(keys_since(plan, &list(&[old_key(), other_key()])), BTreeSet::from([other_key()]));
+        assert_eq!(rivals(plan, &new_key(), &list(&[old_key(), new_key()])), Event::RivalsAbsent);
+        let keys = BTreeSet::from([other_key()]);
+        assert_eq!(rivals(plan, &new_key(), &list(&[new_key(), other_key()])), Event::RivalFound { keys });
+    }
+
+    #[test]
+    fn a_full_quota_is_a_refusal_only_where_no_earlier_request_may_have_filled_it() {
+        let error = || "the words".to_owned();
+        let first = Story::planned().intend(Intent::Create);
+        let second = first
+            .clone()
+            .then([Event::CreateUnanswered { error: error() }, Event::OrphanAbsent])
+            .intend(Intent::Create);
+        let refused = |transient| Event::CreateRefused { error: error(), transient };
+        let of = |story: &Story, failure| create_failed(&story.rotation, failure, error());
+        assert_eq!(of(&first, CreateFailure::QuotaFull), refused(false));
+        assert_eq!(of(&second, CreateFailure::QuotaFull), Event::CreateUnanswered { error: error() });
+        assert_eq!(of(&second, CreateFailure::Refused), refused(false));
+        assert_eq!(of(&first, CreateFailure::NotNow), refused(true));
+        assert_eq!(of(&first, CreateFailure::Unknown), Event::CreateUnanswered { error: error() });
+    }
+
+    #[test]
+    fn what_was_found_after_a_lost_answer_is_ours_nobodys_or_suspect() {
+        let keys = BTreeSet::from([other_key()]);
+        assert_eq!(investigated(BTreeSet::new(), None), Event::OrphanAbsent);
+        assert_eq!(investigated(keys.clone(), None), Event::OrphanSuspected { keys: keys.clone() });
+        let evidence = Attribution::CloudTrail;
+        assert_eq!(investigated(keys, Some(other_key())), Event::OrphanAttributed { key: other_key(), evidence });
+    }
+
+    #[test]
+    fn a_key_makes_room_when_it_is_inactive_or_was_never_used() {
+        let story = Story::planned();
+        assert!(is_idle(KeyStatus::Inactive, &used(&story, 0)));
+        assert!(is_idle(KeyStatus::Active, &LastUsed::Never));
+        assert!(!is_idle(KeyStatus::Active, &used(&story, 0)));
+        assert!(!is_idle(KeyStatus::Active, &LastUsed::Unknown { reason: "access denied".to_owned() }));
+    }
+
+    #[test]
+    fn a_place_that_does_not_hold_the_new_key_stands_in_the_way_of_shutting_the_old_one() {
+        let story = Story::planned().quiet();
+        assert_eq!(story.rotation.places(), [PlaceState::Delivered]);
+        let of = |held: Option<AccessKeyId>| overwritten(&story.rotation, 0, held.as_ref(), &old_key());
+        assert_eq!(of(Some(new_key())), None);
+        assert_eq!(of(Some(old_key())), Some(Event::PlaceOverwritten { place: 0 }));
+        assert_eq!(of(None), Some(Event::PlaceOverwritten { place: 0 }));
+    }
+
+    #[test]
+    fn a_key_that_is_to_stay_has_to_be_listed_as_active() {
+        let story = Story::planned();
+        let list = listed(&story, &[(new_key(), KeyStatus::Active), (old_key(), KeyStatus::Inactive)]);
+        assert!(is_active(&list, &new_key()));
+        assert!(!is_active(&list, &old_key()));
+        assert!(!is_active(&list, &other_key()));
+    }
+
+    #[test]
+    fn a_displaced_key_is_deleted_only_while_it_is_inactive_and_was_not_used_since() {
+        let story = Story::planned().deactivated();
+        let of = |story: &Story, status: Option<KeyStatus>, last_used: &LastUsed| {
+            let keys: Vec<_> = status.into_iter().map(|status| (old_key(), status)).collect();
+            displaced_before_deletion(&story.rotation, &listed(story, &keys), last_used)
+        };
+        let (inactive, due) = (Some(KeyStatus::Inactive), Deletion::Due(Event::DisplacedDeleted));
+        let found_active = Deletion::Moot(Event::DisplacedFoundActive);
+        assert_eq!(of(&story, None, &LastUsed::Never), Deletion::Moot(Event::DisplacedGone));
+        assert_eq!(of(&story, Some(KeyStatus::Active), &LastUsed::Never), found_active);
+        assert_eq!(of(&story, inactive, &LastUsed::Never), due);
+        // A deactivated key works for some seconds more, and clocks differ: five minutes are no evidence.
+        assert_eq!(of(&story, inactive, &used(&story, 300)), due);
+        assert_eq!(of(&story, inactive, &used(&story, 301)), found_active);
+        // In a short grace, an eighth of it.
+        let short = Story::of(Plan { grace: SignedDuration::from_mins(8), ..plan() }).deactivated();
+        assert_eq!(of(&short, inactive, &used(&short, 60)), due);
+        assert_eq!(of(&short, inactive, &used(&short, 61)), found_active);
+        // Without a grace there is none to have been used in.
+        let at_once = Story::of(Plan { retirement: Retirement::Delete, ..plan() }).deactivated();
+        assert_eq!(of(&at_once, inactive, &used(&at_once, 3_600)), due);
+    }
+}
