@@ -17,7 +17,7 @@ mod record;
 mod review;
 
 pub use case::{Case, Clear, Illegal, Next, Stage};
-pub use plan::{Evidenced, Held, Plan, PlanError, PlanInput, Step, StepKind, plan};
+pub use plan::{Budget, Evidenced, Held, Plan, PlanError, PlanInput, Step, StepKind, plan};
 pub use policy::{
     ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, Protected, Roles, Terms,
     TermsOverride, Warning,

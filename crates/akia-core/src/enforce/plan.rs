@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Stage, later};
-use super::policy::EnforcePolicy;
+use super::policy::{Caps, EnforcePolicy};
 use super::record::{Act, CaseSubject, Closed, Evidence, Opening, Waits};
 use super::review::{Review, review};
 use crate::digest;
@@ -462,44 +462,16 @@ impl Drawn<'_> {
     /// Holds what would be too much at once.
     fn cap(&mut self) {
         let PlanInput { policy, cases, now, .. } = *self.input;
-        let caps = policy.caps;
-        let is_recent = |at: &&Timestamp| now.duration_since(**at) < caps.per;
-        let mut in_all = 0_usize;
-        let mut by_account: BTreeMap<AccountId, usize> = BTreeMap::new();
-        let mut deactivated = 0_usize;
-        for case in cases {
-            let recent = case.changes().iter().filter(is_recent).count();
-            in_all += recent;
-            *by_account.entry(case.opening().subject.account.clone()).or_default() += recent;
-            deactivated += case.changes().first().iter().filter(|at| is_recent(at)).count();
-        }
         let (mut changes, rest): (Vec<Step>, Vec<Step>) =
             std::mem::take(&mut self.steps).into_iter().partition(|step| step.kind.is_change());
         self.steps = rest;
         let asked = changes.iter().filter(|step| step.kind == StepKind::Deactivate).count();
-        let allowed = self.input.evidence.active_keys * usize::try_from(caps.percent).unwrap_or(usize::MAX) / 100;
-        let is_alarm = deactivated + asked > allowed.max(1);
+        let mut budget = Budget::new(policy.caps, cases, asked, self.input.evidence.active_keys, now);
         // What has been due for longest comes first.
         changes.sort_by(|a, b| (a.due, &a.subject).cmp(&(b.due, &b.subject)));
         for step in changes {
-            let of_account = by_account.entry(step.subject.account.clone()).or_default();
-            let span = crate::span::exact(caps.per);
-            let why = if is_alarm && step.kind == StepKind::Deactivate {
-                Some(format!(
-                    "{} keys would be deactivated within {span}, more than {} % of {}: none is (caps.percent)",
-                    deactivated + asked,
-                    caps.percent,
-                    self.input.evidence.active_keys
-                ))
-            } else if *of_account >= usize::try_from(caps.keys_of_account).unwrap_or(usize::MAX) {
-                Some(format!("{of_account} keys of the account within {span} are enough (caps.keys-of-account)"))
-            } else if in_all >= usize::try_from(caps.keys).unwrap_or(usize::MAX) {
-                Some(format!("{in_all} keys within {span} are enough (caps.keys)"))
-            } else {
-                None
-            };
-            match why {
-                Some(why) => self.held.push(Held {
+            match budget.take(&step.subject.account, step.kind) {
+                Err(why) => self.held.push(Held {
                     account: step.subject.account,
                     user: Some(step.subject.user),
                     key: Some(step.subject.key),
@@ -507,13 +479,65 @@ impl Drawn<'_> {
                     kind: Some(step.kind),
                     why,
                 }),
-                None => {
-                    *of_account += 1;
-                    in_all += 1;
-                    self.steps.push(step);
-                }
+                Ok(()) => self.steps.push(step),
             }
         }
+    }
+}
+
+/// How many keys may still be changed: what was done within the time that the caps count is taken off.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    caps: Caps,
+    in_all: usize,
+    by_account: BTreeMap<AccountId, usize>,
+    /// More keys would be deactivated than the alarm bears.
+    alarm: Option<String>,
+}
+
+impl Budget {
+    /// What is left after all that was done, where `asked` keys are to be deactivated of `active_keys`.
+    #[must_use]
+    pub fn new(caps: Caps, cases: &[Case], asked: usize, active_keys: usize, now: Timestamp) -> Self {
+        let is_recent = |at: &&Timestamp| now.duration_since(**at) < caps.per;
+        let mut budget = Self { caps, in_all: 0, by_account: BTreeMap::new(), alarm: None };
+        let mut deactivated = asked;
+        for case in cases {
+            let recent = case.changes().iter().filter(is_recent).count();
+            budget.in_all += recent;
+            *budget.by_account.entry(case.opening().subject.account.clone()).or_default() += recent;
+            deactivated += case.changes().first().iter().filter(|at| is_recent(at)).count();
+        }
+        let allowed = active_keys * usize::try_from(caps.percent).unwrap_or(usize::MAX) / 100;
+        if deactivated > allowed.max(1) {
+            let (span, percent) = (crate::span::exact(caps.per), caps.percent);
+            budget.alarm = Some(format!(
+                "{deactivated} keys would be deactivated within {span}, more than {percent} % of {active_keys}: none is \
+                 (caps.percent)"
+            ));
+        }
+        budget
+    }
+
+    /// Takes one change, or says why it is too much.
+    ///
+    /// # Errors
+    /// The words for it.
+    pub fn take(&mut self, account: &AccountId, kind: StepKind) -> Result<(), String> {
+        let span = crate::span::exact(self.caps.per);
+        let of_account = self.by_account.entry(account.clone()).or_default();
+        if let (Some(alarm), StepKind::Deactivate) = (&self.alarm, kind) {
+            return Err(alarm.clone());
+        }
+        if *of_account >= usize::try_from(self.caps.keys_of_account).unwrap_or(usize::MAX) {
+            return Err(format!("{of_account} keys of the account within {span} are enough (caps.keys-of-account)"));
+        }
+        if self.in_all >= usize::try_from(self.caps.keys).unwrap_or(usize::MAX) {
+            return Err(format!("{} keys within {span} are enough (caps.keys)", self.in_all));
+        }
+        *of_account += 1;
+        self.in_all += 1;
+        Ok(())
     }
 }
 

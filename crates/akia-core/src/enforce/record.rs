@@ -228,6 +228,26 @@ pub enum Hindrance {
     TooSoon,
 }
 
+impl std::fmt::Display for Hindrance {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotKnown { what } => write!(formatter, "not known: {what}"),
+            Self::InUse { last_used: LastUsed::At { at, service, region } } => {
+                let at = at.strftime("%Y-%m-%d %H:%M UTC");
+                write!(formatter, "the key is in use: {service} in {region} at {at} (in-use = \"hold\")")
+            }
+            Self::InUse { .. } => formatter.write_str("the key is in use (in-use = \"hold\")"),
+            Self::Frozen { reason } => write!(formatter, "nothing is changed now: {reason}"),
+            Self::Stopped { reason } => write!(formatter, "enforcement is switched off: {reason}"),
+            Self::Exempt { reason } => write!(formatter, "exempt: {reason}"),
+            Self::Protected => formatter.write_str("the user is protected"),
+            Self::NoticeFailed { error } => write!(formatter, "the notice was not delivered: {error}"),
+            Self::Refused { act, error } => write!(formatter, "AWS did not {}: {error}", act.as_str()),
+            Self::TooSoon => formatter.write_str("AWS may still show what was before the last change"),
+        }
+    }
+}
+
 /// Why a case is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
