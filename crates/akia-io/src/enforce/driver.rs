@@ -153,6 +153,7 @@ struct Run<'a> {
     tags: BTreeMap<String, String>,
     /// A notice that is waiting to go out with others.
     pending: Option<Act>,
+    has_looked: bool,
     is_over: bool,
     watch: &'a dyn Watch,
 }
@@ -187,6 +188,7 @@ impl Enforcer<'_> {
                 evidence: step.evidence.clone(),
                 tags: BTreeMap::new(),
                 pending: None,
+                has_looked: false,
                 is_over: false,
                 watch,
             };
@@ -197,7 +199,7 @@ impl Enforcer<'_> {
             }
             runs.push(run);
         }
-        loop {
+        for _ in 0..EFFECT_LIMIT {
             let driven = runs.iter_mut().filter(|run| !run.is_over).map(|run| self.drive(run, plan, &budget, stop));
             let results: Vec<Result<(), EnforceError>> =
                 futures_util::stream::iter(driven).buffer_unordered(CONCURRENT).collect().await;
@@ -222,8 +224,6 @@ impl Enforcer<'_> {
         if run.case.is_none() && !self.take_up(run, plan).await? {
             return Ok(());
         }
-        // A plan is a leave to act on what it has seen: the first thing is to look again.
-        let mut has_looked = !run.done.is_empty();
         for _ in 0..EFFECT_LIMIT {
             let Some(case) = run.case.as_ref() else { return Ok(()) };
             if stop.is_pulled() {
@@ -232,11 +232,11 @@ impl Enforcer<'_> {
             }
             let now = self.clock.now();
             let next = case.next(now);
-            if !has_looked
-                && !case.is_closed()
-                && !matches!(next, Next::Wait { until } if case.open_act().is_some() && until > now)
-            {
-                has_looked = true;
+            // A plan is a leave to act on what it has seen: the first thing is to look again. Where it is not known what became
+            // of a change, there is a time for that.
+            let is_settling = matches!(next, Next::Wait { .. }) && case.open_act().is_some();
+            if !run.has_looked && !case.is_closed() && !is_settling {
+                run.has_looked = true;
                 self.look(run).await?;
                 continue;
             }
@@ -456,7 +456,12 @@ impl Enforcer<'_> {
                     Ok(_) => CaseEvent::NoticeFailed { told, error: "there is no channel for it".to_owned() },
                     Err(error) => CaseEvent::NoticeFailed { told, error },
                 };
+                let is_failed = matches!(event, CaseEvent::NoticeFailed { .. });
                 self.record(run, event).await?;
+                if is_failed {
+                    // Another run tries again.
+                    run.rest();
+                }
             }
         }
         Ok(is_any)
@@ -489,6 +494,7 @@ impl Enforcer<'_> {
             evidence,
             tags: BTreeMap::new(),
             pending: None,
+            has_looked: false,
             is_over: false,
             watch,
         };
