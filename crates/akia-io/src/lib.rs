@@ -12,6 +12,7 @@ pub mod files;
 pub mod hardening;
 pub mod inventory;
 pub mod keychain;
+pub mod notify;
 pub mod organization;
 pub mod place;
 pub mod profiles;

@@ -15,7 +15,7 @@ use super::table::{Word, fault, strings};
 use crate::ids::{AccountId, ProfileName, Region};
 use crate::notice::{NoticeKind, is_address};
 
-/// Tries of a message before it is given up: with the pauses between them some two days.
+/// Tries of a message before it is given up: with the pauses between them some thirty hours.
 pub const DEFAULT_ATTEMPTS: u32 = 12;
 /// More would take weeks.
 const MOST_ATTEMPTS: u32 = 50;

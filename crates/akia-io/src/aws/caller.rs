@@ -595,9 +595,13 @@ impl Caller {
     fn sdk_config(&self, service: Service, connection: Connection, user_agent: Option<String>) -> SdkConfig {
         let region = match service {
             Service::Iam => self.aws.iam_region(&self.target),
-            Service::Sts | Service::CloudTrail | Service::Organizations | Service::SecurityHub => {
-                self.aws.options().region(&self.target)
-            }
+            Service::Sts
+            | Service::CloudTrail
+            | Service::Organizations
+            | Service::SecurityHub
+            | Service::Sns
+            | Service::Ses
+            | Service::EventBridge => self.aws.options().region(&self.target),
         };
         let builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -157,6 +157,10 @@ impl Aws {
         SharedHttpClient::new(WireClient { wire: Arc::clone(&self.0.wire), connection, user_agent })
     }
 
+    pub(super) fn wire(&self) -> Arc<Wire> {
+        Arc::clone(&self.0.wire)
+    }
+
     pub(crate) fn sleep(&self) -> SharedAsyncSleep {
         self.0.wire.sleep.clone()
     }
@@ -252,6 +256,11 @@ impl Aws {
             (Service::Organizations, Partition::AwsCn) => format!("organizations.cn-northwest-1.{suffix}"),
             (Service::Organizations, Partition::AwsUsGov) => format!("organizations.us-gov-west-1.{suffix}"),
             (Service::SecurityHub, _) => format!("securityhub{fips}.{region}.{suffix}"),
+            (Service::Sns, Partition::AwsUsGov) => format!("sns.{region}.{suffix}"),
+            (Service::Sns, _) => format!("sns{fips}.{region}.{suffix}"),
+            (Service::Ses, _) => format!("email{fips}.{region}.{suffix}"),
+            (Service::EventBridge, Partition::AwsUsGov) => format!("events.{region}.{suffix}"),
+            (Service::EventBridge, _) => format!("events{fips}.{region}.{suffix}"),
         };
         #[expect(
             clippy::expect_used,
@@ -288,6 +297,9 @@ impl Service {
             Self::CloudTrail => "cloudtrail",
             Self::Organizations => "organizations",
             Self::SecurityHub => "securityhub",
+            Self::Sns => "sns",
+            Self::Ses => "ses",
+            Self::EventBridge => "events",
         }
     }
 }

@@ -85,10 +85,19 @@ impl AwsOptions {
     /// Whether keys may be changed at `target`. All services are looked at: whom STS says a key is of, and what
     /// CloudTrail says of a key that was made, decides on changes as well.
     pub(crate) fn check_changes(&self, target: &Target) -> Result<(), ForeignEndpoint> {
+        self.check_services(&Service::ALL, target)
+    }
+
+    /// Whether messages may be handed to `service`: who answers there could say that an owner was told.
+    pub(crate) fn check_messages(&self, service: Service, target: &Target) -> Result<(), ForeignEndpoint> {
+        self.check_services(&[service], target)
+    }
+
+    fn check_services(&self, services: &[Service], target: &Target) -> Result<(), ForeignEndpoint> {
         if self.endpoint_url.is_some() {
             return Ok(());
         }
-        for service in Service::ALL {
+        for &service in services {
             let Some((url, set_by)) = self.configured_endpoint(service, target) else { continue };
             let Some(host) = url.host().map(|host| EndpointHost(host.to_owned())) else { continue };
             if !is_this_machine(url) && !is_aws(url) && !self.allowed_endpoints.contains(&host) {
@@ -109,7 +118,7 @@ pub(crate) fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is an endpoint of IAM, STS, CloudTrail or Organizations. Not everything below `amazonaws.com` is: the names of an
+/// Whether the host is an endpoint of a service that changes of keys or notices stand on. Not everything below `amazonaws.com` is: the names of an
 /// API Gateway, a bucket or a load balancer belong to whoever has made them.
 ///
 /// Source: AWS General Reference, "IAM endpoints and quotas", and its siblings; AWS PrivateLink, "VPC endpoint DNS names".
@@ -122,7 +131,9 @@ fn is_aws(url: &Url) -> bool {
     let Some(name) = SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)) else { return false };
     let is_service = |label: &str| {
         let label = label.strip_suffix("-fips").unwrap_or(label);
-        Service::ALL.iter().any(|service| service.name() == label)
+        let named = Service::ALL.into_iter().chain(Service::MESSENGERS);
+        // SES is reached under another name than it signs with.
+        named.into_iter().any(|service| service.name() == label && service != Service::Ses) || label == "email"
     };
     match *name.split('.').collect::<Vec<_>>() {
         [service] => is_service(service),

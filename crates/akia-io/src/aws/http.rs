@@ -188,6 +188,13 @@ pub(crate) struct WireClient {
     pub(crate) user_agent: Option<String>,
 }
 
+impl WireClient {
+    /// The connector for services that are not AWS's: never replaced, for what stands in for AWS cannot answer for them.
+    pub(super) fn direct(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(WireConnector { client: self.clone(), replacement: None })
+    }
+}
+
 impl HttpClient for WireClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let replacement = self.wire.replacement.as_ref().map(|client| client.http_connector(settings, components));
@@ -351,7 +358,7 @@ fn operation_of(request: &HttpRequest) -> String {
 }
 
 /// Reads a bundle and checks that it holds certificates: the TLS library panics on one that does not.
-fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut pem = Vec::new();

@@ -12,6 +12,7 @@ mod endpoint;
 mod error;
 mod http;
 mod identity;
+mod messages;
 mod options;
 mod organizations;
 mod pace;
@@ -19,6 +20,7 @@ mod probe;
 mod security_hub;
 mod signed;
 mod wallet;
+mod web;
 
 pub use account::{RawReport, ReportRequest};
 pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
@@ -27,12 +29,17 @@ pub use cloudtrail::CreateEvidence;
 pub use credentials::Credentials;
 pub use endpoint::{EndpointHost, EndpointHostError, ForeignEndpoint, SetBy};
 pub use error::{AwsError, Call};
+pub(crate) use endpoint::is_this_machine;
+pub(crate) use error::clean;
 pub use http::Calls;
+pub(crate) use http::read_ca_bundle;
 pub use identity::{CallerIdentity, IdentityKind};
 pub use options::{
     AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
 };
+pub(crate) use messages::{Mail, TopicMessage};
 pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
 pub use security_hub::{Imported, RefusedFinding};
+pub(crate) use web::{WebAnswer, WebFault, WebRequest};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

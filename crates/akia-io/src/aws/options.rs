@@ -28,11 +28,19 @@ pub enum Service {
     Organizations,
     /// Findings of an audit; regional endpoints.
     SecurityHub,
+    /// Messages to topics; regional endpoints.
+    Sns,
+    /// Mail; regional endpoints.
+    Ses,
+    /// Events; regional endpoints.
+    EventBridge,
 }
 
 impl Service {
     /// Those whose word decides on changes of keys.
     pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
+    /// Those that take messages, on whose receipts a change of a key may stand.
+    pub(crate) const MESSENGERS: [Self; 4] = [Self::Sns, Self::Ses, Self::EventBridge, Self::SecurityHub];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.
@@ -50,6 +58,12 @@ pub struct EnvironmentEndpoints {
     pub organizations: Option<Url>,
     /// `AWS_ENDPOINT_URL_SECURITYHUB`.
     pub security_hub: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SNS`.
+    pub sns: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SESV2`.
+    pub ses: Option<Url>,
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`.
+    pub event_bridge: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -197,6 +211,9 @@ impl AwsOptions {
                 cloudtrail: endpoint("AWS_ENDPOINT_URL_CLOUDTRAIL")?,
                 organizations: endpoint("AWS_ENDPOINT_URL_ORGANIZATIONS")?,
                 security_hub: endpoint("AWS_ENDPOINT_URL_SECURITYHUB")?,
+                sns: endpoint("AWS_ENDPOINT_URL_SNS")?,
+                ses: endpoint("AWS_ENDPOINT_URL_SESV2")?,
+                event_bridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -231,6 +248,9 @@ impl AwsOptions {
             Service::CloudTrail => (&environment.cloudtrail, "AWS_ENDPOINT_URL_CLOUDTRAIL"),
             Service::Organizations => (&environment.organizations, "AWS_ENDPOINT_URL_ORGANIZATIONS"),
             Service::SecurityHub => (&environment.security_hub, "AWS_ENDPOINT_URL_SECURITYHUB"),
+            Service::Sns => (&environment.sns, "AWS_ENDPOINT_URL_SNS"),
+            Service::Ses => (&environment.ses, "AWS_ENDPOINT_URL_SESV2"),
+            Service::EventBridge => (&environment.event_bridge, "AWS_ENDPOINT_URL_EVENTBRIDGE"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

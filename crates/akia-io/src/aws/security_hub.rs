@@ -64,9 +64,18 @@ impl Caller {
     /// `securityhub:BatchImportFindings`, in batches. The findings must be of the caller's own account. What was taken before
     /// an error is told with it.
     pub async fn import_findings(&self, findings: &[Value]) -> (Imported, Option<AwsError>) {
+        self.import_findings_into(&self.region(), findings).await
+    }
+
+    /// The same in another region.
+    pub(crate) async fn import_findings_into(
+        &self,
+        region: &Region,
+        findings: &[Value],
+    ) -> (Imported, Option<AwsError>) {
         let mut imported = Imported::default();
         for batch in findings.chunks(BATCH) {
-            match self.import_batch(batch).await {
+            match self.import_batch(region, batch).await {
                 Ok(answer) => {
                     imported.taken += answer.taken;
                     let clean = |text: Option<String>| super::error::clean(&text.unwrap_or_default(), None);
@@ -81,10 +90,12 @@ impl Caller {
         (imported, None)
     }
 
-    async fn import_batch(&self, findings: &[Value]) -> Result<Answer, AwsError> {
-        let region = self.region();
+    async fn import_batch(&self, region: &Region, findings: &[Value]) -> Result<Answer, AwsError> {
         let target = Target { region: Some(region.clone()), ..self.target().clone() };
-        let url = self.aws().endpoint_url(Service::SecurityHub, &target);
+        let url = match self.aws().options().endpoint(Service::SecurityHub, &target) {
+            Some(url) => url.clone(),
+            None => self.aws().home_endpoint(Service::SecurityHub, region),
+        };
         let mut call = self.call(Service::SecurityHub, "BatchImportFindings");
         call.endpoint = authority(&url);
         let body = json!({ "Findings": findings }).to_string();

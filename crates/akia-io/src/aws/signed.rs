@@ -66,7 +66,7 @@ impl Caller {
 
     /// The error in an answer that is not a success.
     pub(super) fn rejected(&self, call: &Call, page: &HttpAnswer) -> AwsError {
-        let fault: Fault = serde_json::from_slice(&page.body).unwrap_or_default();
+        let fault: Fault = serde_json::from_slice(&page.body).unwrap_or_else(|_| Fault::of_query(&page.body));
         let code = page.code.as_deref().or(fault.code.as_deref());
         // `com.amazonaws.cloudtrail#AccessDeniedException:http://…`
         let code = code.map(|code| code.split(':').next().unwrap_or(code)).map(|code| match code.rsplit_once('#') {
@@ -84,4 +84,19 @@ struct Fault {
     code: Option<String>,
     #[serde(alias = "Message")]
     message: Option<String>,
+}
+
+impl Fault {
+    /// The error of the query protocol: `<ErrorResponse><Error><Code>…</Code><Message>…</Message>`.
+    fn of_query(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        Self { code: element(&text, "Code"), message: element(&text, "Message") }
+    }
+}
+
+/// The text of the first element of that name. It is shown or kept as an id, so entities may stay as they are.
+pub(super) fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(text.trim().to_owned())
 }

@@ -22,7 +22,7 @@ use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use super::StoreError;
-use super::sqlite::{check_file, connect, create_file, database_error};
+use super::sqlite::{Version, bring_up_to_date, check_file, connect, create_file, database_error};
 use crate::state::StateFolder;
 
 /// The database in the state folder.
@@ -453,21 +453,10 @@ async fn prune(connection: &mut SqliteConnection, now: Timestamp, keep: Snapshot
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<(), SnapshotError> {
-    let fails = |error: sqlx::Error| SnapshotError::Store(database_error("bring up to date", path, &error));
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fails)?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(fails)?;
-    if found > known {
-        return Err(SnapshotError::Newer { path: path.to_owned(), found, known });
+    match bring_up_to_date(connection, path, &MIGRATIONS).await? {
+        Version::Ours => Ok(()),
+        Version::Newer { found, known } => Err(SnapshotError::Newer { path: path.to_owned(), found, known }),
     }
-    for (number, step) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > found) {
-        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(fails)?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {number}")))
-            .execute(&mut *transaction)
-            .await
-            .map_err(fails)?;
-    }
-    transaction.commit().await.map_err(fails)
 }
 
 fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {

@@ -464,7 +464,7 @@ async fn put_staged(connection: &mut SqliteConnection, rotation: &str, stage: &S
 }
 
 /// The database file, refused unless it is a plain file of ours; tightened when others could read it.
-pub(super) fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
+pub(crate) fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
     let io = |doing, source| StoreError::from(StateError::Io { doing, path: path.to_owned(), source });
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -483,7 +483,7 @@ pub(super) fn check_file(path: &Path) -> Result<Option<fs::Metadata>, StoreError
 }
 
 /// Creates the file before SQLite would, which asks the umask for its mode.
-pub(super) fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::from(StateError::Io { doing: "create", path: path.to_owned(), source });
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -497,7 +497,7 @@ pub(super) fn create_file(folder: &Path, path: &Path) -> Result<(), StoreError> 
     platform::sync_folder(folder).map_err(io)
 }
 
-pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -514,6 +514,38 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError>
         .connect()
         .await
         .map_err(|error| database_error("open", path, &error))
+}
+
+/// Whether a database beside the journal is one that this akia knows.
+pub(crate) enum Version {
+    /// It is.
+    Ours,
+    /// A newer akia made it.
+    Newer { found: i64, known: i64 },
+}
+
+/// Takes a database beside the journal to the latest version, step by step. Each step takes it from one version to the next.
+pub(crate) async fn bring_up_to_date(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    steps: &[&'static str],
+) -> Result<Version, StoreError> {
+    let fails = |error: sqlx::Error| database_error("bring up to date", path, &error);
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fails)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(fails)?;
+    if found > known {
+        return Ok(Version::Newer { found, known });
+    }
+    for (number, &step) in (1_i64..).zip(steps).filter(|(number, _)| *number > found) {
+        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(fails)?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {number}")))
+            .execute(&mut *transaction)
+            .await
+            .map_err(fails)?;
+    }
+    transaction.commit().await.map_err(fails)?;
+    Ok(Version::Ours)
 }
 
 /// 0 for an empty database.
@@ -554,7 +586,7 @@ async fn create_schema(connection: &mut SqliteConnection, path: &Path) -> Result
     transaction.commit().await.map_err(fails)
 }
 
-pub(super) fn database_error(doing: &'static str, path: &Path, error: &sqlx::Error) -> StoreError {
+pub(crate) fn database_error(doing: &'static str, path: &Path, error: &sqlx::Error) -> StoreError {
     let path = path.to_owned();
     let code: Option<i64> =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse().ok());
