@@ -271,7 +271,7 @@ impl Desk {
             session: organization::session_name("akia-enforce"),
         };
         let caller = Arc::new(signed.caller);
-        let post = Post::open(context, folder, &agreed.settings, &caller).await?;
+        let post = Post::open(context, &agreed.settings.notify).await?;
         let source =
             Source { config: config.clone(), environment: context.environment.clone(), stop: StopFile::of(folder) };
         Ok(Self {
