@@ -24,8 +24,8 @@ pub struct EstateSpec<'a> {
     pub users: usize,
     /// What makes it this one and no other.
     pub seed: u64,
-    /// The role in each account but the management account.
-    pub role: RoleSpec<'a>,
+    /// The roles in each account but the management account.
+    pub roles: &'a [RoleSpec<'a>],
 }
 
 /// The units that accounts are spread over, with the unit above each.
@@ -45,7 +45,7 @@ impl Sandbox {
     pub fn populate(&self, spec: EstateSpec<'_>) -> Result<(), SetupError> {
         let now = self.now();
         let mut rng = Rng::with_seed(spec.seed);
-        let role = Template::of(spec.role)?;
+        let roles: Vec<Template> = spec.roles.iter().map(|role| Template::of(*role)).collect::<Result<_, _>>()?;
         let mut units: BTreeMap<&str, String> = BTreeMap::new();
         for (name, parent) in UNITS {
             let parent = parent.and_then(|parent| units.get(parent)).cloned();
@@ -63,7 +63,9 @@ impl Sandbox {
             let member = MemberSpec { name: &name, email: &email, state: "ACTIVE", unit: Some(unit) };
             let member = organization.member(member, now)?;
             organization.members.insert(id.clone(), member);
-            role.put(&mut state, &id, now)?;
+            for role in &roles {
+                role.put(&mut state, &id, now)?;
+            }
             fill_users(&mut state, &id, spec.users, &mut rng, now)?;
         }
         Ok(())

@@ -131,11 +131,11 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "KEY-ID|all")]
     pub approve: Vec<String>,
 
-    /// Name of the role that reads each account, with its path where it has one [default: AkiaAudit]
+    /// Name of the role that reads each account, with its path where it has one [default: roles.reader of the settings, else AkiaAudit]
     #[arg(long, value_name = "NAME", value_parser = role_name)]
     pub role_name: Option<String>,
 
-    /// External id that the trust policies of the reading roles ask for
+    /// External id that the trust policies of the reading roles ask for [default: that of the settings]
     #[arg(long, value_name = "ID")]
     pub external_id: Option<String>,
 
@@ -175,11 +175,11 @@ pub struct ReactivateArgs {
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
 
-    /// Name of the role that reads each account, with its path where it has one [default: AkiaAudit]
+    /// Name of the role that reads each account, with its path where it has one [default: roles.reader of the settings, else AkiaAudit]
     #[arg(long, value_name = "NAME", value_parser = role_name)]
     pub role_name: Option<String>,
 
-    /// External id that the trust policies of the reading roles ask for
+    /// External id that the trust policies of the reading roles ask for [default: that of the settings]
     #[arg(long, value_name = "ID")]
     pub external_id: Option<String>,
 

@@ -1,6 +1,8 @@
 //! `akia policy`: the IAM policies that jobs need, and what you lack.
 
-use akia_core::policy::{AuditRole, JobPolicy, PolicyOptions, hub_policy};
+use akia_core::policy::{
+    AccountRole, Duty, JobPolicy, PolicyDocument, PolicyOptions, cloudformation, hub_policy, terraform,
+};
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
 
@@ -62,6 +64,15 @@ pub enum PolicyVerb {
     /// With --template, the role for accounts of an organisation, to be deployed to each: a CloudFormation template for a
     /// StackSet, or a Terraform file. `akia policy hub` prints what the caller needs.
     Audit(AuditPolicyArgs),
+    /// Print the policies for `akia enforce`: looking at keys, deactivating, deleting
+    ///
+    /// Each is for a role of its own, so that whoever holds one cannot do the rest; in one account, one policy with all of it does.
+    /// With --template, the roles AkiaEnforceReader, AkiaDeactivator and AkiaDeleter for accounts of an organisation.
+    #[command(after_long_help = super::examples(&[
+        ("akia policy enforce", "one account"),
+        ("akia policy enforce --template stackset --hub 111122223333 --external-id example-id > roles.yaml", "a StackSet"),
+    ]))]
+    Enforce(EnforcePolicyArgs),
     /// Print the policy for `akia audit --org`: list the accounts of the organisation, and enter them
     #[command(after_long_help = super::examples(&[
         ("akia policy hub", "for the user or role that audits the organisation"),
@@ -125,6 +136,26 @@ pub struct AuditPolicyArgs {
     pub role_name: String,
 }
 
+/// Form of the policies of enforcement.
+#[derive(Debug, Args)]
+pub struct EnforcePolicyArgs {
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+
+    /// Print whole roles in this form
+    #[arg(long, value_name = "FORM", requires = "hub")]
+    pub template: Option<Template>,
+
+    /// Who may assume the roles: an ARN, or the number of the account that calls
+    #[arg(long, value_name = "ARN|ID", requires = "template", value_parser = hub)]
+    pub hub: Option<String>,
+
+    /// External id that whoever assumes the roles must give
+    #[arg(long, value_name = "ID", requires = "template")]
+    pub external_id: Option<String>,
+}
+
 /// Form of the role in each account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Template {
@@ -171,6 +202,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
             None => print(context, JobPolicy::Audit, &args.form),
             Some(template) => print_role(context, template, args),
         },
+        PolicyVerb::Enforce(args) => enforce(context, args),
         PolicyVerb::Hub(args) => {
             no_csv(context, "hub")?;
             let partition = partition(context, args.partition)?;
@@ -198,19 +230,46 @@ fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit,
 /// The role in each account of an organisation.
 fn print_role(context: &Context, template: Template, args: &AuditPolicyArgs) -> Result<Exit, CommandError> {
     no_csv(context, "audit")?;
-    let role = AuditRole {
+    let role = AccountRole {
+        duty: Duty::Audit,
         partition: partition(context, args.form.partition)?,
         name: args.role_name.clone(),
         hub: args.hub.clone().unwrap_or_default(),
         external_id: args.external_id.clone(),
     };
+    print_roles(context, template, &[role])
+}
+
+fn print_roles(context: &Context, template: Template, roles: &[AccountRole]) -> Result<Exit, CommandError> {
     context.print_text(&match template {
-        Template::Stackset => role.cloudformation(),
-        Template::Terraform => role.terraform(),
+        Template::Stackset => cloudformation(roles),
+        Template::Terraform => terraform(roles),
     })?;
     if template == Template::Stackset {
         context.say("note: a StackSet does not reach the management account, whose caller needs no role in it.");
     }
+    Ok(Exit::Done)
+}
+
+/// The policies or roles of enforcement.
+fn enforce(context: &Context, args: &EnforcePolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "enforce")?;
+    let partition = partition(context, args.partition)?;
+    if let Some(template) = args.template {
+        let role = |duty: Duty| AccountRole {
+            duty,
+            partition,
+            name: duty.role_name().to_owned(),
+            hub: args.hub.clone().unwrap_or_default(),
+            external_id: args.external_id.clone(),
+        };
+        return print_roles(context, template, &Duty::ENFORCEMENT.map(role));
+    }
+    let statements = Duty::ENFORCEMENT.into_iter().flat_map(|duty| duty.policy(partition).statement);
+    let all = PolicyDocument::new(statements.collect());
+    context.print_text(&format!("{}\n", all.to_pretty_json().trim_end()))?;
+    context
+        .say("note: whoever holds this can shut every key of the account; give each statement to a role of its own.");
     Ok(Exit::Done)
 }
 
@@ -250,6 +309,6 @@ mod tests {
             let matches = command.clone().try_get_matches_from(["policy", job.as_str()]).unwrap();
             assert!(PolicyVerb::from_arg_matches(&matches).is_ok(), "{}", job.as_str());
         }
-        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 2, "each job, hub and check");
+        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 3, "each job, enforce, hub and check");
     }
 }

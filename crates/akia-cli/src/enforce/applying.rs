@@ -266,8 +266,8 @@ impl Desk {
             partition: identity.partition().unwrap_or(Partition::Aws),
             own: identity.account,
             caller_arn: identity.arn,
-            role_name: role_name.unwrap_or(hub::ROLE_NAME).to_owned(),
-            external_id: external_id.map(str::to_owned),
+            role_name: role_name.or(agreed.policy.roles.reader.as_deref()).unwrap_or(hub::ROLE_NAME).to_owned(),
+            external_id: external_id.or(agreed.policy.roles.external_id.as_deref()).map(str::to_owned),
             session: organization::session_name("akia-enforce"),
         };
         let caller = Arc::new(signed.caller);

@@ -11,7 +11,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use akia_core::policy::{JobPolicy, PolicyOptions};
+use akia_core::Partition;
+use akia_core::policy::{Duty, JobPolicy, PolicyOptions};
 use akia_sandbox::{
     Account, AccountSpec, EstateSpec, KeyInfo, KeyPair, LastUsed, Propagation, RoleSpec, Sandbox, Server, SetupError,
 };
@@ -210,7 +211,8 @@ fn furnish_practice(sandbox: &Sandbox, company: &Account) -> Result<PracticeKeys
     Ok(PracticeKeys { admin, mia: mia_key, mia_serial: mia.add_mfa_device()? })
 }
 
-/// The role in each account is what `akia policy audit` asks for, and trusts the management account.
+/// The roles in each account are what `akia policy audit` and `akia policy enforce` ask for, and trust the management account.
+/// Those of enforcement are in the management account, too.
 fn furnish_organization(sandbox: &Sandbox, accounts: u32, users: u32, seed: u64) -> Result<(), SetupError> {
     sandbox.found_organization("example-company", "aws@example.com")?;
     let trust = format!(
@@ -220,16 +222,25 @@ fn furnish_organization(sandbox: &Sandbox, accounts: u32, users: u32, seed: u64)
             {{"Effect": "Allow", "Principal": {{"AWS": "arn:aws:iam::{COMPANY}:root"}},
               "Action": "sts:SetSourceIdentity"}}]}}"#
     );
-    let policy = JobPolicy::Audit.document(&PolicyOptions::default()).to_compact_json();
-    let role = RoleSpec {
-        name: crate::organization::ROLE_NAME,
-        path: "/",
-        trust_policy: &trust,
-        policy: Some(&policy),
-        max_session: Duration::from_secs(3600),
-    };
+    let duties: Vec<(Duty, String)> = std::iter::once(Duty::Audit)
+        .chain(Duty::ENFORCEMENT)
+        .map(|duty| (duty, duty.policy(Partition::Aws).to_compact_json()))
+        .collect();
+    let roles: Vec<RoleSpec<'_>> = duties
+        .iter()
+        .map(|(duty, policy)| RoleSpec {
+            name: duty.role_name(),
+            path: "/",
+            trust_policy: &trust,
+            policy: Some(policy),
+            max_session: Duration::from_secs(3600),
+        })
+        .collect();
+    for role in roles.iter().skip(1) {
+        sandbox.account().add_role(*role)?;
+    }
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    sandbox.populate(EstateSpec { accounts: count(accounts), users: count(users), seed, role })
+    sandbox.populate(EstateSpec { accounts: count(accounts), users: count(users), seed, roles: &roles })
 }
 
 /// A user who may manage her own keys, with one that is `days` old and was used some hours ago.

@@ -213,6 +213,8 @@ pub struct Canary {
 /// Which role does what, by name, in each account. Without a name the caller does it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roles {
+    /// Looks at keys; else the role of an audit does.
+    pub reader: Option<String>,
     /// Deactivates, and activates again.
     pub deactivator: Option<String>,
     /// Deletes.

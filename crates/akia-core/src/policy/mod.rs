@@ -13,4 +13,4 @@ pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
 pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
-pub use organization::{AuditRole, hub_policy};
+pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};

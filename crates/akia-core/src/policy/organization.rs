@@ -1,5 +1,5 @@
-//! What an audit of an organisation needs: the policy of whoever calls (the hub), the role in each account, and that role as a
-//! CloudFormation template for a StackSet and as a Terraform file.
+//! What an organisation needs: the policy of whoever calls (the hub), the roles in each account, and these as a CloudFormation
+//! template for a StackSet and as a Terraform file.
 
 use serde_json::{Value, json};
 
@@ -16,9 +16,82 @@ const LISTS: [&str; 5] = [
     "organizations:ListTagsForResource",
 ];
 
-/// The role in each account, and whom it trusts.
+/// What a role is for. Each is a role of its own, so that whoever holds one cannot do the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Duty {
+    /// `akia audit` reads the account.
+    Audit,
+    /// `akia enforce` looks at a key right before it acts.
+    Look,
+    /// `akia enforce` deactivates keys, and activates them again.
+    Deactivate,
+    /// `akia enforce` deletes keys.
+    Delete,
+}
+
+impl Duty {
+    /// Those of `akia enforce`.
+    pub const ENFORCEMENT: [Self; 3] = [Self::Look, Self::Deactivate, Self::Delete];
+
+    /// The role's name unless another is given.
+    #[must_use]
+    pub fn role_name(self) -> &'static str {
+        match self {
+            Self::Audit => "AkiaAudit",
+            Self::Look => "AkiaEnforceReader",
+            Self::Deactivate => "AkiaDeactivator",
+            Self::Delete => "AkiaDeleter",
+        }
+    }
+
+    /// What it does, in a sentence or two.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Audit => "The role that akia audit enters accounts with. It reads, and changes nothing.",
+            Self::Look => "The role that akia enforce looks at keys with. It reads, and changes nothing.",
+            Self::Deactivate => {
+                "The role that akia enforce deactivates keys with. Each session is narrowed to one user."
+            }
+            Self::Delete => "The role that akia enforce deletes keys with. Each session is narrowed to one user.",
+        }
+    }
+
+    /// The name of its policy.
+    fn policy_name(self) -> &'static str {
+        match self {
+            Self::Audit => "akia-audit",
+            Self::Look => "akia-enforce-reader",
+            Self::Deactivate => "akia-deactivator",
+            Self::Delete => "akia-deleter",
+        }
+    }
+
+    /// What a role for it may do, on every user of its account.
+    #[must_use]
+    pub fn policy(self, partition: Partition) -> PolicyDocument {
+        let (sid, actions): (&str, &[&str]) = match self {
+            Self::Audit => {
+                return JobPolicy::Audit.document(&PolicyOptions { partition, ..PolicyOptions::default() });
+            }
+            Self::Look => ("LookAtKeys", &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"]),
+            Self::Deactivate => ("DeactivateKeys", &["iam:UpdateAccessKey"]),
+            Self::Delete => ("DeleteKeys", &["iam:DeleteAccessKey"]),
+        };
+        PolicyDocument::new(vec![Statement {
+            sid: sid.to_owned(),
+            effect: Effect::Allow,
+            action: actions.iter().copied().collect(),
+            resource: OneOrMany::One(format!("arn:{partition}:iam::*:user/*")),
+            condition: None,
+        }])
+    }
+}
+
+/// A role in each account, and whom it trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRole {
+pub struct AccountRole {
+    /// What it is for.
+    pub duty: Duty,
     /// The partition of the ARNs.
     pub partition: Partition,
     /// Its name, with its path where it has one (`security/AkiaAudit`).
@@ -46,7 +119,7 @@ pub fn hub_policy(partition: Partition, role_name: &str) -> PolicyDocument {
     ])
 }
 
-impl AuditRole {
+impl AccountRole {
     /// Who may assume the role, and set the source identity that CloudTrail then shows.
     #[must_use]
     pub fn trust_policy(&self) -> Value {
@@ -66,21 +139,17 @@ impl AuditRole {
         json!({ "Version": "2012-10-17", "Statement": [statement] })
     }
 
-    /// What the role may do: what `akia policy audit` prints.
+    /// What the role may do.
     #[must_use]
     pub fn policy(&self) -> PolicyDocument {
-        JobPolicy::Audit.document(&PolicyOptions { partition: self.partition, ..PolicyOptions::default() })
+        self.duty.policy(self.partition)
     }
 
-    /// A CloudFormation template for a StackSet.
-    #[must_use]
-    pub fn cloudformation(&self) -> String {
+    /// It as a resource of a CloudFormation template.
+    fn cloudformation_resource(&self) -> String {
         let (path, name) = self.path_and_name();
         format!(
-            "AWSTemplateFormatVersion: \"2010-09-09\"\n\
-             Description: The role that akia audit enters accounts with. It reads, and changes nothing.\n\
-             Resources:\n\
-             \x20 AkiaAudit:\n\
+            "\x20 {}:\n\
              \x20   Type: AWS::IAM::Role\n\
              \x20   Properties:\n\
              \x20     RoleName: {}\n\
@@ -88,24 +157,26 @@ impl AuditRole {
              \x20     MaxSessionDuration: 3600\n\
              \x20     AssumeRolePolicyDocument: {}\n\
              \x20     Policies:\n\
-             \x20       - PolicyName: akia-audit\n\
+             \x20       - PolicyName: {}\n\
              \x20         PolicyDocument: {}\n",
+            self.duty.role_name(),
             json!(name),
             json!(path),
             indented(&pretty(&self.trust_policy()), 8),
+            self.duty.policy_name(),
             indented(&self.policy().to_pretty_json(), 12),
         )
     }
 
-    /// The same as a Terraform file.
-    #[must_use]
-    pub fn terraform(&self) -> String {
+    /// It as resources of a Terraform file.
+    fn terraform_resources(&self) -> String {
         let (path, name) = self.path_and_name();
         // In a heredoc of Terraform, `${` and `%{` begin a template.
         let literal = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
+        let resource = self.duty.policy_name().replace('-', "_");
         format!(
-            "# The role that akia audit enters an account with. It reads, and changes nothing.\n\
-             resource \"aws_iam_role\" \"akia_audit\" {{\n\
+            "# {}\n\
+             resource \"aws_iam_role\" \"{resource}\" {{\n\
              \x20 name                 = {}\n\
              \x20 path                 = {}\n\
              \x20 max_session_duration = 3600\n\
@@ -114,16 +185,18 @@ impl AuditRole {
              \x20 JSON\n\
              }}\n\
              \n\
-             resource \"aws_iam_role_policy\" \"akia_audit\" {{\n\
-             \x20 name   = \"akia-audit\"\n\
-             \x20 role   = aws_iam_role.akia_audit.id\n\
+             resource \"aws_iam_role_policy\" \"{resource}\" {{\n\
+             \x20 name   = \"{}\"\n\
+             \x20 role   = aws_iam_role.{resource}.id\n\
              \x20 policy = <<-JSON\n\
              \x20   {}\n\
              \x20 JSON\n\
              }}\n",
+            self.duty.purpose(),
             literal(&json!(name).to_string()),
             literal(&json!(path).to_string()),
             literal(&indented(&pretty(&self.trust_policy()), 4)),
+            self.duty.policy_name(),
             literal(&indented(&self.policy().to_pretty_json(), 4)),
         )
     }
@@ -134,6 +207,20 @@ impl AuditRole {
             None => ("/".to_owned(), self.name.trim_matches('/')),
         }
     }
+}
+
+/// A CloudFormation template of these roles, for a StackSet.
+#[must_use]
+pub fn cloudformation(roles: &[AccountRole]) -> String {
+    let purposes: Vec<&str> = roles.iter().map(|role| role.duty.purpose()).collect();
+    let resources: String = roles.iter().map(AccountRole::cloudformation_resource).collect();
+    format!("AWSTemplateFormatVersion: \"2010-09-09\"\nDescription: {}\nResources:\n{resources}", purposes.join(" "))
+}
+
+/// The same as a Terraform file.
+#[must_use]
+pub fn terraform(roles: &[AccountRole]) -> String {
+    roles.iter().map(AccountRole::terraform_resources).collect::<Vec<_>>().join("\n")
 }
 
 fn pretty(value: &Value) -> String {
@@ -150,8 +237,9 @@ fn indented(text: &str, spaces: usize) -> String {
 mod tests {
     use super::*;
 
-    fn role(name: &str, hub: &str, external_id: Option<&str>) -> AuditRole {
-        AuditRole {
+    fn role(name: &str, hub: &str, external_id: Option<&str>) -> AccountRole {
+        AccountRole {
+            duty: Duty::Audit,
             partition: Partition::Aws,
             name: name.to_owned(),
             hub: hub.to_owned(),
@@ -163,14 +251,14 @@ mod tests {
     fn the_hub_and_the_templates() {
         let role = role("security/AkiaAudit", "111122223333", Some("example-id"));
         insta::assert_snapshot!("hub", hub_policy(Partition::AwsCn, "security/AkiaAudit").to_pretty_json());
-        insta::assert_snapshot!("cloudformation", role.cloudformation());
-        insta::assert_snapshot!("terraform", role.terraform());
+        insta::assert_snapshot!("cloudformation", cloudformation(std::slice::from_ref(&role)));
+        insta::assert_snapshot!("terraform", terraform(std::slice::from_ref(&role)));
     }
 
     #[test]
     fn terraform_holds_the_policies_of_the_core() {
         let role = role("AkiaAudit", "arn:aws:iam::111122223333:role/${odd}", None);
-        let text = role.terraform();
+        let text = terraform(std::slice::from_ref(&role));
         let heredocs: Vec<Value> = text
             .split("<<-JSON\n")
             .skip(1)
@@ -182,8 +270,20 @@ mod tests {
     }
 
     #[test]
+    fn each_role_of_enforcement_may_do_its_own_and_nothing_else() {
+        let actions = |duty: Duty| duty.policy(Partition::Aws).statement.remove(0).action.as_slice().join(" ");
+        assert_eq!(actions(Duty::Look), "iam:GetAccessKeyLastUsed iam:GetUser iam:ListAccessKeys");
+        assert_eq!(actions(Duty::Deactivate), "iam:UpdateAccessKey");
+        assert_eq!(actions(Duty::Delete), "iam:DeleteAccessKey");
+        let roles = Duty::ENFORCEMENT
+            .map(|duty| AccountRole { duty, ..role(duty.role_name(), "111122223333", Some("example-id")) });
+        insta::assert_snapshot!("enforcement_cloudformation", cloudformation(&roles));
+        insta::assert_snapshot!("enforcement_terraform", terraform(&roles));
+    }
+
+    #[test]
     fn the_role_of_another_partition_reads_the_users_of_that_partition() {
-        let china = AuditRole { partition: Partition::AwsCn, ..role("AkiaAudit", "111122223333", None) };
+        let china = AccountRole { partition: Partition::AwsCn, ..role("AkiaAudit", "111122223333", None) };
         let policy = china.policy().to_compact_json();
         assert!(policy.contains("arn:aws-cn:iam::*:user/*") && !policy.contains("arn:aws:"), "{policy}");
     }

@@ -124,6 +124,8 @@ struct CanaryTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RolesTable {
+    /// Looks at keys; AkiaAudit.
+    reader: Option<Word>,
     /// Deactivates keys, and activates them again.
     deactivator: Option<Word>,
     /// Deletes keys.
@@ -283,6 +285,7 @@ impl EnforceTable {
             },
             canary: self.canary.map(|one| canary(text, one)).transpose()?,
             roles: Roles {
+                reader: self.roles.reader.map(|word| word.0),
                 deactivator: self.roles.deactivator.map(|word| word.0),
                 deleter: self.roles.deleter.map(|word| word.0),
                 quarantiner: self.roles.quarantiner.map(|word| word.0),
