@@ -41,11 +41,15 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
     let only: BTreeSet<&AccountId> = args.only_accounts.iter().collect();
     plan.steps.retain(|step| only.is_empty() || only.contains(&step.subject.account));
     let approved = Approved::new(&args.approve, &plan, agreed.policy.needs_approval)?;
-    context.print(&planning::steps(&plan, 100))?;
+    if args.consent.dry_run {
+        context.print(&planning::steps(&plan, usize::MAX))?;
+    } else {
+        planning::say_steps(context, &plan);
+    }
     planning::tell(context, &plan);
     approved.tell(context, &plan);
     if plan.steps.is_empty() {
-        return Ok(Exit::Done);
+        return if args.consent.dry_run { Ok(Exit::Done) } else { report(context, &[]) };
     }
     let folder = workbench::state_folder(context)?;
     if let Some(stopped) = StopFile::of(&folder).thrown() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use akia_core::enforce::{Act, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
+use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
 use akia_core::estate::Estate;
 use akia_core::{LastUsed, span};
 use akia_io::enforce::StopFile;
@@ -165,6 +165,20 @@ pub(super) fn steps(plan: &Plan, most: usize) -> Report {
         report.push(row(step, plan));
     }
     report
+}
+
+/// The steps as lines on stderr: what is done stands on stdout.
+pub(super) fn say_steps(context: &Context, plan: &Plan) {
+    for step in plan.steps.iter().take(MOST_ROWS) {
+        let CaseSubject { account, user, key, .. } = &step.subject;
+        let why: Vec<&str> = step.evidence.broken.iter().map(|(_, detail)| detail.as_str()).collect();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(", ")) };
+        context.say(&format!("{:<10}  {key} of {} in {account}{why}", step.kind.as_str(), user.name));
+    }
+    let more = plan.steps.len().saturating_sub(MOST_ROWS);
+    if more > 0 {
+        context.say(&format!("… and {} more: --dry-run shows all", thousands(more)));
+    }
 }
 
 fn row(step: &Step, plan: &Plan) -> Row {

@@ -29,6 +29,7 @@ mod bad_input;
 mod bites;
 mod broken_journal;
 mod contract;
+mod enforce;
 mod ground;
 mod hand;
 mod interrupted;

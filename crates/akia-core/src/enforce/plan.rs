@@ -328,11 +328,10 @@ impl Drawn<'_> {
         let review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
         let broken = review.broken.told().cloned();
         let evidence = evidence(estate, key, broken.clone().unwrap_or_default());
-        let is_inactive = case.inactive_since().is_some();
-        let seems_over = if is_inactive {
-            key.status == KeyStatus::Active
-        } else {
-            review.exempt.is_some() || review.is_protected || broken.is_some_and(|broken| broken.is_empty())
+        let seems_over = match case.inactive_since() {
+            // What was seen before the key was deactivated says nothing of it now.
+            Some(since) => key.status == KeyStatus::Active && estate.as_of > since,
+            None => review.exempt.is_some() || review.is_protected || broken.is_some_and(|broken| broken.is_empty()),
         };
         if seems_over || case.open_act().is_some_and(|act| act.told().is_none()) {
             return self.check(case, evidence);
