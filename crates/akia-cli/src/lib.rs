@@ -17,6 +17,7 @@ pub mod exit;
 pub mod holdings;
 pub mod keys;
 pub mod logging;
+mod notices;
 pub mod organization;
 pub mod output;
 pub mod practice;

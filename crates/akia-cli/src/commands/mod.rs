@@ -15,6 +15,7 @@ pub mod generate_docs;
 pub mod history;
 pub mod key;
 pub mod man;
+pub mod notify;
 pub mod policy;
 pub mod resume;
 pub mod retire;
@@ -43,6 +44,7 @@ pub enum Verb {
     Key(key::KeyArgs),
     History(history::HistoryArgs),
     Audit(Box<audit::AuditArgs>),
+    Notify(notify::NotifyArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -74,6 +76,7 @@ impl Verb {
             Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
+            Self::Notify(args) => on_runtime(notify::run(context, args)),
             Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -102,6 +105,7 @@ impl Verb {
             | Self::Key(_)
             | Self::History(_)
             | Self::Audit(_)
+            | Self::Notify(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)
