@@ -69,7 +69,7 @@ pub(crate) fn unusable(error: OutboxError) -> CommandError {
 /// # Errors
 /// When the system has no randomness to give.
 pub(crate) fn seed() -> Result<u64, CommandError> {
-    Ok(u64::from(std::process::id()))
+    akia_io::notify::seed().map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))
 }
 
 /// What came of tries, in words and as an exit code: done where all were taken, failed where none was.

@@ -16,6 +16,7 @@ pub mod generate_docs;
 pub mod history;
 pub mod key;
 pub mod man;
+pub mod notify;
 pub mod policy;
 pub mod resume;
 pub mod retire;
@@ -45,6 +46,7 @@ pub enum Verb {
     History(history::HistoryArgs),
     Audit(Box<audit::AuditArgs>),
     Enforce(enforce::EnforceArgs),
+    Notify(notify::NotifyArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -77,6 +79,7 @@ impl Verb {
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
             Self::Enforce(args) => on_runtime(enforce::run(context, args)),
+            Self::Notify(args) => on_runtime(notify::run(context, args)),
             Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -106,6 +109,7 @@ impl Verb {
             | Self::History(_)
             | Self::Audit(_)
             | Self::Enforce(_)
+            | Self::Notify(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)

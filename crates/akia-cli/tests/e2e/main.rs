@@ -36,6 +36,7 @@ mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kill;
+mod notify;
 mod organization;
 mod policy_check;
 mod practice;

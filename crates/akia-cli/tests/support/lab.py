@@ -7,6 +7,8 @@ interpreter that has already imported it (a tenth of the time), with its own env
 
   {"do": "moto"}                                   -> {"port": N}
   {"do": "ministack", "root": ID, "secret": S}     -> {"port": N}
+  {"do": "smtp", "tls": "none|starttls|implicit", "login": [USER, PASSWORD]?, "answer": S?, "cut": BOOL?} -> {"port": N}
+  {"do": "mails", "port": N}                       -> {"mails": [{"from": S, "to": [S], "text": S}], "ca": PATH}
   {"do": "aws", "args": [], "env": {}, "cwd": D}   -> {"code": N, "stdout": S, "stderr": S}
   {"do": "call", "endpoint": URL, "key": [ID, SECRET, TOKEN?], "service": S, "operation": "create_user", "params": {}}
                                                    -> {"result": {}} or {"refused": CODE, "status": N, "message": S}
@@ -320,6 +322,99 @@ def ministack(request):
     serve(request, "ministack", body)
 
 
+def certificate():
+    """A root of trust for the mail server, and the server's own certificate for localhost."""
+    if os.path.exists(os.path.join(FOLDER, "ca.pem")):
+        return
+    import datetime
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("akia lab", "localhost")]
+
+    def make(subject, public, is_root):
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(names[0]).public_key(public)
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=2))
+        builder = builder.add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
+        if not is_root:
+            hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        return builder.sign(root_key, hashes.SHA256())
+
+    pem = serialization.Encoding.PEM
+    server = make(names[1], key.public_key(), False).public_bytes(pem)
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with open(os.path.join(FOLDER, "server.pem"), "wb") as file:
+        file.write(server + private)
+    with open(os.path.join(FOLDER, "ca.pem"), "wb") as file:
+        file.write(make(names[0], root_key.public_key(), True).public_bytes(pem))
+
+
+def smtp(request):
+    certificate()
+
+    def body(listener, port, ready):
+        import asyncio
+        import ssl
+
+        from aiosmtpd.smtp import SMTP, AuthResult
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(os.path.join(FOLDER, "server.pem"))
+        login = request.get("login")
+
+        class Handler:
+            async def handle_DATA(self, server, session, envelope):
+                with open(os.path.join(FOLDER, f"mails-{port}.jsonl"), "a", encoding="utf-8") as file:
+                    mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "text": envelope.content.decode()}
+                    file.write(json.dumps(mail) + "\n")
+                if request.get("cut"):
+                    server.transport.abort()
+                return request.get("answer") or "250 2.0.0 Ok: queued as LAB1"
+
+        def authenticate(server, session, envelope, mechanism, data):
+            right = login is not None and [data.login.decode(), data.password.decode()] == login
+            return AuthResult(success=right)
+
+        def protocol():
+            tls = context if request["tls"] == "starttls" else None
+            return SMTP(
+                Handler(),
+                tls_context=tls,
+                require_starttls=tls is not None,
+                auth_required=login is not None,
+                auth_require_tls=False,
+                authenticator=authenticate,
+            )
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            tls = context if request["tls"] == "implicit" else None
+            server = await loop.create_server(protocol, sock=listener, ssl=tls)
+            ready()
+            await server.serve_forever()
+
+        asyncio.run(main())
+
+    serve(request, "smtp", body)
+
+
+def mails(request):
+    path = os.path.join(FOLDER, f"mails-{request['port']}.jsonl")
+    found = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            found = [json.loads(line) for line in file]
+    answer(request, mails=found, ca=os.path.join(FOLDER, "ca.pem"))
+
+
 class Terminal:
     """A program with a terminal of its own, typed at by a script."""
 
@@ -378,6 +473,7 @@ class Terminal:
 
 TERMINALS = []
 VERBS = {"aws": aws, "call": call, "moto-account": moto_account, "moto": moto, "ministack": ministack, "pty": Terminal}
+VERBS |= {"smtp": smtp, "mails": mails}
 PENDING = bytearray()
 
 

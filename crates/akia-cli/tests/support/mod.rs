@@ -18,7 +18,7 @@ mod ran;
 pub(crate) use backend::{Backend, DIFFERENCES, Fact};
 pub(crate) use cloud::{Cloud, Key};
 pub(crate) use home::Home;
-pub(crate) use lab::python;
+pub(crate) use lab::{ask, python};
 pub(crate) use ran::Ran;
 
 /// The folder of the workspace.

@@ -27,19 +27,19 @@ pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simu
 pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
 pub use credentials::Credentials;
-pub use endpoint::{EndpointHost, EndpointHostError, ForeignEndpoint, SetBy};
-pub use error::{AwsError, Call};
 pub(crate) use endpoint::is_this_machine;
+pub use endpoint::{EndpointHost, EndpointHostError, ForeignEndpoint, SetBy};
 pub(crate) use error::clean;
+pub use error::{AwsError, Call};
 pub use http::Calls;
 pub(crate) use http::read_ca_bundle;
 pub use identity::{CallerIdentity, IdentityKind};
+pub(crate) use messages::{Mail, TopicMessage};
 pub use options::{
     AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
 };
-pub(crate) use messages::{Mail, TopicMessage};
 pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
 pub use security_hub::{Imported, RefusedFinding};
-pub(crate) use web::{WebAnswer, WebFault, WebRequest};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};
+pub(crate) use web::{WebAnswer, WebFault, WebRequest};

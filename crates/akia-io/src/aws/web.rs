@@ -58,7 +58,10 @@ impl Aws {
         let agent = ("user-agent", concat!("akia/", env!("CARGO_PKG_VERSION")).to_owned());
         for (name, value) in headers.into_iter().chain([agent]) {
             // A secret with a line break in it would end the header.
-            request.headers_mut().try_insert(name, value).map_err(|_| unsent("a header holds what no header may hold"))?;
+            request
+                .headers_mut()
+                .try_insert(name, value)
+                .map_err(|_| unsent("a header holds what no header may hold"))?;
         }
         let client = WireClient { wire: self.wire(), connection: Connection::Pooled, user_agent: None };
         let answer = Timeout::new(client.direct().call(request), self.sleep().sleep(self.options().attempt_timeout));

@@ -12,8 +12,14 @@ use tokio::sync::OnceCell;
 use super::aws::Desk;
 use super::secrets::Secret;
 use super::web::{Address, at_site};
-use super::{Channel, eventbridge, file, jira, pagerduty, security_hub, servicenow, ses, slack, smtp, sns, stdout, teams, webhook};
+use super::{
+    Channel, KINDS, eventbridge, file, jira, pagerduty, security_hub, servicenow, ses, slack, smtp, sns, stdout, teams,
+    webhook,
+};
 use crate::aws::{Aws, Caller, Service};
+
+/// Gives the value of a variable of the environment.
+pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What channels reach the world with.
 pub struct Reach {
@@ -22,7 +28,7 @@ pub struct Reach {
     /// Who calls AWS for a profile of the settings (`None`: the one that signs the command), or why nobody can.
     pub callers: BTreeMap<Option<ProfileName>, Result<Arc<Caller>, String>>,
     /// The variables of the environment, for secrets that are kept there.
-    pub variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub variable: Lookup,
 }
 
 /// Why a channel cannot be used.
@@ -46,7 +52,8 @@ pub enum NotReady {
 
 struct Line {
     channel: Result<Arc<dyn Channel>, String>,
-    may_repeat: bool,
+    /// Whether a message may be sent that may have arrived already.
+    may_send_again: bool,
 }
 
 /// Every channel of the settings, and how messages are made for them.
@@ -62,8 +69,9 @@ impl Channels {
     #[must_use]
     pub fn open(settings: &NotifySettings, renderer: Renderer, reach: &Reach) -> Self {
         let line = |(name, settings): (&String, &ChannelSettings)| {
-            let channel = open(&settings.kind, reach);
-            (name.clone(), Line { channel, may_repeat: settings.may_repeat })
+            let kind = KINDS.iter().find(|kind| kind.word == settings.kind.word());
+            let may_send_again = settings.may_repeat || kind.is_some_and(|kind| kind.is_idempotent);
+            (name.clone(), Line { channel: open(&settings.kind, reach), may_send_again })
         };
         Self {
             lines: settings.channels.iter().map(line).collect(),
@@ -75,7 +83,10 @@ impl Channels {
 
     /// Channels of one's own making, each with whether it may repeat a message: for tests and simulations.
     pub fn of(channels: impl IntoIterator<Item = (String, Arc<dyn Channel>, bool)>, attempts: u32) -> Self {
-        let line = |(name, channel, may_repeat)| (name, Line { channel: Ok(channel), may_repeat });
+        let line = |(name, channel, may_repeat): (String, Arc<dyn Channel>, bool)| {
+            let may_send_again = may_repeat || channel.kind().is_idempotent;
+            (name, Line { channel: Ok(channel), may_send_again })
+        };
         let lines = channels.into_iter().map(line).collect();
         Self { lines, renderer: Renderer::default(), exemption_help: None, attempts }
     }
@@ -92,18 +103,14 @@ impl Channels {
     /// Where there is none, or it lacks something.
     pub fn find(&self, name: &str) -> Result<&Arc<dyn Channel>, NotReady> {
         let line = self.lines.get(name).ok_or_else(|| NotReady::NoSuch { name: name.to_owned() })?;
-        line.channel
-            .as_ref()
-            .map_err(|reason| NotReady::Lacks { name: name.to_owned(), reason: reason.clone() })
+        line.channel.as_ref().map_err(|reason| NotReady::Lacks { name: name.to_owned(), reason: reason.clone() })
     }
 
-    /// Whether a message of which nobody knows whether it arrived may be sent again. A channel that is not ready has sent
-    /// nothing, but its name may have been another's.
+    /// Whether a message of which nobody knows whether it arrived may be sent again; `None` where the settings have no such
+    /// channel.
     #[must_use]
-    pub fn may_send_again(&self, name: &str) -> bool {
-        self.lines.get(name).is_some_and(|line| {
-            line.may_repeat || line.channel.as_ref().is_ok_and(|channel| channel.kind().is_idempotent)
-        })
+    pub fn may_send_again(&self, name: &str) -> Option<bool> {
+        self.lines.get(name).map(|line| line.may_send_again)
     }
 
     /// Tries of a message before it is given up.
@@ -134,9 +141,7 @@ fn open(kind: &ChannelKind, reach: &Reach) -> Result<Arc<dyn Channel>, String> {
         ChannelKind::File { path } => Arc::new(file::File { path: path.clone() }),
         ChannelKind::Slack { url } => Arc::new(slack::Slack { aws, address: address(url)? }),
         ChannelKind::Teams { url } => Arc::new(teams::Teams { aws, address: address(url)? }),
-        ChannelKind::Webhook { url, secret: key } => {
-            Arc::new(webhook::Webhook::new(aws, address(url)?, secret(key)?)?)
-        }
+        ChannelKind::Webhook { url, secret: key } => Arc::new(webhook::Webhook::new(aws, address(url)?, secret(key)?)?),
         ChannelKind::Smtp { host, port, tls, user, password, from, to } => Arc::new(smtp::Smtp {
             host: host.clone(),
             port: *port,
@@ -156,10 +161,9 @@ fn open(kind: &ChannelKind, reach: &Reach) -> Result<Arc<dyn Channel>, String> {
         ChannelKind::EventBridge { bus, aws } => {
             Arc::new(eventbridge::EventBridge { desk: desk(aws, Service::EventBridge)?, bus: bus.clone() })
         }
-        ChannelKind::SecurityHub { aws } => Arc::new(security_hub::SecurityHub {
-            desk: desk(aws, Service::SecurityHub)?,
-            account: OnceCell::new(),
-        }),
+        ChannelKind::SecurityHub { aws } => {
+            Arc::new(security_hub::SecurityHub { desk: desk(aws, Service::SecurityHub)?, account: OnceCell::new() })
+        }
         ChannelKind::PagerDuty { routing_key, site } => Arc::new(pagerduty::PagerDuty {
             aws,
             url: at_site(site.as_deref().unwrap_or(pagerduty::SITE), "/v2/enqueue")?,

@@ -37,8 +37,7 @@ impl Channel for File {
             let mut options = OpenOptions::new();
             options.append(true).create(true);
             platform::private(&mut options);
-            let mut file =
-                options.open(&self.path).map_err(|error| DeliveryError::not_delivered(failed(error)))?;
+            let mut file = options.open(&self.path).map_err(|error| DeliveryError::not_delivered(failed(error)))?;
             // One write: lines of two processes do not mix.
             let written = file.write_all(format!("{}\n", line(message)).as_bytes()).and_then(|()| file.sync_all());
             written.map_err(|error| DeliveryError::unknown(failed(error)))?;

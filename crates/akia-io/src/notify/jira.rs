@@ -248,7 +248,8 @@ fn label(ticket: &Ticket) -> String {
 
 /// The key of an issue goes into the paths of later requests.
 fn checked(key: String) -> Result<String, DeliveryError> {
-    let is_key = key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let is_key =
+        key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if is_key && !key.is_empty() {
         Ok(key)
     } else {

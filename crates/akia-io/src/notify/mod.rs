@@ -32,7 +32,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use channels::{Channels, NotReady, Reach};
+pub use channels::{Channels, Lookup, NotReady, Reach};
 pub use outbox::{Delivered, Entry, Outbox, OutboxError, Outcome, State, Totals};
 pub use templates::{TemplatesError, load as load_templates};
 pub use webhook::sign;
@@ -77,11 +77,7 @@ pub trait Channel: Send + Sync {
     fn body(&self, message: &Message) -> String;
 
     /// Sends a message, once.
-    fn deliver<'a>(
-        &'a self,
-        message: &'a Message,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Receipt, DeliveryError>>;
+    fn deliver<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<Receipt, DeliveryError>>;
 }
 
 /// Proof of a delivery.
@@ -153,6 +149,14 @@ impl DeliveryError {
     fn unknown(reason: impl Into<String>) -> Self {
         Self::Unknown { reason: reason.into() }
     }
+}
+
+/// What the jitter of pauses is drawn from, so that many machines do not try at the same second.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn seed() -> Result<u64, getrandom::Error> {
+    getrandom::u64()
 }
 
 /// A text of at most so many bytes, cut between characters, with a mark where something was cut.

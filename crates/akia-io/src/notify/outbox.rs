@@ -118,6 +118,8 @@ pub struct Entry {
     pub enqueued_at: Timestamp,
     /// When the next try is due.
     pub due_at: Timestamp,
+    /// Until when a process has it for itself, while one sends it.
+    pub claimed_until: Option<Timestamp>,
     /// Whether a try may have arrived that brought no receipt.
     pub may_have_arrived: bool,
     /// Proof of the delivery.
@@ -231,6 +233,18 @@ pub enum OutboxError {
 pub struct Outbox {
     path: PathBuf,
     connection: Arc<Mutex<SqliteConnection>>,
+}
+
+impl Entry {
+    /// Whether it is to be sent now.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        match self.state {
+            State::Pending => self.due_at <= now,
+            State::Sending => self.claimed_until.is_none_or(|until| until <= now),
+            State::Sent | State::Dead | State::Dropped => false,
+        }
+    }
 }
 
 /// A message that this process may send.
@@ -458,10 +472,11 @@ impl Outbox {
         for row in lost {
             let (id, channel): (i64, String) =
                 (row.try_get("id").map_err(&fails)?, row.try_get("channel").map_err(&fails)?);
-            let (state, reason) = if channels.may_send_again(&channel) {
-                ("pending", "akia ended while it was sent; it may have arrived")
-            } else {
-                ("dead", "akia ended while it was sent: not known whether it arrived")
+            let (state, reason) = match channels.may_send_again(&channel) {
+                Some(true) => ("pending", "akia ended while it was sent; it may have arrived"),
+                Some(false) => ("dead", "akia ended while it was sent: not known whether it arrived"),
+                // Whoever has settings with that channel decides.
+                None => continue,
             };
             sqlx::query(
                 "UPDATE messages SET state = ?, reason = ?, due_at = ?, may_have_arrived = 1, claim = NULL WHERE id = ?",
@@ -523,7 +538,7 @@ impl Outbox {
         let result = self.attempt(&claimed, channels, clock).await?;
         let now = clock.now();
         let Claimed { id, token, notice, channel, attempts, may_have_arrived, .. } = claimed;
-        let may_again = channels.may_send_again(&channel);
+        let may_again = channels.may_send_again(&channel).unwrap_or(false);
         let pause = |asked: Option<Duration>| {
             let pause = pause(attempts, seed, id).max(asked.unwrap_or_default());
             now.saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
@@ -645,6 +660,10 @@ impl Outbox {
             attempts: u32::try_from(attempts).unwrap_or_default(),
             enqueued_at: time("enqueued_at")?,
             due_at: time("due_at")?,
+            claimed_until: row
+                .try_get::<Option<i64>, _>("lease_until")
+                .map_err(&fails)?
+                .map(|until| Timestamp::from_millisecond(until).unwrap_or_default()),
             may_have_arrived: row.try_get("may_have_arrived").map_err(&fails)?,
             receipt: receipt.map_err(|error| unreadable(error.to_string()))?,
             body_digest: maybe("body_digest")?,
@@ -682,7 +701,10 @@ mod tests {
         for attempt in 1..=20 {
             let whole = (60_u64 << (attempt - 1)).min(LONGEST_PAUSE.as_secs());
             let pauses: Vec<u64> = (0..50).map(|id| pause(attempt, 7, id).as_secs()).collect();
-            assert!(pauses.iter().all(|pause| (whole * 3 / 4..=whole * 5 / 4).contains(pause)), "{attempt}: {pauses:?}");
+            assert!(
+                pauses.iter().all(|pause| (whole * 3 / 4..=whole * 5 / 4).contains(pause)),
+                "{attempt}: {pauses:?}"
+            );
             assert!(pauses.iter().collect::<std::collections::BTreeSet<_>>().len() > 10, "{attempt}: {pauses:?}");
         }
         assert_eq!(pause(3, 7, 1), pause(3, 7, 1), "the same seed draws the same");

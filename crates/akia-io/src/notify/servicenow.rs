@@ -15,8 +15,11 @@ use super::web::{Request, at_site, send};
 use super::{Channel, DeliveryError, Kind, Receipt, at_most};
 use crate::aws::{Aws, WebAnswer};
 
-pub(super) const KIND: Kind =
-    Kind { word: "servicenow", is_idempotent: true, why: "the incident of a case is looked for by its correlation id first" };
+pub(super) const KIND: Kind = Kind {
+    word: "servicenow",
+    is_idempotent: true,
+    why: "the incident of a case is looked for by its correlation id first",
+};
 
 const TABLE: &str = "/api/now/table/incident";
 const RESOLVED: &str = "6";

@@ -150,9 +150,8 @@ impl Smtp {
         commands.push(Data.to_string());
         for command in commands {
             let answered = timeout(STEP, connection.command(command)).await;
-            let answered = answered.map_err(|_| {
-                DeliveryError::not_delivered(format!("{place}: no answer within the time allowed"))
-            })?;
+            let answered = answered
+                .map_err(|_| DeliveryError::not_delivered(format!("{place}: no answer within the time allowed")))?;
             answered.map_err(|error| {
                 let reason = format!("{place}: {}", self.words(&error));
                 if error.is_permanent() { DeliveryError::refused(reason) } else { DeliveryError::not_delivered(reason) }
@@ -178,10 +177,12 @@ impl Smtp {
     fn trust(&self) -> Result<TlsParameters, DeliveryError> {
         let mut builder = TlsParameters::builder(self.host.clone());
         if let Some(path) = &self.ca_bundle {
-            let failed = |reason: String| DeliveryError::not_delivered(format!("AWS_CA_BUNDLE {}: {reason}", path.display()));
+            let failed =
+                |reason: String| DeliveryError::not_delivered(format!("AWS_CA_BUNDLE {}: {reason}", path.display()));
             let pem = read_ca_bundle(path).map_err(failed)?;
             builder = builder.certificate_store(CertificateStore::None);
-            let certificates = <rustls_pki_types::CertificateDer<'_> as rustls_pki_types::pem::PemObject>::pem_slice_iter(&pem);
+            let certificates =
+                <rustls_pki_types::CertificateDer<'_> as rustls_pki_types::pem::PemObject>::pem_slice_iter(&pem);
             for certificate in certificates.flatten() {
                 let certificate = Certificate::from_der(certificate.to_vec());
                 builder = builder.add_root_certificate(certificate.map_err(|error| failed(error.to_string()))?);

@@ -12,8 +12,7 @@ use super::aws::{Desk, fault};
 use super::{Channel, DeliveryError, Kind, Receipt, at_most};
 use crate::aws::TopicMessage;
 
-pub(super) const KIND: Kind =
-    Kind { word: "sns", is_idempotent: false, why: "a topic hands on whatever it gets" };
+pub(super) const KIND: Kind = Kind { word: "sns", is_idempotent: false, why: "a topic hands on whatever it gets" };
 
 /// Room for the text, and for text and events together, in bytes.
 const LONGEST_TEXT: usize = 60_000;
@@ -42,7 +41,11 @@ impl Channel for Sns {
         })
         .to_string();
         // A digest of very many keys goes as text alone, to programs as well.
-        if whole.len() <= LONGEST_MESSAGE { whole } else { json!({ "default": text, "sms": message.subject }).to_string() }
+        if whole.len() <= LONGEST_MESSAGE {
+            whole
+        } else {
+            json!({ "default": text, "sms": message.subject }).to_string()
+        }
     }
 
     fn deliver<'a>(&'a self, message: &'a Message, now: Timestamp) -> BoxFuture<'a, Result<Receipt, DeliveryError>> {

@@ -119,7 +119,9 @@ mod tests {
         };
         assert_eq!(parse("https://hooks.example/services/canary?sig=canary").as_deref(), Ok("hooks.example"));
         assert_eq!(parse("http://127.0.0.1:8080/canary").as_deref(), Ok("127.0.0.1:8080"));
-        for text in ["http://hooks.example/canary", "canary", "ftp://localhost/canary", "https://a:canary@hooks.example"] {
+        for text in
+            ["http://hooks.example/canary", "canary", "ftp://localhost/canary", "https://a:canary@hooks.example"]
+        {
             assert!(parse(text).is_err_and(|error| !error.contains("canary")), "{text}");
         }
     }
