@@ -23,7 +23,7 @@ use crate::organization::role_name;
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
     ("akia enforce lint", "check the policy"),
-    ("akia audit --org && akia enforce plan -o plan.json", "what is due"),
+    ("akia enforce plan -o plan.json", "what is due, after an akia audit"),
     ("akia enforce apply plan.json", "do it, after a question"),
     ("akia enforce status", "the stage and deadline of each key"),
     ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason 'the billing job needs it'", "take a deactivation back"),
