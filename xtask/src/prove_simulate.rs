@@ -2,8 +2,8 @@
 
 use crate::command::{cargo, run};
 
-/// Runs in CI, some 17,600 rotations.
-pub(crate) const RUNS: u64 = 20_000;
+/// Runs in CI, with more than 100,000 rotations.
+pub(crate) const RUNS: u64 = 40_000;
 /// Runs with `--deep`: hours.
 const DEEP_RUNS: u64 = 10_000_000;
 

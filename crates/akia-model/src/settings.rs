@@ -21,6 +21,17 @@ pub(crate) const QUARANTINE: Tick = 20;
 /// How long after a look another look at the last use is worth it (`LOOK_GAP` of the core).
 pub(crate) const LOOK: Tick = 30;
 
+/// How much of a world is explored, breadth first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cut {
+    /// All of it.
+    Nowhere,
+    /// What can be reached in so many steps.
+    Depth(usize),
+    /// What has been reached once so many steps have been taken, also those to states that were known.
+    Steps(usize),
+}
+
 /// One world to explore.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -38,8 +49,7 @@ pub(crate) struct Setting {
     pub(crate) crowded: bool,
     /// Another key of the user, active, that nobody named (the quota is racy: it happens).
     pub(crate) bystander: bool,
-    /// Steps after which the search stops; `None` explores to the end.
-    pub(crate) depth: Option<usize>,
+    pub(crate) cut: Cut,
     pub(crate) sabotage: Option<Sabotage>,
 }
 
@@ -56,7 +66,7 @@ impl Setting {
             retirement: Retirement::Deactivate,
             crowded: false,
             bystander: false,
-            depth: None,
+            cut: Cut::Nowhere,
             sabotage: None,
         }
     }
@@ -66,8 +76,8 @@ impl Setting {
         self
     }
 
-    pub(crate) fn cut_at(mut self, depth: usize) -> Self {
-        self.depth = Some(depth);
+    pub(crate) fn cut(mut self, cut: Cut) -> Self {
+        self.cut = cut;
         self
     }
 

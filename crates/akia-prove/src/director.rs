@@ -333,7 +333,8 @@ impl Director {
             let is_mine = *maker == Maker::Machine(me);
             let is_displaced = inner.displaced[me].contains(key);
             match (action, status) {
-                ("DeleteAccessKey", _) if is_mine || inner.named[me].contains(key) => None,
+                ("DeleteAccessKey", _) if inner.named[me].contains(key) => None,
+                // Also one that this machine made, and a later rotation of it displaces.
                 ("DeleteAccessKey", _) if is_displaced => {
                     // Somebody may activate it after it was read and before it is deleted.
                     let late = inner
@@ -342,6 +343,7 @@ impl Director {
                         .is_some_and(|(step, at)| *step >= inner.listed[me] || now.duration_since(*at) < LAG);
                     (keys.get(key) == Some(&true) && !late).then(|| format!("deletes {key}, which is active"))
                 }
+                ("DeleteAccessKey", _) if is_mine => None,
                 ("DeleteAccessKey", _) => Some(format!("deletes {key}, which is not its own")),
                 ("UpdateAccessKey", Some("Inactive")) if !is_mine && !is_displaced => {
                     Some(format!("deactivates {key}, which is not its own"))
@@ -387,14 +389,17 @@ impl Inner {
     }
 }
 
-/// Without what differs from run to run: the temporary folder, and the random names of temporary files.
+/// Without what differs from run to run: the temporary folder, the random names of temporary files, and the names of locks,
+/// which are made of the path of what they lock.
 fn mask(line: &str, root: &str) -> String {
     let mut line = if line.contains(root) { line.replace(root, "~") } else { line.to_owned() };
-    let mut from = 0;
-    while let Some(at) = line[from..].find(".akia-").map(|at| at + from + 6) {
-        let end = line[at..].find(".tmp").map_or(line.len(), |end| at + end);
-        line.replace_range(at..end, "…");
-        from = at;
+    for (before, after) in [(".akia-", ".tmp"), ("/locks/file-", ".lock")] {
+        let mut from = 0;
+        while let Some(at) = line[from..].find(before).map(|at| at + from + before.len()) {
+            let end = line[at..].find(after).map_or(line.len(), |end| at + end);
+            line.replace_range(at..end, "…");
+            from = at;
+        }
     }
     line
 }

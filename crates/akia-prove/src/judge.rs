@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 use akia_core::journal::{Event, Intent, Record};
 use akia_core::rotation::{Decision, Rest, Rotation};
 use akia_io::aws::{Credentials, Target};
+use akia_sandbox::Call;
 
 use crate::director::{Director, Maker};
-use crate::run::{self, Told};
+use crate::run::{self, Looked, Told};
 use crate::world::{Process, World};
 
-/// Judges the world, and tells how each rotation rests.
-pub(crate) async fn judge(world: &World, told: &Told) -> Vec<String> {
+/// Judges the world, and tells how each rotation rests. `looked` is what a process of each machine has read from the disk
+/// when it found nothing left to do, if one did.
+pub(crate) async fn judge(world: &World, told: &Told, looked: Vec<Option<Looked>>) -> Vec<Rest> {
     let director = &world.director;
     director.note_keys(Maker::Machine(0));
     director.judge_places("at the end");
     let mut rests = Vec::new();
-    for machine in 0..director.machines() {
-        let words = director.process(machine, judge_machine(world, machine, told)).await;
-        match words {
-            Some(Ok(words)) => rests.extend(words),
+    for (machine, looked) in looked.into_iter().enumerate() {
+        match director.process(machine, judge_machine(world, machine, told, looked)).await {
+            Some(Ok(found)) => rests.extend(found),
             Some(Err(error)) => director.violate(format!("machine {machine} cannot be judged: {error}")),
             None => director.violate(format!("machine {machine} died without a fault")),
         }
@@ -27,12 +28,19 @@ pub(crate) async fn judge(world: &World, told: &Told) -> Vec<String> {
     rests
 }
 
-async fn judge_machine(world: &World, machine: usize, told: &Told) -> Result<Vec<String>, String> {
+async fn judge_machine(
+    world: &World,
+    machine: usize,
+    told: &Told,
+    looked: Option<Looked>,
+) -> Result<Vec<Rest>, String> {
     let director = &world.director;
-    let process = world.process(machine).await?;
+    let Looked { process, rotations } = match looked {
+        Some(looked) => looked,
+        None => run::look(world, machine).await?,
+    };
     let now = world.now();
     process.driver.store.verify(None).await.map_err(|error| format!("the chain is broken: {error}"))?;
-    let rotations = run::all(&process).await?;
     let summaries = process.driver.store.rotations().await.map_err(|error| error.to_string())?;
     for summary in &summaries {
         let Some(rotation) = rotations.iter().find(|one| one.plan().id == summary.rotation) else { continue };
@@ -44,10 +52,11 @@ async fn judge_machine(world: &World, machine: usize, told: &Told) -> Result<Vec
     judge_logins(world, machine).await;
     judge_orphans(director, machine, &rotations, told, now);
     judge_staged(world, machine, &process, &rotations).await;
+    let log = director.sandbox.log();
     for rotation in &rotations {
         let records = process.driver.store.records(&rotation.plan().id).await.map_err(|error| error.to_string())?;
         let records: Vec<Record> = records.into_iter().map(|(_, record)| record).collect();
-        judge_creates(director, rotation, &records);
+        judge_creates(director, rotation, &records, &log);
     }
     let mut found = Vec::new();
     director.inner().desks[machine].judge_bytes(&mut |what| found.push(what));
@@ -58,7 +67,7 @@ async fn judge_machine(world: &World, machine: usize, told: &Told) -> Result<Vec
     for rotation in &rotations {
         director.tell(&format!("{} rests: {:?}", rotation.plan().id, rotation.rest(now)));
     }
-    Ok(rotations.iter().map(|rotation| run::word_of(&rotation.rest(now))).collect())
+    Ok(rotations.iter().map(|rotation| rotation.rest(now)).collect())
 }
 
 /// Each place's pair authenticates, unless somebody else had a hand in it.
@@ -154,7 +163,7 @@ async fn judge_staged(world: &World, machine: usize, process: &Process, rotation
 }
 
 /// No create request before its intent is durable, and none while another is unresolved.
-fn judge_creates(director: &Director, rotation: &Rotation, records: &[Record]) {
+fn judge_creates(director: &Director, rotation: &Rotation, records: &[Record], log: &[Call]) {
     let id = &rotation.plan().id;
     let (mut open, mut intents, mut since) = (false, 0_usize, None);
     for record in records {
@@ -179,12 +188,8 @@ fn judge_creates(director: &Director, rotation: &Rotation, records: &[Record]) {
         }
     }
     let nonce = &rotation.plan().nonce;
-    let sent = director
-        .sandbox
-        .log()
-        .iter()
-        .filter(|call| call.action == "CreateAccessKey" && call.user_agent.contains(nonce))
-        .count();
+    let is_ours = |call: &&Call| call.action == "CreateAccessKey" && call.user_agent.contains(nonce);
+    let sent = log.iter().filter(is_ours).count();
     if sent > intents {
         director.violate(format!("{id} has sent {sent} create requests, and meant to send {intents}"));
     }
@@ -194,8 +199,10 @@ fn judge_creates(director: &Director, rotation: &Rotation, records: &[Record]) {
 fn judge_hygiene(world: &World, machine: usize, process: &Process, found: &mut Vec<String>) {
     let secrets = world.director.inner().desks[machine].secrets().clone();
     let journal = std::fs::read(process.state.path().join("journal.db")).unwrap_or_default();
+    // As text, since that is searched many times quicker than bytes. A secret is ASCII, and stays what it is.
+    let journal = String::from_utf8_lossy(&journal);
     for secret in secrets.values() {
-        if journal.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+        if journal.contains(secret.as_str()) {
             found.push("a secret stands in the journal in clear".to_owned());
         }
     }

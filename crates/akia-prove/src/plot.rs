@@ -33,20 +33,26 @@ pub(crate) enum OtherKey {
     Inactive,
 }
 
+/// The world of a run, and what is done in it first.
 #[derive(Debug, Clone)]
 pub(crate) struct Plot {
-    pub(crate) retirement: Retirement,
-    pub(crate) grace: SignedDuration,
-    pub(crate) without_evidence: bool,
     pub(crate) has_mfa: bool,
     pub(crate) is_admin: bool,
     pub(crate) reads_cloudtrail: bool,
     pub(crate) other_key: OtherKey,
-    pub(crate) names_other_key: bool,
     pub(crate) is_lagging: bool,
     pub(crate) has_racy_quota: bool,
     pub(crate) has_second_machine: bool,
-    /// What is done after the first rotation, with faults still about.
+    pub(crate) first: Act,
+}
+
+/// A rotation, and what is done to it with faults about, up to its rest.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) retirement: Retirement,
+    pub(crate) grace: SignedDuration,
+    pub(crate) without_evidence: bool,
+    pub(crate) names_other_key: bool,
     pub(crate) commands: Vec<Command>,
     pub(crate) waits_out_grace: bool,
 }
@@ -62,49 +68,32 @@ pub(crate) enum Command {
 }
 
 impl Plot {
+    /// What was drawn for a seed that has found something stays as it is: nothing is drawn in another order.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
         let is_admin = random.u8(..6) == 0;
         let has_second_machine = random.u8(..12) == 0;
-        let mut commands = Vec::new();
-        for _ in 0..[0, 0, 1, 1, 2, 3][random.usize(..6)] {
-            commands.push(match random.u8(..10) {
-                0..3 => Command::Resume,
-                3..6 => Command::Undo,
-                6..7 => Command::Retire,
-                7..8 => Command::Rotate,
-                8..9 => Command::Wait { seconds: random.u64(1..200) },
-                _ => Command::Wait { seconds: random.u64(1..20) * 86_400 },
-            });
-        }
+        let mut commands = Act::afterthoughts(random);
         let mut first = if has_second_machine { Command::RotateOnBoth } else { Command::Rotate };
         if has_second_machine && random.u8(..4) == 0 {
             first = Command::Rotate;
             commands.push(Command::RotateOnBoth);
         }
         commands.insert(0, first);
-        Self {
-            retirement: match random.u8(..10) {
-                0..6 => Retirement::Deactivate,
-                6..9 => Retirement::Delete,
-                _ => Retirement::Keep,
-            },
-            grace: SignedDuration::from_hours([0, 1, 24, 7 * 24][random.usize(..4)]),
-            without_evidence: random.bool(),
-            has_mfa: !is_admin && random.u8(..6) == 0,
-            is_admin,
-            reads_cloudtrail: random.bool(),
-            other_key: match random.u8(..12) {
-                0 => OtherKey::NeverUsed,
-                1 => OtherKey::Inactive,
-                _ => OtherKey::None,
-            },
-            names_other_key: random.u8(..5) != 0,
-            is_lagging: random.u8(..3) == 0,
-            has_racy_quota: has_second_machine && random.bool(),
-            has_second_machine,
-            commands,
-            waits_out_grace: random.bool(),
-        }
+        let (retirement, grace) = (Act::retirement(random), Act::grace(random));
+        let without_evidence = random.bool();
+        let has_mfa = !is_admin && random.u8(..6) == 0;
+        let reads_cloudtrail = random.bool();
+        let other_key = match random.u8(..12) {
+            0 => OtherKey::NeverUsed,
+            1 => OtherKey::Inactive,
+            _ => OtherKey::None,
+        };
+        let names_other_key = random.u8(..5) != 0;
+        let is_lagging = random.u8(..3) == 0;
+        let has_racy_quota = has_second_machine && random.bool();
+        let waits_out_grace = random.bool();
+        let first = Act { retirement, grace, without_evidence, names_other_key, commands, waits_out_grace };
+        Self { has_mfa, is_admin, reads_cloudtrail, other_key, is_lagging, has_racy_quota, has_second_machine, first }
     }
 
     /// Blows for one command, and faults for its calls.
@@ -178,5 +167,46 @@ impl Plot {
             6 => fault.times(30),
             _ => fault.always(),
         }
+    }
+}
+
+impl Act {
+    /// A later rotation of the same user, on the machine that made the one before.
+    pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
+        let mut commands = vec![Command::Rotate];
+        commands.extend(Self::afterthoughts(random));
+        Self {
+            retirement: Self::retirement(random),
+            grace: Self::grace(random),
+            without_evidence: random.bool(),
+            names_other_key: random.bool(),
+            commands,
+            waits_out_grace: random.bool(),
+        }
+    }
+
+    fn afterthoughts(random: &mut fastrand::Rng) -> Vec<Command> {
+        let count = [0, 0, 1, 1, 2, 3][random.usize(..6)];
+        let one = |random: &mut fastrand::Rng| match random.u8(..10) {
+            0..3 => Command::Resume,
+            3..6 => Command::Undo,
+            6..7 => Command::Retire,
+            7..8 => Command::Rotate,
+            8..9 => Command::Wait { seconds: random.u64(1..200) },
+            _ => Command::Wait { seconds: random.u64(1..20) * 86_400 },
+        };
+        (0..count).map(|_| one(random)).collect()
+    }
+
+    fn retirement(random: &mut fastrand::Rng) -> Retirement {
+        match random.u8(..10) {
+            0..6 => Retirement::Deactivate,
+            6..9 => Retirement::Delete,
+            _ => Retirement::Keep,
+        }
+    }
+
+    fn grace(random: &mut fastrand::Rng) -> SignedDuration {
+        SignedDuration::from_hours([0, 1, 24, 7 * 24][random.usize(..4)])
     }
 }

@@ -13,9 +13,12 @@ use jiff::Timestamp;
 
 use crate::director::{MACHINES, Maker, Tally, USER};
 use crate::judge;
-use crate::plot::{Command, Plot};
+use crate::plot::{Act, Command, Plot};
 use crate::sabotage::Sabotage;
 use crate::world::{Process, SETTLED, World};
+
+/// Rotations of one user in a row, at most. Each begins with a longer journal than the one before.
+const ACTS: usize = 4;
 
 /// Commands after which a world without faults must have come to rest.
 const DRAIN_LIMIT: usize = 14;
@@ -55,26 +58,24 @@ pub(crate) async fn run(seed: u64, root: &Path, telling: bool, sabotage: Option<
     akia_io::files::faults::meddle(Some(director.clone()));
     crate::worker::meddle_on_blocking_threads(Some(director.clone())).await;
     let mut told = Told::default();
-    for command in &plot.commands {
-        let (strikes, faults) = plot.trouble(&mut random);
-        for strike in &strikes {
-            director.tell(&format!("planned {strike:?}"));
+    let mut act = plot.first.clone();
+    let mut rests = Vec::new();
+    for number in 1..=ACTS {
+        perform(&world, &plot, &act, seed, &mut told, &mut random).await;
+        let looked = drain(&world, &act, &mut told, &mut random).await;
+        rests = judge::judge(&world, &told, looked).await;
+        if number == ACTS || !may_go_on(&world, &plot, &rests) {
+            break;
         }
-        director.arm(strikes);
-        for fault in faults {
-            director.tell(&format!("planned {fault:?}"));
-            director.sandbox.inject(fault);
+        // Mostly the next rotation comes when the last one's grace is over, and deletes that one's key first.
+        if random.u8(..8) != 0 {
+            director.sandbox.advance(act.grace.unsigned_abs() + SETTLED.unsigned_abs());
         }
-        let is_last_of_faults = random.bool();
-        carry_out(&world, &plot, seed, *command, &mut told, &mut random).await;
-        if is_last_of_faults {
-            director.calm();
-        }
+        act = Act::draw(&mut random);
+        let keys = director.keys();
+        act.names_other_key &= world.other.as_ref().is_some_and(|key| keys.contains_key(key));
+        director.tell(&format!("==== act {}: {act:?}", number + 1));
     }
-    director.calm();
-    director.sandbox.advance(SETTLED.unsigned_abs());
-    drain(&world, &plot, &mut told, &mut random).await;
-    let rests = judge::judge(&world, &told).await;
     crate::worker::meddle_on_blocking_threads(None).await;
     akia_io::files::faults::meddle(None);
 
@@ -91,7 +92,7 @@ pub(crate) async fn run(seed: u64, root: &Path, telling: bool, sabotage: Option<
     outcome.violations.clone_from(&inner.violations);
     for rest in rests {
         outcome.rotations += 1;
-        *outcome.rests.entry(rest).or_default() += 1;
+        *outcome.rests.entry(word_of(&rest)).or_default() += 1;
     }
     for error in &told.errors {
         let word: String = error.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
@@ -100,9 +101,44 @@ pub(crate) async fn run(seed: u64, root: &Path, telling: bool, sabotage: Option<
     outcome
 }
 
+/// Carries the commands of an act out, with faults about, and leaves the world without any.
+async fn perform(world: &World, plot: &Plot, act: &Act, seed: u64, told: &mut Told, random: &mut fastrand::Rng) {
+    let director = &world.director;
+    for command in &act.commands {
+        let (strikes, faults) = plot.trouble(random);
+        for strike in &strikes {
+            director.tell(&format!("planned {strike:?}"));
+        }
+        director.arm(strikes);
+        for fault in faults {
+            director.tell(&format!("planned {fault:?}"));
+            director.sandbox.inject(fault);
+        }
+        let is_last_of_faults = random.bool();
+        carry_out(world, plot, act, seed, *command, told, random).await;
+        if is_last_of_faults {
+            director.calm();
+        }
+    }
+    director.calm();
+    director.sandbox.advance(SETTLED.unsigned_abs());
+}
+
+/// Whether another rotation of the user proves as much as the first one: there is one machine, nobody else has touched
+/// anything that the judge would have to excuse, and no key that stays takes the room of a new one.
+fn may_go_on(world: &World, plot: &Plot, rests: &[Rest]) -> bool {
+    let director = &world.director;
+    !plot.has_second_machine
+        && !director.is_meddled(0)
+        && !rests.contains(&Rest::Kept)
+        && director.inner().violations.is_empty()
+        && director.inner().makers.values().all(|maker| *maker != Maker::Outsider)
+}
+
 async fn carry_out(
     world: &World,
     plot: &Plot,
+    act: &Act,
     seed: u64,
     command: Command,
     told: &mut Told,
@@ -114,33 +150,46 @@ async fn carry_out(
         Command::Rotate => {
             told.draws += 1;
             let draw = Draw::seeded(seed.wrapping_mul(101).wrapping_add(told.draws));
-            let error = director.process(0, rotate(world, plot, 0, &draw)).await.flatten();
-            told.errors.extend(error);
+            let work = async { Ok(rotate(world, plot, act, &start(world, 0).await?, &draw).await) };
+            told.errors.extend(said(director.process(0, work).await));
         }
         Command::RotateOnBoth => {
             told.draws += 2;
             let draws = [0, 1].map(|one| Draw::seeded(seed.wrapping_mul(101).wrapping_add(told.draws + one * 50)));
-            let (first, second) = futures_util::future::join(
-                director.process(0, rotate(world, plot, 0, &draws[0])),
-                director.process(1, rotate(world, plot, 1, &draws[1])),
-            )
-            .await;
-            told.errors.extend(first.flatten().into_iter().chain(second.flatten()));
+            let work = async |machine: usize| {
+                let process = start(world, machine).await?;
+                Ok(rotate(world, plot, act, &process, &draws[machine]).await)
+            };
+            let (first, second) =
+                futures_util::future::join(director.process(0, work(0)), director.process(1, work(1))).await;
+            told.errors.extend(said(first).into_iter().chain(said(second)));
         }
         Command::Resume => {
             let decide = random.bool();
             let picks = random.u64(..);
-            let error = director.process(0, resume(world, 0, decide, picks)).await.flatten();
-            told.errors.extend(error);
+            let work = async {
+                let process = start(world, 0).await?;
+                let rotations = read(world, &process).await?;
+                Ok(resume(world, &process, rotations, 0, decide, picks).await)
+            };
+            told.errors.extend(said(director.process(0, work).await));
         }
         Command::Undo => {
-            let error = director.process(0, undo(world, 0)).await.flatten();
-            told.errors.extend(error);
+            let work = async {
+                let process = start(world, 0).await?;
+                let rotations = read(world, &process).await?;
+                Ok(undo(world, &process, rotations).await)
+            };
+            told.errors.extend(said(director.process(0, work).await));
         }
         Command::Retire => {
             let waive = random.bool();
-            let error = director.process(0, retire(world, 0, waive)).await.flatten();
-            told.errors.extend(error);
+            let work = async {
+                let process = start(world, 0).await?;
+                let rotations = read(world, &process).await?;
+                Ok(retire(world, &process, rotations, waive).await)
+            };
+            told.errors.extend(said(director.process(0, work).await));
         }
         Command::Wait { seconds } => director.sandbox.advance(std::time::Duration::from_secs(seconds)),
     }
@@ -148,42 +197,93 @@ async fn carry_out(
     tokio::task::yield_now().await;
 }
 
-/// What the person does until everything is at rest.
-async fn drain(world: &World, plot: &Plot, told: &mut Told, random: &mut fastrand::Rng) {
+/// What the person does until everything is at rest. For each machine, what the process saw that found nothing left to do.
+async fn drain(world: &World, act: &Act, told: &mut Told, random: &mut fastrand::Rng) -> Vec<Option<Looked>> {
     let director = &world.director;
+    let mut looked = Vec::new();
     for machine in 0..director.machines() {
         let mut waited = false;
+        let mut last = None;
         for round in 0..=DRAIN_LIMIT {
-            let Some(open) = director.process(machine, open_rotations(world, machine)).await else { continue };
-            let open = match open {
-                Ok(open) => open,
+            let leaves_graces = waited || !act.waits_out_grace;
+            let turn = take_up(world, machine, leaves_graces, round == DRAIN_LIMIT, random);
+            let Some(turn) = director.process(machine, turn).await else { continue };
+            match turn {
+                Ok(Turn::Rests(found)) => {
+                    last = Some(found);
+                    break;
+                }
+                Ok(Turn::Went { said, waited: now }) => {
+                    waited |= now;
+                    told.errors.extend(said);
+                }
+                Ok(Turn::Stuck { words }) => {
+                    if !director.is_meddled(machine) {
+                        director.violate(format!("machine {machine} never comes to rest: {words}"));
+                    }
+                    break;
+                }
                 Err(error) => {
                     director.violate(format!("machine {machine}: the journal cannot be read: {error}"));
                     break;
                 }
-            };
-            if open == Open::Nothing || (open == Open::InGrace && (waited || !plot.waits_out_grace)) {
-                break;
             }
-            if round == DRAIN_LIMIT {
-                let meddled = director.is_meddled(machine);
-                if !meddled {
-                    director.violate(format!("machine {machine} never comes to rest: {open:?}"));
-                }
-                break;
-            }
-            director.tell(&format!("== drain: {open:?}"));
-            let error = if open == Open::InGrace {
-                waited = true;
-                director.sandbox.advance(std::time::Duration::from_secs(8 * 86_400));
-                director.process(machine, retire(world, machine, false)).await.flatten()
-            } else {
-                director.process(machine, resume(world, machine, true, random.u64(..))).await.flatten()
-            };
-            told.errors.extend(error);
         }
+        looked.push(last);
     }
     director.sandbox.advance(SETTLED.unsigned_abs());
+    looked
+}
+
+/// What a new process of a machine has found on the disk.
+pub(crate) struct Looked {
+    pub(crate) process: Process,
+    pub(crate) rotations: Vec<Rotation>,
+}
+
+/// Starts a process and has it read everything.
+pub(crate) async fn look(world: &World, machine: usize) -> Result<Looked, String> {
+    let process = world.process(machine).await?;
+    let rotations = all(&process).await?;
+    Ok(Looked { process, rotations })
+}
+
+/// What came of one look at a machine.
+enum Turn {
+    /// There is nothing left to do.
+    Rests(Looked),
+    /// `akia resume` or `akia retire` was run.
+    Went { said: Option<String>, waited: bool },
+    /// There is, and it was tried often enough.
+    Stuck { words: String },
+}
+
+/// Looks for what `akia resume` and `akia retire` would find to do, and runs it in the same process.
+async fn take_up(
+    world: &World,
+    machine: usize,
+    leaves_graces: bool,
+    is_last: bool,
+    random: &mut fastrand::Rng,
+) -> Result<Turn, String> {
+    let looked = look(world, machine).await?;
+    let open = open_rotations(&looked.rotations, world.now());
+    if open == Open::Nothing || (open == Open::InGrace && leaves_graces) {
+        return Ok(Turn::Rests(looked));
+    }
+    let Looked { process, rotations } = looked;
+    if is_last {
+        return Ok(Turn::Stuck { words: format!("{open:?}") });
+    }
+    world.director.tell(&format!("== drain: {open:?}"));
+    let waited = open == Open::InGrace;
+    let said = if waited {
+        world.director.sandbox.advance(std::time::Duration::from_secs(8 * 86_400));
+        retire(world, &process, rotations, false).await
+    } else {
+        resume(world, &process, rotations, machine, true, random.u64(..)).await
+    };
+    Ok(Turn::Went { said, waited })
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -193,23 +293,38 @@ enum Open {
     Unfinished { words: String },
 }
 
-/// What `akia resume` and `akia retire` would find to do.
-async fn open_rotations(world: &World, machine: usize) -> Result<Open, String> {
-    let process = world.process(machine).await?;
-    let now = world.now();
+fn open_rotations(rotations: &[Rotation], now: Timestamp) -> Open {
     let mut open = Open::Nothing;
-    for rotation in all(&process).await? {
+    for rotation in rotations {
         match rotation.rest(now) {
             _ if rotation.is_out_of_grace(now) => open = Open::InGrace,
             Rest::InGrace { .. } | Rest::Undone { .. } => open = Open::InGrace,
-            rest if rotation.is_to_be_resumed(now) => return Ok(Open::Unfinished { words: format!("{rest:?}") }),
+            rest if rotation.is_to_be_resumed(now) => return Open::Unfinished { words: format!("{rest:?}") },
             _ => {}
         }
     }
-    Ok(open)
+    open
 }
 
-pub(crate) async fn all(process: &Process) -> Result<Vec<Rotation>, String> {
+/// A new process, or `NotStarted` and why.
+async fn start(world: &World, machine: usize) -> Result<Process, String> {
+    world.process(machine).await.map_err(|error| spoken(world, format!("NotStarted {error}")))
+}
+
+/// Every rotation of the journal, or `Unreadable` and why.
+async fn read(world: &World, process: &Process) -> Result<Vec<Rotation>, String> {
+    all(process).await.map_err(|error| spoken(world, format!("Unreadable {error}")))
+}
+
+/// What a process said in the end, if it lived to say anything.
+fn said(ended: Option<Result<Option<String>, String>>) -> Option<String> {
+    match ended? {
+        Ok(said) => said,
+        Err(not_started) => Some(not_started),
+    }
+}
+
+async fn all(process: &Process) -> Result<Vec<Rotation>, String> {
     let store = &process.driver.store;
     let mut rotations = Vec::new();
     for summary in store.rotations().await.map_err(|error| error.to_string())? {
@@ -219,22 +334,18 @@ pub(crate) async fn all(process: &Process) -> Result<Vec<Rotation>, String> {
 }
 
 /// `akia rotate`. Words where it could not.
-async fn rotate(world: &World, plot: &Plot, machine: usize, draw: &Draw) -> Option<String> {
-    let process = match world.process(machine).await {
-        Ok(process) => process,
-        Err(error) => return tell(world, format!("NotStarted {error}")),
-    };
+async fn rotate(world: &World, plot: &Plot, act: &Act, process: &Process, draw: &Draw) -> Option<String> {
     let options = Options {
-        retirement: plot.retirement,
-        grace: plot.grace,
+        retirement: act.retirement,
+        grace: act.grace,
         older_than: None,
-        make_room: if plot.names_other_key {
+        make_room: if act.names_other_key {
             world.other.iter().map(|key| key.parse().unwrap()).collect()
         } else {
             Vec::new()
         },
         region: None,
-        without_evidence: plot.without_evidence,
+        without_evidence: act.without_evidence,
         pace: Pace::default(),
     };
     let selection = if plot.is_admin {
@@ -257,15 +368,18 @@ async fn rotate(world: &World, plot: &Plot, machine: usize, draw: &Draw) -> Opti
         if let Err(error) = driver.record(&mut rotation, Event::Resumed, None, &Silent).await {
             return told_of(world, &error);
         }
-        if let Err(error) = driver.run(&mut rotation, &never(), &Silent).await {
-            return told_of(world, &error);
+        match driver.run(&mut rotation, &never(), &Silent).await {
+            Ok(Rest::Retired | Rest::UndoneAndClean) => {}
+            // As the CLI does: two open rotations of one user would take each other's keys away.
+            Ok(rest) => return tell(world, format!("InTheWay {earlier}: {rest:?}")),
+            Err(error) => return told_of(world, &error),
         }
     }
     let mut rotation = match driver.begin(one.plan, &one.displaced_secret, &Silent).await {
         Ok(rotation) => rotation,
         Err(error) => return told_of(world, &error),
     };
-    finish(world, &process, &mut rotation).await
+    finish(world, process, &mut rotation).await
 }
 
 /// Drives a rotation until it rests.
@@ -283,23 +397,22 @@ async fn finish(world: &World, process: &Process, rotation: &mut Rotation) -> Op
 }
 
 /// `akia resume`, with the person's decisions where somebody is there to decide.
-async fn resume(world: &World, machine: usize, decide: bool, picks: u64) -> Option<String> {
-    let process = match world.process(machine).await {
-        Ok(process) => process,
-        Err(error) => return tell(world, format!("NotStarted {error}")),
-    };
+async fn resume(
+    world: &World,
+    process: &Process,
+    rotations: Vec<Rotation>,
+    machine: usize,
+    decide: bool,
+    picks: u64,
+) -> Option<String> {
     let now = world.now();
-    let rotations = match all(&process).await {
-        Ok(rotations) => rotations,
-        Err(error) => return tell(world, format!("Unreadable {error}")),
-    };
     let mut said = None;
     for rotation in rotations {
         if !rotation.is_to_be_resumed(now) {
             continue;
         }
         let id = rotation.plan().id.clone();
-        said = resume_one(world, &process, machine, &id, decide, picks).await.or(said);
+        said = resume_one(world, process, machine, &id, decide, picks).await.or(said);
     }
     said
 }
@@ -393,39 +506,24 @@ async fn decisions(
 }
 
 /// `akia undo` of the latest rotation.
-async fn undo(world: &World, machine: usize) -> Option<String> {
-    let process = match world.process(machine).await {
-        Ok(process) => process,
-        Err(error) => return tell(world, format!("NotStarted {error}")),
-    };
+async fn undo(world: &World, process: &Process, mut rotations: Vec<Rotation>) -> Option<String> {
     let driver = &process.driver;
-    let mut rotation = match all(&process).await {
-        Ok(mut rotations) => rotations.pop()?,
-        Err(error) => return tell(world, format!("Unreadable {error}")),
-    };
+    let mut rotation = rotations.pop()?;
     let _lock = match lock_user(&process.state, &rotation.plan().identity) {
         Ok(lock) => lock,
         Err(error) => return tell(world, format!("Locked {error}")),
     };
     let event = if rotation.is_being_undone() { Event::Resumed } else { Event::UndoRequested };
     match driver.record(&mut rotation, event, None, &Silent).await {
-        Ok(()) => finish(world, &process, &mut rotation).await,
+        Ok(()) => finish(world, process, &mut rotation).await,
         Err(DriveError::Illegal { .. }) => tell(world, "CannotBeUndone".to_owned()),
         Err(error) => told_of(world, &error),
     }
 }
 
 /// `akia retire`, or `akia retire ID --now`.
-async fn retire(world: &World, machine: usize, waive: bool) -> Option<String> {
-    let process = match world.process(machine).await {
-        Ok(process) => process,
-        Err(error) => return tell(world, format!("NotStarted {error}")),
-    };
+async fn retire(world: &World, process: &Process, rotations: Vec<Rotation>, waive: bool) -> Option<String> {
     let driver = &process.driver;
-    let rotations = match all(&process).await {
-        Ok(rotations) => rotations,
-        Err(error) => return tell(world, format!("Unreadable {error}")),
-    };
     let now = world.now();
     let mut said = None;
     for mut rotation in rotations {
@@ -442,14 +540,18 @@ async fn retire(world: &World, machine: usize, waive: bool) -> Option<String> {
         {
             return told_of(world, &error);
         }
-        said = finish(world, &process, &mut rotation).await.or(said);
+        said = finish(world, process, &mut rotation).await.or(said);
     }
     said
 }
 
 fn tell(world: &World, words: String) -> Option<String> {
+    Some(spoken(world, words))
+}
+
+fn spoken(world: &World, words: String) -> String {
     world.director.tell(&format!("  said: {words}"));
-    Some(words)
+    words
 }
 
 /// An error of the driver. Two of them no run may ever see.
@@ -472,7 +574,7 @@ fn never() -> Stop {
 }
 
 /// How a rotation rests, in a word.
-pub(crate) fn word_of(rest: &Rest) -> String {
+fn word_of(rest: &Rest) -> String {
     let word = match rest {
         Rest::Busy => "busy",
         Rest::Retired => "retired",

@@ -24,7 +24,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(sabotage: Option<Sabotage>) -> std::io::Result<Self> {
         // One blocking thread: whoever meddles with its files is told to it alone.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build()?;
         Ok(Self { runtime, root: tempfile::Builder::new().prefix("akia-prove-").tempdir_in(base())?, sabotage })
     }
 
