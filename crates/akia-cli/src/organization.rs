@@ -14,7 +14,7 @@ use clap::Args;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::audit::asked::Asked;
+use crate::audit::asked::{Access, Asked};
 use crate::audit::past::{self, Past};
 use crate::audit::words::{counted, thousands};
 use crate::context::Context;
@@ -121,8 +121,8 @@ pub(crate) async fn ask(
     with_units: bool,
     past: &Past,
 ) -> Result<Asked, CommandError> {
-    let hub = Hub::open(context, args, with_units).await?;
-    let Chosen { mut accounts, skipped } = hub.chosen;
+    let mut hub = Hub::open(context, args, with_units).await?;
+    let Chosen { mut accounts, skipped } = std::mem::take(&mut hub.chosen);
     if accounts.is_empty() {
         return Err(CommandError::failed("no account is left to look at")
             .now("nothing was read")
@@ -164,6 +164,7 @@ pub(crate) async fn ask(
         context.say(&format!("the progress of the run could not be kept: {error}"));
     }
     collected.accounts.unread.sort_by(|a, b| a.account.id.cmp(&b.account.id));
+    collected.accounts.access = Access::Organization(Box::new(hub));
     Ok(collected.accounts)
 }
 

@@ -27,6 +27,8 @@ pub struct AuditRole {
     pub hub: String,
     /// The external id that whoever assumes it must know.
     pub external_id: Option<String>,
+    /// Whether it also hands findings to Security Hub.
+    pub security_hub: bool,
 }
 
 /// The policy of the caller: list the accounts, and assume the role in each.
@@ -68,7 +70,16 @@ impl AuditRole {
     /// What the role may do: what `akia policy audit` prints.
     #[must_use]
     pub fn policy(&self) -> PolicyDocument {
-        JobPolicy::Audit.document(&PolicyOptions { partition: self.partition, ..PolicyOptions::default() })
+        let (partition, security_hub) = (self.partition, self.security_hub);
+        JobPolicy::Audit.document(&PolicyOptions { partition, security_hub, ..PolicyOptions::default() })
+    }
+
+    fn description(&self) -> &'static str {
+        if self.security_hub {
+            "The role that akia audit enters an account with. It reads, and hands findings to Security Hub."
+        } else {
+            "The role that akia audit enters an account with. It reads, and changes nothing."
+        }
     }
 
     /// A CloudFormation template for a StackSet.
@@ -77,7 +88,7 @@ impl AuditRole {
         let (path, name) = self.path_and_name();
         format!(
             "AWSTemplateFormatVersion: \"2010-09-09\"\n\
-             Description: The role that akia audit enters accounts with. It reads, and changes nothing.\n\
+             Description: {}\n\
              Resources:\n\
              \x20 AkiaAudit:\n\
              \x20   Type: AWS::IAM::Role\n\
@@ -89,6 +100,7 @@ impl AuditRole {
              \x20     Policies:\n\
              \x20       - PolicyName: akia-audit\n\
              \x20         PolicyDocument: {}\n",
+            self.description(),
             json!(name),
             json!(path),
             indented(&pretty(&self.trust_policy()), 8),
@@ -103,7 +115,7 @@ impl AuditRole {
         // In a heredoc of Terraform, `${` and `%{` begin a template.
         let literal = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
         format!(
-            "# The role that akia audit enters an account with. It reads, and changes nothing.\n\
+            "# {}\n\
              resource \"aws_iam_role\" \"akia_audit\" {{\n\
              \x20 name                 = {}\n\
              \x20 path                 = {}\n\
@@ -120,6 +132,7 @@ impl AuditRole {
              \x20   {}\n\
              \x20 JSON\n\
              }}\n",
+            self.description(),
             literal(&json!(name).to_string()),
             literal(&json!(path).to_string()),
             literal(&indented(&pretty(&self.trust_policy()), 4)),
@@ -155,6 +168,25 @@ mod tests {
             name: name.to_owned(),
             hub: hub.to_owned(),
             external_id: external_id.map(str::to_owned),
+            security_hub: false,
+        }
+    }
+
+    #[test]
+    fn the_right_to_import_findings_is_only_there_where_it_is_asked_for() {
+        let plain = role("AkiaAudit", "111122223333", None);
+        let with = AuditRole { security_hub: true, ..plain.clone() };
+        for (of_plain, of_with) in
+            [(plain.cloudformation(), with.cloudformation()), (plain.terraform(), with.terraform())]
+        {
+            assert!(!of_plain.contains("securityhub"), "{of_plain}");
+            for words in [
+                "\"securityhub:BatchImportFindings\"",
+                "\"arn:aws:securityhub:*:*:product/*/default\"",
+                "It reads, and hands findings to Security Hub.",
+            ] {
+                assert!(of_with.contains(words), "{words}: {of_with}");
+            }
         }
     }
 
