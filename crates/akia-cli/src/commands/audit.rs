@@ -1,5 +1,6 @@
 //! `akia audit`: what is wrong with the access keys of accounts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ use crate::output::{self, Cell, Column, Format, LongFormat, Report, Row, Tone};
 use crate::progress::{Line, Progress, is_told};
 use crate::signing::{self, Mfa};
 
+/// Findings of an organisation that a table shows one by one, where there are more than twice as many.
+const SHOWN: usize = 20;
 /// Accounts that are read at the same time.
 const CONCURRENT: usize = 8;
 
@@ -215,6 +218,7 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
         context,
         &audit,
         &known,
+        args.organization.org,
         &[
             ("skipped", json!(skipped)),
             ("settings", held.json()),
@@ -398,6 +402,7 @@ fn print(
     context: &Context,
     audit: &Audit,
     known: &BTreeSet<String>,
+    is_organization: bool,
     more: &[(&'static str, Value)],
 ) -> Result<(), CommandError> {
     let columns = vec![
@@ -446,10 +451,54 @@ fn print(
     match long {
         Some(format) => output::parts(&report, format, rows).try_for_each(|part| context.print_text(&part)),
         None => {
-            rows.for_each(|row| report.push(row));
-            context.print(&report)
+            let shown = if is_organization && audit.findings.len() > SHOWN + SHOWN { SHOWN } else { usize::MAX };
+            if audit.findings.len() > shown {
+                context.print(&by_rule(audit))?;
+                context.print_text("\n")?;
+            }
+            rows.take(shown).for_each(|row| report.push(row));
+            context.print(&report)?;
+            if audit.findings.len() > shown {
+                let more = thousands(audit.findings.len() - shown);
+                context.say(&format!(
+                    "… and {more} more: --output json or csv has all, --write audit.html is a page with all to filter"
+                ));
+            }
+            Ok(())
         }
     }
+}
+
+/// How often each rule is broken, the gravest first: a terminal has no room for a hundred thousand findings.
+fn by_rule(audit: &Audit) -> Report {
+    let columns = vec![
+        Column::whole("severity", "SEVERITY"),
+        Column::whole("rule", "RULE"),
+        Column::whole("findings", "FINDINGS"),
+        Column::whole("accounts", "ACCOUNTS"),
+        Column::new("title", "BROKEN WHEN"),
+    ];
+    // Of each severity and rule: how many findings, in which accounts.
+    type Tally<'a> = (usize, BTreeSet<&'a AccountId>);
+    let mut counts: BTreeMap<(Reverse<Severity>, &str), Tally<'_>> = BTreeMap::new();
+    for finding in &audit.findings {
+        let (count, accounts) = counts.entry((Reverse(finding.severity), &finding.rule)).or_default();
+        *count += 1;
+        accounts.insert(&finding.account);
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|((severity, rule), (count, _))| (*severity, Reverse(*count), *rule));
+    let mut report = Report::new("audit", "rules", columns);
+    for ((Reverse(severity), rule), (count, accounts)) in counts {
+        report.push(vec![
+            Cell::text(severity).tone(tone(severity)),
+            Cell::text(rule),
+            Cell::text(thousands(count)),
+            Cell::text(thousands(accounts.len())),
+            Cell::text(audit::words::title(rule)),
+        ]);
+    }
+    report
 }
 
 fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<String>) -> Row {
