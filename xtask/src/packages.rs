@@ -1,4 +1,4 @@
-//! Debian's packages that some tests need: a real Secret Service to keep secrets in.
+//! Debian's packages that some tests need: a real Secret Service to keep secrets in, and a browser for the audit's page.
 
 use crate::command::{capture, command, run};
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::path::Path;
 pub(crate) const VARIABLE: &str = "AKIA_TEST_SECRET_SERVICE";
 
 /// A program that must be on the machine, and the package that brings it.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 4] = [
+    ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/dbus-daemon", "dbus-daemon"),
     ("/usr/bin/dbus-run-session", "dbus-daemon"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
@@ -15,9 +16,7 @@ const NEEDED: [(&str, &str); 3] = [
 
 /// Installs what is missing. An error names what to install by hand where this cannot.
 pub(crate) fn ensure() -> Result<(), String> {
-    let missing = || NEEDED.iter().filter(|(program, _)| !Path::new(program).exists()).map(|(_, package)| *package);
-    let mut packages: Vec<&str> = missing().collect();
-    packages.dedup();
+    let packages = missing(|program| Path::new(program).exists());
     if packages.is_empty() {
         return Ok(());
     }
@@ -33,5 +32,26 @@ pub(crate) fn ensure() -> Result<(), String> {
     let mut install = command("apt-get");
     install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages);
     run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-    if missing().next().is_none() { Ok(()) } else { Err(format!("apt-get did not bring {}", packages.join(" "))) }
+    let missing = missing(|program| Path::new(program).exists());
+    if missing.is_empty() { Ok(()) } else { Err(format!("apt-get did not bring {}: {by_hand}", missing.join(" "))) }
+}
+
+/// The packages of the programs that are not there, each once.
+fn missing(is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut packages: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    packages.dedup();
+    packages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_once_and_what_is_there_is_not() {
+        assert_eq!(missing(|_| false), ["chromium", "dbus-daemon", "gnome-keyring"]);
+        assert_eq!(missing(|program| program != "/usr/bin/chromium"), ["chromium"]);
+        assert!(missing(|_| true).is_empty());
+    }
 }

@@ -29,7 +29,7 @@ const STEPS: &[Step] = &[
         what: "emulators and the AWS CLI for the tests",
         run: || venv::ensure().map(|_| Outcome::Passed),
     },
-    Step { name: "packages", what: "a Secret Service for the keychain's test", run: secret_service },
+    Step { name: "packages", what: "a Secret Service and a browser for the tests", run: distribution_packages },
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step {
         name: "prove",
@@ -109,11 +109,11 @@ fn clippy() -> Result<Outcome, String> {
     passes(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
 }
 
-fn secret_service() -> Result<Outcome, String> {
+fn distribution_packages() -> Result<Outcome, String> {
     if cfg!(target_os = "linux") {
         packages::ensure().map(|()| Outcome::Passed)
     } else {
-        Ok(Outcome::NotChecked("the Secret Service is a Linux matter"))
+        Ok(Outcome::NotChecked("the tests of the keychain and the browser run on Linux"))
     }
 }
 

@@ -53,8 +53,9 @@ fn build(home: &Path, stamp: &Path) -> Result<(), String> {
     // Without compiled bytecode every start of the AWS CLI would take a second longer.
     run(install.arg(list).env_remove("PYTHONDONTWRITEBYTECODE"))?;
     run(command(&python).args(["-m", "pip", "check", "--disable-pip-version-check"]))?;
-    let (ok, output) =
-        capture(command(&python).args(["-c", "import awscli.clidriver, moto.server, ministack.app, aiosmtpd.smtp"]))?;
+    let (ok, output) = capture(
+        command(&python).args(["-c", "import awscli.clidriver, duckdb, moto.server, ministack.app, aiosmtpd.smtp"]),
+    )?;
     if !ok {
         return Err(format!("the new test venv does not work:\n{output}"));
     }

@@ -14,7 +14,7 @@ use clap::Args;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::audit::asked::Asked;
+use crate::audit::asked::{Access, Asked};
 use crate::audit::past::{self, Past};
 use crate::audit::words::{counted, thousands};
 use crate::context::Context;
@@ -121,14 +121,14 @@ pub(crate) async fn ask(
     with_units: bool,
     past: &Past,
 ) -> Result<Asked, CommandError> {
-    let hub = Hub::open(context, args, with_units).await?;
-    let Chosen { mut accounts, skipped } = hub.chosen;
+    let mut hub = Hub::open(context, args, with_units).await?;
+    let Chosen { mut accounts, skipped } = std::mem::take(&mut hub.chosen);
     if accounts.is_empty() {
         return Err(CommandError::failed("no account is left to look at")
             .now("nothing was read")
             .next("look at --ou, --accounts and --exclude"));
     }
-    let selection = selection(context, args, &hub.entry);
+    let selection = selection(args, &hub.entry, &hub.signed.caller.sources());
     let scope = past::Scope { source: hub.signed.caller.source(), organization: Some(selection.clone()) };
     let mut collected = Collected {
         accounts: Asked { skipped, ..Asked::of(scope) },
@@ -164,14 +164,12 @@ pub(crate) async fn ask(
         context.say(&format!("the progress of the run could not be kept: {error}"));
     }
     collected.accounts.unread.sort_by(|a, b| a.account.id.cmp(&b.account.id));
+    collected.accounts.access = Access::Organization(Box::new(hub));
     Ok(collected.accounts)
 }
 
 /// What must be the same for a run to be gone on with. The settings of the rules need not: accounts are judged anew.
-fn selection(context: &Context, args: &OrganizationArgs, entry: &Entry) -> String {
-    let endpoint = context.globals.endpoint_url.as_ref().map(|endpoint| endpoint.url().to_string());
-    let endpoint =
-        endpoint.or_else(|| Some(context.environment.raw("AWS_ENDPOINT_URL")?.to_string_lossy().into_owned()));
+fn selection(args: &OrganizationArgs, entry: &Entry, sources: &[String]) -> String {
     format!(
         "{:?}",
         (
@@ -180,7 +178,7 @@ fn selection(context: &Context, args: &OrganizationArgs, entry: &Entry) -> Strin
             &entry.role_name,
             &entry.external_id,
             (&args.units, &args.accounts, &args.exclude, args.account_tags),
-            endpoint,
+            sources,
         )
     )
 }
@@ -316,4 +314,30 @@ pub(crate) fn role_name(text: &str) -> Result<String, String> {
         !part.is_empty() && part.len() <= 64 && part.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c))
     };
     if name.split('/').all(fits) { Ok(name.to_owned()) } else { Err("it is not the name of a role".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_not_gone_on_with_where_any_service_is_asked_elsewhere() {
+        let entry = Entry {
+            own: "111122223333".parse().unwrap(),
+            caller_arn: "arn:aws:iam::111122223333:user/ann".to_owned(),
+            partition: Partition::Aws,
+            role_name: ROLE_NAME.to_owned(),
+            external_id: None,
+            session: "one".to_owned(),
+        };
+        let of = |sources: [&str; 3], entry: &Entry| {
+            selection(&OrganizationArgs::default(), entry, &sources.map(str::to_owned))
+        };
+        let aws = of(["aws", "aws", "aws"], &entry);
+        for elsewhere in [["x", "aws", "aws"], ["aws", "x", "aws"], ["aws", "aws", "x"]] {
+            assert_ne!(of(elsewhere, &entry), aws, "{elsewhere:?}");
+        }
+        let later = Entry { session: "another".to_owned(), ..entry };
+        assert_eq!(of(["aws", "aws", "aws"], &later), aws, "each run has a session of its own");
+    }
 }

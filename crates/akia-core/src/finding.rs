@@ -1,7 +1,9 @@
 //! Findings: one rule broken by one key or user, as it is shown, compared and handed on.
 
+use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,9 +71,27 @@ pub enum Subject {
     Root,
     /// An IAM user.
     User {
-        /// Its ARN.
-        arn: UserArn,
+        /// Its ARN. All findings of a user share it: an organisation has a hundred thousand.
+        #[serde(with = "shared")]
+        arn: Arc<UserArn>,
     },
+}
+
+/// A shared ARN is written as the ARN.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::ids::UserArn;
+
+    pub(super) fn serialize<S: Serializer>(arn: &Arc<UserArn>, serializer: S) -> Result<S::Ok, S::Error> {
+        arn.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<UserArn>, D::Error> {
+        UserArn::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 impl Subject {
@@ -134,6 +154,18 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The order of an audit: the gravest first, then by account, user, key and rule.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let by = |finding: &Self| Reverse(finding.severity);
+        by(self)
+            .cmp(&by(other))
+            .then_with(|| self.account.cmp(&other.account))
+            .then_with(|| self.subject.cmp(&other.subject))
+            .then_with(|| self.key.cmp(&other.key))
+            .then_with(|| self.rule.cmp(&other.rule))
+            .then_with(|| self.key_created_at.cmp(&other.key_created_at))
+    }
+
     /// What makes it the same finding in another audit: rule, account, user, and key. Not its age or wording. 16
     /// hexadecimal digits.
     #[must_use]

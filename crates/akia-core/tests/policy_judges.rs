@@ -27,9 +27,11 @@ fn every_document() -> Vec<(String, Value)> {
     for job in JobPolicy::ALL {
         for partition in Partition::ALL {
             for (require_mfa, path_aware) in [(false, false), (false, true), (true, false), (true, true)] {
-                let options = PolicyOptions { partition, require_mfa, path_aware };
-                let text = job.document(&options).to_pretty_json();
-                documents.push((format!("{} {options:?}", job.as_str()), serde_json::from_str(&text).unwrap()));
+                for security_hub in [false, true] {
+                    let options = PolicyOptions { partition, require_mfa, path_aware, security_hub };
+                    let text = job.document(&options).to_pretty_json();
+                    documents.push((format!("{} {options:?}", job.as_str()), serde_json::from_str(&text).unwrap()));
+                }
             }
         }
     }
@@ -91,8 +93,12 @@ fn grammar(document: &Value) -> Result<(), String> {
                 && parts[1].parse::<Partition>().is_ok()
                 && parts[2..5] == ["iam", "", "*"]
                 && parts[5].starts_with("user/");
+            let is_product = parts.len() == 6
+                && parts[0] == "arn"
+                && parts[1].parse::<Partition>().is_ok()
+                && parts[2..] == ["securityhub", "*", "*", "product/*/default"];
             // A variable holds a colon, so that the sixth part may have one.
-            check(resource == "*" || is_user, format!("resource {resource}"))?;
+            check(resource == "*" || is_user || is_product, format!("resource {resource}"))?;
         }
         if let Some(condition) = statement.get("Condition") {
             for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
@@ -149,9 +155,14 @@ fn every_action_exists_and_supports_its_resource() {
             for action in values(&statement["Action"]) {
                 let types = reference.get(action).unwrap_or_else(|| panic!("{name}: there is no action {action}"));
                 for resource in values(&statement["Resource"]) {
+                    let kind = if resource.contains(":securityhub:") { "product" } else { "user" };
                     assert!(
-                        resource == "*" || types.contains("user"),
-                        "{name}: {action} takes no user as its resource"
+                        resource == "*" || types.contains(kind),
+                        "{name}: {action} takes no {kind} as its resource"
+                    );
+                    assert!(
+                        types.is_empty() || resource != "*" || !action.starts_with("securityhub:"),
+                        "{name}: {action}"
                     );
                 }
             }

@@ -62,7 +62,7 @@ pub struct Scope {
 }
 
 /// The accounts that are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chosen {
     /// Those in use, by number.
     pub accounts: Vec<Account>,

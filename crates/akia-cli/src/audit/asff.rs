@@ -6,7 +6,7 @@
 //! partition. What could not be told belongs to no resource and has no place here; an account that was not read is a
 //! finding that is `NOT_AVAILABLE`.
 
-use akia_core::audit::Audit;
+use akia_core::audit::{Audit, Gone};
 use akia_core::estate::Account;
 use akia_core::finding::{Finding, Severity, Subject};
 use akia_core::ids::{AccountId, Partition, Region};
@@ -18,18 +18,15 @@ use super::words::{self, at_most};
 use crate::output::escape::visible;
 
 pub(super) fn render(audit: &Audit) -> String {
-    words::json_lines(findings(audit, None).into_iter())
+    words::json_lines(findings(audit).into_iter())
 }
 
-/// Every finding, for the Security Hub of a region; without one, for that of IAM.
-pub(crate) fn findings(audit: &Audit, region: Option<&Region>) -> Vec<Value> {
+/// Every finding, for the Security Hub of IAM's region.
+fn findings(audit: &Audit) -> Vec<Value> {
     let partitions = words::partitions(audit);
     // An account that was not read is of the partition of the others.
     let most = partitions.values().next().copied().unwrap_or(Partition::Aws);
-    let hub = |account: &AccountId| {
-        let partition = partitions.get(account).copied().unwrap_or(most);
-        Hub { partition, region: region.cloned().unwrap_or_else(|| partition.iam_region()) }
-    };
+    let hub = |account: &AccountId| Hub::of_iam(partitions.get(account).copied().unwrap_or(most));
     let broken = audit.findings.iter().map(|finding| failed(finding, &hub(&finding.account), audit.at));
     let unread =
         audit.unread.iter().map(|unread| not_read(&unread.account, &unread.reason, &hub(&unread.account.id), audit.at));
@@ -38,17 +35,39 @@ pub(crate) fn findings(audit: &Audit, region: Option<&Region>) -> Vec<Value> {
 }
 
 /// Where a finding is to be imported.
-struct Hub {
-    partition: Partition,
-    region: Region,
+pub(super) struct Hub {
+    pub(super) partition: Partition,
+    pub(super) region: Region,
 }
 
-fn failed(finding: &Finding, hub: &Hub, at: Timestamp) -> Value {
+impl Hub {
+    /// That of the partition's region for IAM.
+    pub(super) fn of_iam(partition: Partition) -> Self {
+        Self { partition, region: partition.iam_region() }
+    }
+}
+
+/// A finding that the hub has, and that is no more. AWS keeps who works on it (`Workflow`) out of a provider's hands
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).
+pub(super) fn archived(finding: &Finding, why: Gone, found_at: Timestamp, hub: &Hub, at: Timestamp) -> Value {
+    let mut value = failed(finding, hub, at);
+    value["CreatedAt"] = found_at.to_string().into();
+    value["RecordState"] = "ARCHIVED".into();
+    value["Compliance"]["Status"] = match why {
+        Gone::Mended => "PASSED",
+        Gone::NotLookedAt => "NOT_AVAILABLE",
+    }
+    .into();
+    value
+}
+
+/// A broken rule.
+pub(super) fn failed(finding: &Finding, hub: &Hub, at: Timestamp) -> Value {
     let account = finding.account.as_str();
     let mut value = common(account, hub, at);
     value["Id"] = format!("akia/{account}/{}", finding.fingerprint()).into();
     value["GeneratorId"] = format!("akia/{}", finding.rule).into();
-    value["Severity"] = json!({ "Label": label(finding.severity), "Original": finding.severity.as_str() });
+    grade(&mut value, finding.severity);
     value["Title"] = at_most(words::title(&finding.rule), 256).into();
     value["Description"] = at_most(&visible(&finding.detail), 1024).into();
     let fix = match words::command(finding) {
@@ -109,12 +128,13 @@ fn resources(finding: &Finding, partition: Partition) -> Vec<Value> {
     key.into_iter().chain([subject]).collect()
 }
 
-fn not_read(account: &Account, reason: &str, hub: &Hub, at: Timestamp) -> Value {
+/// An account that was not read, or not in full.
+pub(super) fn not_read(account: &Account, reason: &str, hub: &Hub, at: Timestamp) -> Value {
     let id = account.id.as_str();
     let mut value = common(id, hub, at);
     value["Id"] = format!("akia/{id}/not-read").into();
     value["GeneratorId"] = "akia/not-read".into();
-    value["Severity"] = json!({ "Label": label(Severity::Info), "Original": Severity::Info.as_str() });
+    grade(&mut value, Severity::Info);
     value["Title"] = "the account was not read in full".into();
     value["Description"] = at_most(&visible(reason), 1024).into();
     value["Compliance"] = json!({ "Status": "NOT_AVAILABLE" });
@@ -133,11 +153,21 @@ fn common(account: &str, hub: &Hub, at: Timestamp) -> Value {
         "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
         "ProductFields": { "akia/version": words::VERSION },
         "AwsAccountId": account,
-        "Types": ["Software and Configuration Checks/AWS Security Best Practices"],
+        "Types": [TYPE],
         "CreatedAt": at.to_string(),
         "UpdatedAt": at.to_string(),
         "RecordState": "ACTIVE",
     })
+}
+
+const TYPE: &str = "Software and Configuration Checks/AWS Security Best Practices";
+
+/// Says how grave it is, twice: what stands at the top is the customer's to change once the finding is there, and
+/// `FindingProviderFields` are the provider's.
+fn grade(value: &mut Value, severity: Severity) {
+    let severity = json!({ "Label": label(severity), "Original": severity.as_str() });
+    value["FindingProviderFields"] = json!({ "Severity": severity, "Types": [TYPE] });
+    value["Severity"] = severity;
 }
 
 fn label(severity: Severity) -> &'static str {
@@ -153,6 +183,8 @@ fn label(severity: Severity) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::{fixture, words};
+    use akia_core::audit::Gone;
+    use akia_core::ids::Partition;
     use serde_json::Value;
 
     #[test]
@@ -183,6 +215,25 @@ mod tests {
             }
         }
         insta::assert_snapshot!(words::pretty(&text));
+    }
+
+    #[test]
+    fn what_is_mended_is_the_same_finding_archived_as_passed() {
+        let audit = fixture::small();
+        let found: Vec<Value> = serde_json::from_str(&super::render(&audit)).unwrap();
+        let hub = super::Hub::of_iam(Partition::Aws);
+        let later = audit.at + jiff::SignedDuration::from_hours(24);
+        for (why, status) in [(Gone::Mended, "PASSED"), (Gone::NotLookedAt, "NOT_AVAILABLE")] {
+            let archived = super::archived(&audit.findings[0], why, audit.at, &hub, later);
+            assert_eq!(archived["Id"], found[0]["Id"]);
+            assert_eq!(archived["ProductArn"], found[0]["ProductArn"]);
+            assert_eq!(archived["CreatedAt"], found[0]["CreatedAt"]);
+            assert_eq!(archived["UpdatedAt"], later.to_string());
+            assert_eq!(archived["RecordState"], "ARCHIVED");
+            assert_eq!(archived["Compliance"]["Status"], status);
+            assert_eq!(archived["Workflow"], Value::Null, "that is the customer's");
+        }
+        assert_eq!((&found[0]["RecordState"], &found[0]["Compliance"]["Status"]), (&"ACTIVE".into(), &"FAILED".into()));
     }
 
     #[test]

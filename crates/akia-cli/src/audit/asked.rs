@@ -9,6 +9,7 @@ use akia_io::audit::Reading;
 use akia_io::aws::Caller;
 
 use super::past::{Listed, Scope};
+use crate::organization::Hub;
 
 /// The accounts, and how they were read.
 #[derive(Default)]
@@ -25,8 +26,20 @@ pub(crate) struct Asked {
     pub(crate) scope: Scope,
     /// Users who were not asked about, for the report shows their keys unchanged.
     pub(crate) reused: usize,
-    /// Who may speak for each account; nobody for those of an organisation.
-    pub(crate) callers: BTreeMap<AccountId, Caller>,
+    /// Who may speak for each account.
+    pub(crate) access: Access,
+}
+
+/// Who may speak for accounts.
+#[derive(Default)]
+pub(crate) enum Access {
+    /// Nobody: they were not asked.
+    #[default]
+    Nobody,
+    /// The caller of a profile for each.
+    Profiles(BTreeMap<AccountId, Caller>),
+    /// A role in each.
+    Organization(Box<Hub>),
 }
 
 impl Asked {

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use akia_core::audit::Audit;
 use akia_core::digest;
 use akia_core::estate::Earlier;
-use akia_core::ids::{AccountId, UserName};
+use akia_core::finding::Finding;
+use akia_core::ids::{AccountId, Region, UserName};
 use akia_core::rule::AuditSettings;
 use akia_core::settings::SnapshotSettings;
-use akia_io::store::snapshots::{About, Entry, Snapshots};
+use akia_io::store::snapshots::{About, Entry, HubImport, Snapshots};
 use clap::Args;
 use jiff::Timestamp;
 
@@ -109,6 +110,31 @@ impl Past {
                 context.say(&format!("this audit is not kept: {error}"));
                 None
             }
+        }
+    }
+
+    /// What the Security Hub of a region may hold of an account from imports of audits before `kept`.
+    pub(crate) async fn imported(
+        &self,
+        source: &str,
+        account: &AccountId,
+        region: &Region,
+        kept: Option<i64>,
+    ) -> Vec<(Timestamp, Finding)> {
+        let (Some(snapshots), Some(kept)) = (&self.snapshots, kept) else { return Vec::new() };
+        let imported = snapshots.imported(source, account, region, kept).await;
+        // What is not known to be there is not archived; Security Hub drops what nobody updates for 90 days.
+        imported.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was imported earlier cannot be told");
+            Vec::new()
+        })
+    }
+
+    /// Notes imports of the audit that is kept as `kept`.
+    pub(crate) async fn note_imports(&self, context: &Context, kept: Option<i64>, imports: &[HubImport]) {
+        let (Some(snapshots), Some(kept)) = (&self.snapshots, kept) else { return };
+        if let Err(error) = snapshots.note_imports(kept, imports).await {
+            context.say(&format!("what is mended later will not be archived in Security Hub: {error}"));
         }
     }
 

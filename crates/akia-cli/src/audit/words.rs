@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use akia_core::audit::Audit;
 use akia_core::cheatsheet::quote;
+use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, OwnerSource, Subject};
 use akia_core::ids::{AccountId, Partition};
 use akia_core::rule::{self, Control, RULES};
@@ -15,7 +16,7 @@ use crate::output::escape::json_text;
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The title of a rule; its id where an audit was made by an akia with other rules.
-pub(super) fn title(rule: &str) -> &str {
+pub(crate) fn title(rule: &str) -> &str {
     rule::find(rule).map_or(rule, |rule| rule.title)
 }
 
@@ -59,20 +60,24 @@ pub(super) fn arn(finding: &Finding, partition: Partition) -> String {
     }
 }
 
-/// The partition of each account that was read. One without users does not tell, and counts as a commercial one.
+/// The partition of each account that was read.
 pub(super) fn partitions(audit: &Audit) -> BTreeMap<&AccountId, Partition> {
-    let of_estate = |estate: &akia_core::estate::Estate| estate.users.first().map(|user| user.arn.partition);
-    audit.estates.iter().map(|estate| (&estate.account.id, of_estate(estate).unwrap_or(Partition::Aws))).collect()
+    audit.estates.iter().map(|estate| (&estate.account.id, partition_of(estate))).collect()
+}
+
+/// The partition of an account that was read. One without users does not tell, and counts as a commercial one.
+pub(super) fn partition_of(estate: &Estate) -> Partition {
+    estate.users.first().map_or(Partition::Aws, |user| user.arn.partition)
 }
 
 /// What every account that was read says of its gaps.
-pub(super) fn gaps(audit: &Audit) -> impl Iterator<Item = (&akia_core::estate::Account, &str)> {
+pub(super) fn gaps(audit: &Audit) -> impl Iterator<Item = (&Account, &str)> {
     audit.estates.iter().flat_map(|estate| estate.gaps.iter().map(|gap| (&estate.account, gap.as_str())))
 }
 
 /// The accounts that were read with gaps, and all gaps of each in one sentence.
-pub(super) fn partly_read(audit: &Audit) -> impl Iterator<Item = (&akia_core::estate::Account, String)> {
-    let of_estate = |estate: &akia_core::estate::Estate| estate.gaps.iter().cloned().collect::<Vec<_>>().join("; ");
+pub(super) fn partly_read(audit: &Audit) -> impl Iterator<Item = (&Account, String)> {
+    let of_estate = |estate: &Estate| estate.gaps.iter().cloned().collect::<Vec<_>>().join("; ");
     let partly = audit.estates.iter().filter(|estate| !estate.gaps.is_empty());
     partly.map(move |estate| (&estate.account, of_estate(estate)))
 }
@@ -100,6 +105,18 @@ pub(crate) fn counted(number: usize, noun: &str) -> String {
 pub(super) fn json(value: &Value) -> String {
     // This cannot fail: the keys are strings, and the writer is memory.
     json_text(&serde_json::to_string(value).unwrap_or_default())
+}
+
+/// "account 111122223333", "8 accounts (…, … and 3 more)".
+pub(crate) fn these(accounts: &[&AccountId]) -> String {
+    const SHOWN: usize = 5;
+    if let [one] = accounts {
+        return format!("account {one}");
+    }
+    let shown: Vec<&str> = accounts.iter().take(SHOWN).map(|account| account.as_str()).collect();
+    let more = accounts.len() - shown.len();
+    let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
+    format!("{} ({}{more})", counted(accounts.len(), "account"), shown.join(", "))
 }
 
 /// A JSON array with an element a line: small, and still kind to `grep` and `diff`.

@@ -1,5 +1,6 @@
 //! `akia audit`: what is wrong with the access keys of accounts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,14 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::{ConfigArgs, span};
-use crate::audit::asked::Asked;
+use crate::audit::asked::{Access, Asked};
 use crate::audit::compare::{self, Which};
 use crate::audit::history;
 use crate::audit::inventory;
 use crate::audit::past::{Past, PastArgs, Scope};
-use crate::audit::security_hub::{self, Import};
+use crate::audit::security_hub::{self, Findings, Import};
 use crate::audit::settings::Held;
-use crate::audit::words::{counted, thousands};
+use crate::audit::words::{counted, these, thousands};
 use crate::audit::{self, AuditFormat};
 use crate::context::{Context, Selection};
 use crate::error::CommandError;
@@ -35,6 +36,8 @@ use crate::output::{self, Cell, Column, Format, LongFormat, Report, Row, Tone};
 use crate::progress::{Line, Progress, is_told};
 use crate::signing::{self, Mfa};
 
+/// Findings of an organisation that a table shows one by one, where there are more than twice as many.
+const SHOWN: usize = 20;
 /// Accounts that are read at the same time.
 const CONCURRENT: usize = 8;
 
@@ -56,7 +59,7 @@ const CONCURRENT: usize = 8;
     ("akia audit --from-report report.csv --as-of 2026-11-01", "a saved credential report, without AWS"),
     ("akia audit --output json > today.json", "to compare with"),
     ("akia audit diff yesterday.json today.json", "what has changed"),
-    ("akia audit --security-hub --region eu-west-1", "findings into Security Hub"),
+    ("akia audit --security-hub --region eu-west-1", "findings into Security Hub, and what is mended out of it"),
     ("akia audit explain key-age", "what a rule wants, and why"),
 ]))]
 pub struct AuditArgs {
@@ -109,10 +112,11 @@ pub struct AuditArgs {
 
     /// Import what was found into Security Hub, in the region of --region, AWS_REGION or the profile
     ///
-    /// Each account's findings into its own Security Hub. This is the one thing that an audit changes; it needs
-    /// securityhub:BatchImportFindings. A finding that is imported again replaces itself. The exit code is 3 where not all of them
-    /// were taken.
-    #[arg(long, conflicts_with_all = ["reports", "org"])]
+    /// Each account's findings into its own Security Hub, with --org through the role that reads the account. This is the one
+    /// thing that an audit changes; it needs securityhub:BatchImportFindings (akia policy audit --security-hub). A finding that is
+    /// imported again replaces itself; one that the last import had and that is mended is archived. The exit code is 3 where
+    /// not all of them were taken.
+    #[arg(long, conflicts_with = "reports")]
     pub security_hub: bool,
 
     /// Write the audit to this file, too; its name says in which form (repeatable)
@@ -199,15 +203,22 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
     let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
     let asked = read(context, args, &settings.audit, at, &past).await?;
-    let Asked { estates, unread, skipped, listed, scope, callers, .. } = asked;
+    let Asked { estates, unread, skipped, listed, scope, access, .. } = asked;
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
     let kept = past.keep(context, &audit, &scope, &listed).await;
-    let import = if args.security_hub { Some(security_hub::import(context, &audit, &callers).await) } else { None };
+    let import = if args.security_hub {
+        let (source, settings) = (scope.source.as_str(), &settings.audit);
+        let findings = Findings { audit: &audit, settings, past: &past, source, kept };
+        Some(security_hub::import(context, &findings, &access).await)
+    } else {
+        None
+    };
     print(
         context,
         &audit,
         &known,
+        args.organization.org,
         &[
             ("skipped", json!(skipped)),
             ("settings", held.json()),
@@ -311,7 +322,7 @@ async fn ask(context: &Context, past: &Past) -> Result<Asked, CommandError> {
     });
     let answers: Vec<_> = futures_util::stream::iter(read).buffer_unordered(CONCURRENT).collect().await;
     answers.into_iter().for_each(|answer| asked.add(answer));
-    asked.callers = callers;
+    asked.access = Access::Profiles(callers);
     Ok(asked)
 }
 
@@ -391,6 +402,7 @@ fn print(
     context: &Context,
     audit: &Audit,
     known: &BTreeSet<String>,
+    is_organization: bool,
     more: &[(&'static str, Value)],
 ) -> Result<(), CommandError> {
     let columns = vec![
@@ -439,10 +451,54 @@ fn print(
     match long {
         Some(format) => output::parts(&report, format, rows).try_for_each(|part| context.print_text(&part)),
         None => {
-            rows.for_each(|row| report.push(row));
-            context.print(&report)
+            let shown = if is_organization && audit.findings.len() > SHOWN + SHOWN { SHOWN } else { usize::MAX };
+            if audit.findings.len() > shown {
+                context.print(&by_rule(audit))?;
+                context.print_text("\n")?;
+            }
+            rows.take(shown).for_each(|row| report.push(row));
+            context.print(&report)?;
+            if audit.findings.len() > shown {
+                let more = thousands(audit.findings.len() - shown);
+                context.say(&format!(
+                    "… and {more} more: --output json or csv has all, --write audit.html is a page with all to filter"
+                ));
+            }
+            Ok(())
         }
     }
+}
+
+/// How often each rule is broken, the gravest first: a terminal has no room for a hundred thousand findings.
+fn by_rule(audit: &Audit) -> Report {
+    let columns = vec![
+        Column::whole("severity", "SEVERITY"),
+        Column::whole("rule", "RULE"),
+        Column::whole("findings", "FINDINGS"),
+        Column::whole("accounts", "ACCOUNTS"),
+        Column::new("title", "BROKEN WHEN"),
+    ];
+    // Of each severity and rule: how many findings, in which accounts.
+    type Tally<'a> = (usize, BTreeSet<&'a AccountId>);
+    let mut counts: BTreeMap<(Reverse<Severity>, &str), Tally<'_>> = BTreeMap::new();
+    for finding in &audit.findings {
+        let (count, accounts) = counts.entry((Reverse(finding.severity), &finding.rule)).or_default();
+        *count += 1;
+        accounts.insert(&finding.account);
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|((severity, rule), (count, _))| (*severity, Reverse(*count), *rule));
+    let mut report = Report::new("audit", "rules", columns);
+    for ((Reverse(severity), rule), (count, accounts)) in counts {
+        report.push(vec![
+            Cell::text(severity).tone(tone(severity)),
+            Cell::text(rule),
+            Cell::text(thousands(count)),
+            Cell::text(thousands(accounts.len())),
+            Cell::text(audit::words::title(rule)),
+        ]);
+    }
+    report
 }
 
 fn row(context: &Context, audit: &Audit, finding: &Finding, known: &BTreeSet<String>) -> Row {
@@ -523,18 +579,6 @@ fn tell_skipped(context: &Context, skipped: &BTreeMap<AccountId, String>) {
     for (state, accounts) in by_state {
         context.say(&format!("skipped, for it is not in use ({state}): {}", these(&accounts)));
     }
-}
-
-/// "account 111122223333", "8 accounts (…, … and 3 more)".
-fn these(accounts: &[&AccountId]) -> String {
-    const SHOWN: usize = 5;
-    if let [one] = accounts {
-        return format!("account {one}");
-    }
-    let shown: Vec<&str> = accounts.iter().take(SHOWN).map(|account| account.as_str()).collect();
-    let more = accounts.len() - shown.len();
-    let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-    format!("{} ({}{more})", counted(accounts.len(), "account"), shown.join(", "))
 }
 
 fn list_rules(context: &Context) -> Result<Exit, CommandError> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use akia_core::AccountId;
-use akia_core::policy::{Command, required_actions};
-use akia_io::aws::{Caller, Right};
+use akia_core::estate::report::CredentialReport;
+use akia_core::policy::{Command, ResourceForm, required_actions};
+use akia_io::aws::{AwsError, Caller, Right};
 use akia_io::organization::{Door, Doors};
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -30,6 +31,8 @@ const SHOWN: usize = 3;
 /// `akia audit --org` does. Nothing is changed. What is missing is told together for all accounts that lack the same, with
 /// the command that mends it.
 ///
+/// A right that there is nothing to try it on (the last use of a key, where nobody holds one) is shown as not tried.
+///
 /// The exit code is 0 where nothing is missing, 4 where something is, and 3 where something could not be found out.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
@@ -43,10 +46,19 @@ pub struct DoctorArgs {
     pub organization: OrganizationArgs,
 }
 
-/// Something that is missing, or cannot be told.
+/// What is to be said of a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Missing,
+    Unknown,
+    /// There is nothing to try it on; no trouble, and no proof either.
+    NotTried,
+}
+
+/// Something that is missing, cannot be told, or was not tried.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Trouble {
-    is_missing: bool,
+    state: State,
     right: String,
     detail: String,
     fix: Option<String>,
@@ -62,7 +74,7 @@ pub(crate) async fn run(context: &Context, args: DoctorArgs) -> Result<Exit, Com
     let mut sound = 0;
     let mut note = |account: AccountId, troubles: Vec<Trouble>| {
         of += 1;
-        sound += usize::from(troubles.is_empty());
+        sound += usize::from(troubles.iter().all(|trouble| trouble.state == State::NotTried));
         for trouble in troubles {
             by_trouble.entry(trouble).or_default().push(account.clone());
         }
@@ -97,7 +109,7 @@ pub(crate) async fn run(context: &Context, args: DoctorArgs) -> Result<Exit, Com
 async fn look_in(doors: &Doors<'_>, account: &AccountId, mend: &str) -> (AccountId, Vec<Trouble>) {
     let troubles = match doors.open(account).await {
         Err(error) => vec![Trouble {
-            is_missing: matches!(error, akia_io::aws::AwsError::AccessDenied { .. }),
+            state: if matches!(error, AwsError::AccessDenied { .. }) { State::Missing } else { State::Unknown },
             right: "sts:AssumeRole".to_owned(),
             detail: doors.refusal(account, &error),
             fix: Some(mend.to_owned()),
@@ -116,22 +128,45 @@ async fn look_in(doors: &Doors<'_>, account: &AccountId, mend: &str) -> (Account
 
 /// Tries every call of an audit.
 async fn examine(caller: &Caller) -> Vec<Trouble> {
-    // Somebody to ask about, where anybody is known.
-    let user = caller.user_details().await.ok().and_then(|users| users.into_keys().next());
+    // Somebody to ask about, where anybody is known: who holds a key before others.
+    let holder = match caller.credential_report().await {
+        Ok(report) => CredentialReport::parse(&report.csv).ok().and_then(|report| {
+            let mut users = report.users.into_iter();
+            users.find_map(|(arn, row)| (!row.slots.is_empty()).then_some(arn.name))
+        }),
+        Err(_) => None,
+    };
+    let user = match holder {
+        Some(holder) => Some(holder),
+        None => caller.user_details().await.ok().and_then(|users| users.into_keys().next()),
+    };
     let mut troubles = Vec::new();
     for action in required_actions(Command::Audit) {
-        let right = caller.probe(action.name, user.as_ref()).await;
-        let (is_missing, detail, fix) = match right {
+        let not_tried = |why: &str| Trouble {
+            state: State::NotTried,
+            right: action.name.to_owned(),
+            detail: why.to_owned(),
+            fix: None,
+        };
+        let is_about_a_key = action.name == "iam:GetAccessKeyLastUsed";
+        if user.is_none() && action.resource == ResourceForm::User {
+            troubles.push(not_tried(if is_about_a_key { "no key to ask about" } else { "no user to ask about" }));
+            continue;
+        }
+        let (state, detail, fix) = match caller.probe(action.name, user.as_ref()).await {
             Right::Allowed => continue,
-            // A user without keys, or no user, tells nothing of it.
-            Right::Unknown { .. } if action.name == "iam:GetAccessKeyLastUsed" || user.is_none() => continue,
             Right::Denied { reason } => {
                 let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-                (true, format!("{}{reason}", action.why), Some("akia policy audit".to_owned()))
+                (State::Missing, format!("{}{reason}", action.why), Some("akia policy audit".to_owned()))
             }
-            Right::Unknown { why } => (false, why, None),
+            // A user without keys tells nothing of it.
+            Right::Unknown { .. } if is_about_a_key => {
+                troubles.push(not_tried("no key to ask about"));
+                continue;
+            }
+            Right::Unknown { why } => (State::Unknown, why, None),
         };
-        troubles.push(Trouble { is_missing, right: action.name.to_owned(), detail, fix });
+        troubles.push(Trouble { state, right: action.name.to_owned(), detail, fix });
     }
     troubles
 }
@@ -166,11 +201,15 @@ fn print(
     let mut report = Report::new("doctor", "troubles", columns);
     report.fact("accounts_looked_at", of);
     report.fact("accounts_sound", sound);
-    let is_missing = troubles.keys().any(|trouble| trouble.is_missing);
-    let is_unknown = !troubles.is_empty() && !is_missing;
+    let is_missing = troubles.keys().any(|trouble| trouble.state == State::Missing);
+    let is_unknown = troubles.keys().any(|trouble| trouble.state == State::Unknown);
     for (trouble, mut accounts) in troubles {
         accounts.sort();
-        let (word, tone) = if trouble.is_missing { ("missing", Tone::Bad) } else { ("unknown", Tone::Warning) };
+        let (word, tone) = match trouble.state {
+            State::Missing => ("missing", Tone::Bad),
+            State::Unknown => ("unknown", Tone::Warning),
+            State::NotTried => ("not tried", Tone::Quiet),
+        };
         let names: Vec<&str> = accounts.iter().take(SHOWN).map(AccountId::as_str).collect();
         let more = accounts.len() - names.len();
         let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };

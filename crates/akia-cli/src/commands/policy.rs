@@ -58,6 +58,7 @@ pub enum PolicyVerb {
     /// Print the policy for `akia audit`: reading the whole account
     #[command(after_long_help = super::examples(&[
         ("akia policy audit", "for the role that audits"),
+        ("akia policy audit --security-hub", "and hands what it finds to Security Hub"),
         ("akia policy audit --template stackset --hub 111122223333 --external-id example-id > role.yaml", "a StackSet"),
     ]))]
     ///
@@ -118,6 +119,10 @@ pub struct AuditPolicyArgs {
     /// Form.
     #[command(flatten)]
     pub form: DocumentArgs,
+
+    /// Also permit handing findings to Security Hub, for `akia audit --security-hub`
+    #[arg(long)]
+    pub security_hub: bool,
 
     /// Print the whole role in this form
     #[arg(long, value_name = "FORM", requires = "hub", conflicts_with_all = ["require_mfa", "path_aware"])]
@@ -199,7 +204,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Undo(form) => print(context, JobPolicy::Undo, form),
         PolicyVerb::Retire(form) => print(context, JobPolicy::Retire, form),
         PolicyVerb::Audit(args) => match args.template {
-            None => print(context, JobPolicy::Audit, &args.form),
+            None => print_with(context, JobPolicy::Audit, &args.form, args.security_hub),
             Some(template) => print_role(context, template, args),
         },
         PolicyVerb::Enforce(args) => enforce(context, args),
@@ -217,9 +222,18 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
 
 /// The document goes to stdout as AWS takes it, without a schema of ours; what a reader must know goes to stderr.
 fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit, CommandError> {
+    print_with(context, job, form, false)
+}
+
+fn print_with(
+    context: &Context,
+    job: JobPolicy,
+    form: &DocumentArgs,
+    security_hub: bool,
+) -> Result<Exit, CommandError> {
     no_csv(context, job.as_str())?;
     let partition = partition(context, form.partition)?;
-    let options = PolicyOptions { partition, require_mfa: form.require_mfa, path_aware: form.path_aware };
+    let options = PolicyOptions { partition, require_mfa: form.require_mfa, path_aware: form.path_aware, security_hub };
     context.print_text(&format!("{}\n", job.document(&options).to_pretty_json().trim_end()))?;
     for note in job.notes(&options) {
         context.say(&format!("note: {note}"));
@@ -231,7 +245,7 @@ fn print(context: &Context, job: JobPolicy, form: &DocumentArgs) -> Result<Exit,
 fn print_role(context: &Context, template: Template, args: &AuditPolicyArgs) -> Result<Exit, CommandError> {
     no_csv(context, "audit")?;
     let role = AccountRole {
-        duty: Duty::Audit,
+        duty: Duty::Audit { security_hub: args.security_hub },
         partition: partition(context, args.form.partition)?,
         name: args.role_name.clone(),
         hub: args.hub.clone().unwrap_or_default(),

@@ -222,7 +222,7 @@ fn furnish_organization(sandbox: &Sandbox, accounts: u32, users: u32, seed: u64)
             {{"Effect": "Allow", "Principal": {{"AWS": "arn:aws:iam::{COMPANY}:root"}},
               "Action": "sts:SetSourceIdentity"}}]}}"#
     );
-    let duties: Vec<(Duty, String)> = std::iter::once(Duty::Audit)
+    let duties: Vec<(Duty, String)> = std::iter::once(Duty::Audit { security_hub: false })
         .chain(Duty::ENFORCEMENT)
         .map(|duty| (duty, duty.policy(Partition::Aws).to_compact_json()))
         .collect();

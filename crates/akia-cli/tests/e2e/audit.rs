@@ -321,6 +321,53 @@ fn a_second_opinion_on_ten_thousand_reports_is_the_same() {
     assert!(compared > REPORTS, "{compared} findings were compared");
 }
 
+/// What DuckDB reads from a Parquet file: rows as JSON, times as milliseconds.
+const DUCKDB: &str = r#"
+import duckdb, json, sys
+path = sys.argv[1]
+base = duckdb.connect()
+columns = base.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
+is_time = lambda kind: kind == "TIMESTAMP WITH TIME ZONE"
+picked = ", ".join(f'epoch_ms("{name}") AS "{name}"' if is_time(kind) else f'"{name}"' for name, kind, *_ in columns)
+rows = base.execute(f"SELECT {picked} FROM read_parquet(?)", [path]).fetchall()
+names = [name for name, *_ in columns]
+print(json.dumps({
+    "types": {name: kind for name, kind, *_ in columns},
+    "rows": [dict(zip(names, row)) for row in rows],
+}))
+"#;
+
+#[test]
+fn duckdb_reads_the_inventory_as_the_json_has_it() {
+    let cloud = troubled(Sandbox::builder().seed(7).build());
+    let home = Home::new(&cloud).profile("default", &cloud.admin);
+    let path = |name: &str| home.path(name).display().to_string();
+    home.akia(&["audit", "--write", &path("keys.json"), "--write", &path("keys.parquet")]).exited(0);
+    let ours: Value = serde_json::from_str(&home.read("keys.json")).unwrap();
+    let read = std::process::Command::new(crate::support::python())
+        .args(["-c", DUCKDB, &path("keys.parquet")])
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let theirs: Value = serde_json::from_slice(&read.stdout).unwrap();
+    let (ours, rows) = (ours["keys"].as_array().unwrap(), theirs["rows"].as_array().unwrap());
+    assert!(ours.len() > 10 && ours.len() == rows.len(), "{} and {}", ours.len(), rows.len());
+    let types = theirs["types"].as_object().unwrap();
+    for (ours, theirs) in ours.iter().zip(rows) {
+        let names: BTreeSet<&String> = ours.as_object().unwrap().keys().collect();
+        assert_eq!(names, theirs.as_object().unwrap().keys().collect());
+        for name in names {
+            let ours = match (types[name].as_str().unwrap(), ours[name].as_str()) {
+                ("TIMESTAMP WITH TIME ZONE", Some(time)) => json!(time.parse::<Timestamp>().unwrap().as_millisecond()),
+                _ => ours[name].clone(),
+            };
+            assert_eq!(theirs[name], ours, "{name}");
+        }
+    }
+    let of_kind = |kind: &str| types.values().filter(|one| *one == kind).count();
+    assert_eq!((of_kind("TIMESTAMP WITH TIME ZONE"), of_kind("BOOLEAN"), of_kind("VARCHAR[]")), (5, 5, 2), "{types:?}");
+}
+
 #[test]
 fn each_form_is_written_to_the_file_whose_name_asks_for_it() {
     let home = Home::new(&Backend::Sandbox.open()).file("report.csv", report());

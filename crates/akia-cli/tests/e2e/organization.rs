@@ -30,11 +30,17 @@ fn audit_policy() -> String {
 
 /// An account with one user whose key is old, and the role; `trusted` are the actions that its trust policy allows.
 fn member(sandbox: &Sandbox, id: &str, unit: Option<&str>, state: &str, trusted: &[&str]) -> Account {
+    let account = empty_member(sandbox, id, unit, state, trusted);
+    account.add_user("ann", "/").unwrap().add_access_key(ago(200)).unwrap();
+    account.add_user("ben", "/").unwrap();
+    account
+}
+
+/// The same without users.
+fn empty_member(sandbox: &Sandbox, id: &str, unit: Option<&str>, state: &str, trusted: &[&str]) -> Account {
     let account = sandbox.add_account(AccountSpec::new(id)).unwrap();
     let (name, email) = (format!("team-{}", &id[..4]), format!("aws+{id}@example.com"));
     sandbox.add_member(&account, MemberSpec { name: &name, email: &email, state, unit }).unwrap();
-    account.add_user("ann", "/").unwrap().add_access_key(ago(200)).unwrap();
-    account.add_user("ben", "/").unwrap();
     if !trusted.is_empty() {
         let hub = format!("arn:aws:iam::{}:root", sandbox.account().id());
         let statement = |action: &&str| {
@@ -102,15 +108,26 @@ fn the_doctor_names_what_is_missing_and_the_command_that_mends_it() {
         max_session: Duration::from_secs(3600),
     };
     weak.add_role(role).unwrap();
+    // Two without a key, one of them without a user: what cannot be tried is no trouble, and is not passed over.
+    let (empty, keyless) = ("500000000001", "500000000002");
+    empty_member(&sandbox, empty, None, "ACTIVE", BOTH);
+    empty_member(&sandbox, keyless, None, "ACTIVE", BOTH).add_user("ben", "/").unwrap();
     let cloud = Cloud::of(sandbox);
     let home = Home::new(&cloud).profile("default", &cloud.admin);
     home.akia(&["doctor"]).exited(0);
     let ran = home.akia(&["doctor", "--org", "--external-id", EXTERNAL_ID, "--output", "json"]).exited(4);
     let told = ran.json();
-    assert_eq!((&told["accounts_looked_at"], &told["accounts_sound"]), (&json!(5), &json!(2)), "{told}");
+    assert_eq!((&told["accounts_looked_at"], &told["accounts_sound"]), (&json!(7), &json!(4)), "{told}");
     let troubles = told["troubles"].as_array().unwrap();
     let of = |right: &str| troubles.iter().find(|one| one["right"] == right).unwrap_or_else(|| panic!("{told}"));
-    assert_eq!(troubles.len(), 2, "{told}");
+    assert_eq!(troubles.len(), 4, "{told}");
+    for (right, detail, accounts) in [
+        ("iam:ListAccessKeys", "no user to ask about", json!([empty])),
+        ("iam:GetAccessKeyLastUsed", "no key to ask about", json!([empty, keyless])),
+    ] {
+        let one = of(right);
+        assert_eq!((&one["state"], &one["detail"], &one["accounts"]), (&json!("not tried"), &json!(detail), &accounts));
+    }
     assert_eq!(of("sts:AssumeRole")["accounts"], json!(["300000000001", "300000000002"]));
     let mend = "akia policy audit --template stackset --hub 100000000000 --external-id example-id";
     assert_eq!(of("sts:AssumeRole")["command"], mend);
@@ -205,6 +222,39 @@ fn every_account_is_read_and_what_cannot_be_is_said_once() {
     let first_read = calls.iter().position(|call| call.action == "GetCredentialReport").unwrap();
     assert!(last_report < first_read, "reports are asked for everywhere before one is collected");
     assert!(!home.path("state/audit-runs").read_dir().unwrap().any(|_| true), "nothing is left to go on with");
+}
+
+#[test]
+fn the_table_of_an_organisation_counts_by_rule_and_shows_the_worst() {
+    let sandbox = organization();
+    for number in 1..=25 {
+        member(&sandbox, &format!("2000000{number:05}"), None, "ACTIVE", BOTH);
+    }
+    let cloud = Cloud::of(sandbox);
+    let home = Home::new(&cloud).profile("default", &cloud.admin);
+    let audit =
+        |more: &[&str]| home.akia(&[&["audit", "--org", "--external-id", EXTERNAL_ID], more].concat()).exited(0);
+    let all = audit(&["--output", "json"]).json()["findings"].as_array().unwrap().clone();
+    assert!(all.len() > 50, "{}", all.len());
+    let ran = audit(&["--output", "table"]);
+    let of_rule = |rule: &str| all.iter().filter(|one| one["rule"] == rule).count();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (counts, worst) = ran.stdout.split_once("\n\n").unwrap_or_else(|| panic!("{}", ran.stdout));
+    let line = counts.lines().map(words).find(|line| line.get(1).is_some_and(|rule| rule == "key-age")).unwrap();
+    assert_eq!(line[2..4], [of_rule("key-age").to_string(), "25".to_owned()], "{line:?}");
+    let graves = ["critical ", "high ", "medium ", "low ", "info "];
+    let shown: Vec<&str> = worst.lines().filter(|line| graves.iter().any(|grave| line.starts_with(grave))).collect();
+    assert_eq!(shown.len(), 20, "{worst}");
+    let gravest = all[0]["severity"].as_str().unwrap();
+    assert!(shown[0].starts_with(gravest), "the worst come first: {worst}");
+    let more = all.len() - 20;
+    assert!(ran.stderr.contains(&format!("… and {more} more: --output json or csv has all")), "{}", ran.stderr);
+    let csv = audit(&["--output", "csv"]).stdout;
+    assert_eq!(csv.lines().count(), all.len() + 1, "every other form has all");
+    // Few are shown one by one.
+    let few = audit(&["--output", "table", "--rule", "key-age"]);
+    assert_eq!(few.stdout.matches("key-age").count(), 25, "{}", few.stdout);
+    assert!(!few.stderr.contains(" more: "), "{}", few.stderr);
 }
 
 #[test]

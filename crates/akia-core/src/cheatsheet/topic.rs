@@ -487,7 +487,7 @@ impl Steps<'_> {
 
     fn self_service(&self) -> Vec<Step> {
         let fill = self.fill;
-        let options = PolicyOptions { partition: fill.partition(), require_mfa: false, path_aware: true };
+        let options = PolicyOptions { partition: fill.partition(), path_aware: true, ..PolicyOptions::default() };
         let document = JobPolicy::ManageOwnKeys.document(&options).to_compact_json();
         let arn = format!("arn:{}:iam::{}:policy/ManageOwnAccessKeys", fill.partition(), fill.account_id());
         vec![

@@ -44,11 +44,13 @@ pub struct PolicyOptions {
     pub require_mfa: bool,
     /// Also match users that have an IAM path.
     pub path_aware: bool,
+    /// Of an audit: also hand its findings to Security Hub.
+    pub security_hub: bool,
 }
 
 impl Default for PolicyOptions {
     fn default() -> Self {
-        Self { partition: Partition::Aws, require_mfa: false, path_aware: false }
+        Self { partition: Partition::Aws, require_mfa: false, path_aware: false, security_hub: false }
     }
 }
 
@@ -134,7 +136,13 @@ impl JobPolicy {
             Self::Retire => of_command(Command::Retire, "RetireOwnAccessKeys", own),
             Self::Audit => {
                 let every = [format!("arn:{}:iam::*:user/*", options.partition)].into_iter().collect();
-                of_command(Command::Audit, "AuditAccessKeys", every)
+                let mut statements = of_command(Command::Audit, "AuditAccessKeys", every);
+                if options.security_hub {
+                    // Findings of our own making are those of the account's default product; AWS takes them from that account only.
+                    let product = format!("arn:{}:securityhub:*:*:product/*/default", options.partition);
+                    statements.push(allow("ImportFindings", ["securityhub:BatchImportFindings"], one(&product)));
+                }
+                statements
             }
         };
         if options.require_mfa
@@ -158,6 +166,9 @@ impl JobPolicy {
                 "This is the power to act as any user of the account: whoever may create keys for a user holds all its rights. \
                  Give it to few, and with MFA.",
             ),
+            Self::Audit if options.security_hub => {
+                notes.push("It reads the whole account, and changes nothing but the findings in Security Hub.");
+            }
             Self::Audit => notes.push("It reads the whole account, and changes nothing."),
             Self::RotateOwnKeys | Self::Status | Self::Undo | Self::Retire => {}
         }
@@ -271,7 +282,8 @@ mod tests {
 
     #[test]
     fn with_mfa_and_paths_in_another_partition() {
-        let options = PolicyOptions { partition: Partition::AwsUsGov, require_mfa: true, path_aware: true };
+        let options =
+            PolicyOptions { partition: Partition::AwsUsGov, require_mfa: true, path_aware: true, security_hub: false };
         insta::assert_snapshot!(
             "manage-own-keys-mfa-paths-gov",
             JobPolicy::ManageOwnKeys.document(&options).to_pretty_json()

@@ -20,7 +20,10 @@ const LISTS: [&str; 5] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Duty {
     /// `akia audit` reads the account.
-    Audit,
+    Audit {
+        /// And imports what it finds into the account's Security Hub.
+        security_hub: bool,
+    },
     /// `akia enforce` looks at a key right before it acts.
     Look,
     /// `akia enforce` deactivates keys, and activates them again.
@@ -37,7 +40,7 @@ impl Duty {
     #[must_use]
     pub fn role_name(self) -> &'static str {
         match self {
-            Self::Audit => "AkiaAudit",
+            Self::Audit { .. } => "AkiaAudit",
             Self::Look => "AkiaEnforceReader",
             Self::Deactivate => "AkiaDeactivator",
             Self::Delete => "AkiaDeleter",
@@ -47,7 +50,12 @@ impl Duty {
     /// What it does, in a sentence or two.
     fn purpose(self) -> &'static str {
         match self {
-            Self::Audit => "The role that akia audit enters accounts with. It reads, and changes nothing.",
+            Self::Audit { security_hub: false } => {
+                "The role that akia audit enters an account with. It reads, and changes nothing."
+            }
+            Self::Audit { security_hub: true } => {
+                "The role that akia audit enters an account with. It reads, and hands findings to Security Hub."
+            }
             Self::Look => "The role that akia enforce looks at keys with. It reads, and changes nothing.",
             Self::Deactivate => {
                 "The role that akia enforce deactivates keys with. Each session is narrowed to one user."
@@ -59,7 +67,7 @@ impl Duty {
     /// The name of its policy.
     fn policy_name(self) -> &'static str {
         match self {
-            Self::Audit => "akia-audit",
+            Self::Audit { .. } => "akia-audit",
             Self::Look => "akia-enforce-reader",
             Self::Deactivate => "akia-deactivator",
             Self::Delete => "akia-deleter",
@@ -70,8 +78,12 @@ impl Duty {
     #[must_use]
     pub fn policy(self, partition: Partition) -> PolicyDocument {
         let (sid, actions): (&str, &[&str]) = match self {
-            Self::Audit => {
-                return JobPolicy::Audit.document(&PolicyOptions { partition, ..PolicyOptions::default() });
+            Self::Audit { security_hub } => {
+                return JobPolicy::Audit.document(&PolicyOptions {
+                    partition,
+                    security_hub,
+                    ..PolicyOptions::default()
+                });
             }
             Self::Look => ("LookAtKeys", &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"]),
             Self::Deactivate => ("DeactivateKeys", &["iam:UpdateAccessKey"]),
@@ -239,11 +251,30 @@ mod tests {
 
     fn role(name: &str, hub: &str, external_id: Option<&str>) -> AccountRole {
         AccountRole {
-            duty: Duty::Audit,
+            duty: Duty::Audit { security_hub: false },
             partition: Partition::Aws,
             name: name.to_owned(),
             hub: hub.to_owned(),
             external_id: external_id.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_right_to_import_findings_is_only_there_where_it_is_asked_for() {
+        let plain = role("AkiaAudit", "111122223333", None);
+        let with = AccountRole { duty: Duty::Audit { security_hub: true }, ..plain.clone() };
+        let (plain, with) = ([plain], [with]);
+        for (of_plain, of_with) in
+            [(cloudformation(&plain), cloudformation(&with)), (terraform(&plain), terraform(&with))]
+        {
+            assert!(!of_plain.contains("securityhub"), "{of_plain}");
+            for words in [
+                "\"securityhub:BatchImportFindings\"",
+                "\"arn:aws:securityhub:*:*:product/*/default\"",
+                "It reads, and hands findings to Security Hub.",
+            ] {
+                assert!(of_with.contains(words), "{words}: {of_with}");
+            }
         }
     }
 

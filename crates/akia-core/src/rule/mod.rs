@@ -28,7 +28,9 @@ mod two_active;
 mod untagged;
 mod unused;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -214,8 +216,9 @@ pub fn judge(estate: &Estate, settings: &AuditSettings, now: Timestamp) -> Judge
     for user in &estate.users {
         let limits = settings.limits_of(estate, Some(user));
         let scene = Scene { limits: &limits, now };
+        let arn = OnceCell::new();
         for rule in RULES.iter().filter(|rule| limits.level(rule) != RuleLevel::Off) {
-            let subject = || Subject::User { arn: user.arn.clone() };
+            let subject = || Subject::User { arn: Arc::clone(arn.get_or_init(|| Arc::new(user.arn.clone()))) };
             match rule.check {
                 Check::Root(_) => {}
                 Check::User(check) => {
@@ -231,12 +234,7 @@ pub fn judge(estate: &Estate, settings: &AuditSettings, now: Timestamp) -> Judge
             }
         }
     }
-    judgement.findings.sort_by(|a, b| {
-        let order = |finding: &Finding| {
-            (std::cmp::Reverse(finding.severity), finding.account.clone(), finding.subject.clone(), finding.key.clone())
-        };
-        order(a).cmp(&order(b)).then_with(|| a.rule.cmp(&b.rule))
-    });
+    judgement.findings.sort_by(Finding::order);
     judgement
 }
 

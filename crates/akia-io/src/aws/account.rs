@@ -56,7 +56,17 @@ impl Caller {
     /// Where IAM's answers come from: `aws`, or the address of whatever stands in its place.
     #[must_use]
     pub fn source(&self) -> String {
-        let endpoint = self.aws().options().endpoint(Service::Iam, self.target());
+        self.source_of(Service::Iam)
+    }
+
+    /// The same of all services that an audit of an organisation asks. Each may have an address of its own.
+    #[must_use]
+    pub fn sources(&self) -> [String; 3] {
+        [Service::Iam, Service::Sts, Service::Organizations].map(|service| self.source_of(service))
+    }
+
+    fn source_of(&self, service: Service) -> String {
+        let endpoint = self.aws().options().endpoint(service, self.target());
         endpoint.map_or_else(|| "aws".to_owned(), |url| url.origin().ascii_serialization())
     }
 
@@ -210,6 +220,26 @@ fn decoded(document: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_service_may_be_asked_elsewhere() {
+        use crate::aws::{Aws, AwsOptions, Credentials, EnvironmentEndpoints, Target};
+        let sources = |environment_endpoints: EnvironmentEndpoints| {
+            let aws = Aws::new(AwsOptions { environment_endpoints, ..AwsOptions::default() });
+            let key = ["AKIA", "IOSFODNN7EXAMPLE"].concat().parse().unwrap();
+            let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned();
+            let secret = akia_core::secret::SecretAccessKey::parse(secret).unwrap();
+            aws.caller(Credentials::for_key(key, secret), Target::default()).sources()
+        };
+        let url = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(sources(EnvironmentEndpoints::default()), ["aws", "aws", "aws"]);
+        let all = url("http://127.0.0.1:1/");
+        let sts = url("http://127.0.0.1:2/");
+        let both = EnvironmentEndpoints { all, sts, ..EnvironmentEndpoints::default() };
+        assert_eq!(sources(both), ["http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1"]);
+        let organizations = EnvironmentEndpoints { organizations: url("http://127.0.0.1:3/"), ..Default::default() };
+        assert_eq!(sources(organizations), ["aws", "aws", "http://127.0.0.1:3"]);
+    }
     use crate::aws::Call;
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use akia_core::audit::Audit;
 use akia_core::estate::{Account, Earlier, Estate};
 use akia_core::finding::{Finding, Severity};
-use akia_core::ids::{AccountId, UserName};
+use akia_core::ids::{AccountId, Region, UserName};
 use akia_core::settings::SnapshotSettings;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,8 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 const COMPRESSION: u8 = 6;
 
 /// Each step takes the database from one version to the next. Steps are only ever added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE audits (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
@@ -64,7 +65,17 @@ CREATE TABLE bodies (
 ) STRICT;
 CREATE UNIQUE INDEX bodies_by_account ON bodies (account, audit);
 CREATE INDEX bodies_by_audit ON bodies (audit);
-"];
+",
+    "
+CREATE TABLE imports (
+    audit INTEGER NOT NULL REFERENCES audits (id) ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    is_whole INTEGER NOT NULL,
+    PRIMARY KEY (account, region, audit)
+) STRICT;
+",
+];
 
 /// Where an audit looked, and by what it judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +135,17 @@ pub struct Details {
     pub findings: Vec<Finding>,
 }
 
+/// The findings of an account in the Security Hub of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubImport {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// Whether Security Hub has taken all of them.
+    pub is_whole: bool,
+}
+
 /// Why earlier audits could not be read or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
@@ -168,13 +190,22 @@ pub struct Snapshots {
 }
 
 /// What is kept of an account.
-#[derive(Serialize, Deserialize)]
-struct Body<'a> {
-    account: std::borrow::Cow<'a, Account>,
-    estate: Option<std::borrow::Cow<'a, Estate>>,
-    listed: std::borrow::Cow<'a, BTreeMap<UserName, Timestamp>>,
-    findings: Vec<std::borrow::Cow<'a, Finding>>,
-    reason: Option<std::borrow::Cow<'a, str>>,
+#[derive(Deserialize)]
+struct Body {
+    account: Account,
+    estate: Option<Estate>,
+    listed: BTreeMap<UserName, Timestamp>,
+    findings: Vec<Finding>,
+}
+
+/// The same as it is written down; nothing of a large audit is copied for it.
+#[derive(Serialize)]
+struct BodyToKeep<'a> {
+    account: &'a Account,
+    estate: Option<&'a Estate>,
+    listed: &'a BTreeMap<UserName, Timestamp>,
+    findings: &'a [&'a Finding],
+    reason: Option<&'a str>,
 }
 
 impl Snapshots {
@@ -292,7 +323,7 @@ impl Snapshots {
             if body.estate.is_some() {
                 details.read.insert(body.account.id.clone());
             }
-            details.findings.extend(body.findings.into_iter().map(std::borrow::Cow::into_owned));
+            details.findings.extend(body.findings);
         }
         details.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(details)
@@ -311,7 +342,7 @@ impl Snapshots {
         for row in &rows {
             let body = self.body(row)?;
             match body.estate {
-                Some(estate) => estates.push(estate.into_owned()),
+                Some(estate) => estates.push(estate),
                 None => {
                     unread.insert(body.account.id.clone());
                 }
@@ -324,7 +355,64 @@ impl Snapshots {
     pub async fn earlier(&self, source: &str, account: &AccountId) -> Result<Option<Earlier>, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let body = self.latest(&mut connection, source, account).await?;
-        Ok(body.and_then(|body| Some(Earlier { estate: body.estate?.into_owned(), listed: body.listed.into_owned() })))
+        Ok(body.and_then(|body| Some(Earlier { estate: body.estate?, listed: body.listed })))
+    }
+
+    /// Notes that findings of an audit are handed, or were handed, to Security Hubs.
+    pub async fn note_imports(&self, id: i64, imports: &[HubImport]) -> Result<(), SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let fails = self.fails("write to");
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        for import in imports {
+            sqlx::query("INSERT OR REPLACE INTO imports (audit, account, region, is_whole) VALUES (?, ?, ?, ?)")
+                .bind(id)
+                .bind(import.account.as_str())
+                .bind(import.region.as_str())
+                .bind(import.is_whole)
+                .execute(&mut *transaction)
+                .await
+                .map_err(&fails)?;
+        }
+        transaction.commit().await.map_err(&fails)
+    }
+
+    /// What the Security Hub of a region may hold of an account: the findings of the last audit that it took whole and of
+    /// those since, of which it may have taken some, but not of `current`. Each with the moment of its audit.
+    pub async fn imported(
+        &self,
+        source: &str,
+        account: &AccountId,
+        region: &Region,
+        current: i64,
+    ) -> Result<Vec<(Timestamp, Finding)>, SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(
+            "SELECT bodies.audit, bodies.account, body, at FROM imports
+             JOIN audits ON audits.id = imports.audit
+             JOIN bodies ON bodies.audit = imports.audit AND bodies.account = imports.account
+             WHERE imports.account = ?1 AND imports.region = ?2 AND audits.source = ?3 AND imports.audit < ?4
+                AND imports.audit >= coalesce((SELECT max(whole.audit) FROM imports AS whole
+                    JOIN audits AS theirs ON theirs.id = whole.audit
+                    WHERE whole.account = ?1 AND whole.region = ?2 AND theirs.source = ?3 AND whole.audit < ?4
+                        AND whole.is_whole), 0)
+             ORDER BY imports.audit",
+        )
+        .bind(account.as_str())
+        .bind(region.as_str())
+        .bind(source)
+        .bind(current)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(self.fails("read"))?;
+        let mut findings = BTreeMap::new();
+        for row in &rows {
+            let at: i64 = row.try_get("at").map_err(self.fails("read"))?;
+            let at = Timestamp::from_second(at).unwrap_or_default();
+            for finding in self.body(row)?.findings {
+                findings.entry(finding.fingerprint()).or_insert((at, finding));
+            }
+        }
+        Ok(findings.into_values().collect())
     }
 
     async fn latest(
@@ -332,7 +420,7 @@ impl Snapshots {
         connection: &mut SqliteConnection,
         source: &str,
         account: &AccountId,
-    ) -> Result<Option<Body<'static>>, SnapshotError> {
+    ) -> Result<Option<Body>, SnapshotError> {
         let row = sqlx::query(
             "SELECT audit, account, body FROM bodies JOIN audits ON audits.id = bodies.audit
              WHERE account = ? AND source = ? AND is_read ORDER BY audit DESC LIMIT 1",
@@ -377,7 +465,7 @@ impl Snapshots {
         Ok(changes)
     }
 
-    fn body(&self, row: &SqliteRow) -> Result<Body<'static>, SnapshotError> {
+    fn body(&self, row: &SqliteRow) -> Result<Body, SnapshotError> {
         let fails = self.fails("read");
         let id: i64 = row.try_get("audit").map_err(&fails)?;
         let account: String = row.try_get("account").map_err(&fails)?;
@@ -399,37 +487,39 @@ fn bodies(
     audit: &Audit,
     listed: &BTreeMap<AccountId, BTreeMap<UserName, Timestamp>>,
 ) -> Result<Vec<(AccountId, bool, Vec<u8>)>, SnapshotError> {
-    use std::borrow::Cow;
-    let mut findings: BTreeMap<&AccountId, Vec<Cow<'_, Finding>>> = BTreeMap::new();
+    let mut findings: BTreeMap<&AccountId, Vec<&Finding>> = BTreeMap::new();
     for finding in &audit.findings {
-        findings.entry(&finding.account).or_default().push(Cow::Borrowed(finding));
+        findings.entry(&finding.account).or_default().push(finding);
     }
     let none = BTreeMap::new();
-    let read = audit.estates.iter().map(|estate| Body {
-        account: Cow::Borrowed(&estate.account),
-        estate: Some(Cow::Borrowed(estate)),
-        listed: Cow::Borrowed(listed.get(&estate.account.id).unwrap_or(&none)),
-        findings: findings.remove(&estate.account.id).unwrap_or_default(),
-        reason: None,
-    });
-    let read: Vec<Body<'_>> = read.collect();
-    let unread = audit.unread.iter().map(|one| Body {
-        account: Cow::Borrowed(&one.account),
-        estate: None,
-        listed: Cow::Borrowed(&none),
-        findings: Vec::new(),
-        reason: Some(Cow::Borrowed(&one.reason)),
-    });
-    read.into_iter()
-        .chain(unread)
-        .map(|body| {
-            let account = body.account.id.clone();
-            let json = serde_json::to_vec(&body)
-                .map_err(|error| SnapshotError::Unwritable { account: account.clone(), reason: error.to_string() })?;
-            let bytes = miniz_oxide::deflate::compress_to_vec(&json, COMPRESSION);
-            Ok((account, body.estate.is_some(), bytes))
+    let read = audit.estates.iter().map(|estate| {
+        let id = &estate.account.id;
+        packed(&BodyToKeep {
+            account: &estate.account,
+            estate: Some(estate),
+            listed: listed.get(id).unwrap_or(&none),
+            findings: findings.get(id).map_or(&[], Vec::as_slice),
+            reason: None,
         })
-        .collect()
+    });
+    let unread = audit.unread.iter().map(|one| {
+        packed(&BodyToKeep {
+            account: &one.account,
+            estate: None,
+            listed: &none,
+            findings: &[],
+            reason: Some(&one.reason),
+        })
+    });
+    read.chain(unread).collect()
+}
+
+/// The account, whether it was read, and the bytes.
+fn packed(body: &BodyToKeep<'_>) -> Result<(AccountId, bool, Vec<u8>), SnapshotError> {
+    let account = body.account.id.clone();
+    let json = serde_json::to_vec(body)
+        .map_err(|error| SnapshotError::Unwritable { account: account.clone(), reason: error.to_string() })?;
+    Ok((account, body.estate.is_some(), miniz_oxide::deflate::compress_to_vec(&json, COMPRESSION)))
 }
 
 /// Drops bodies, and later counts, that have outlived their time. The latest body of each account stays: what comes next
@@ -625,6 +715,45 @@ mod tests {
         add(&snapshots, &audit(2, day(466)), "aws").await;
         let entries = snapshots.list().await.unwrap();
         assert_eq!(has(entries), [(3, false), (4, true)], "400 days after 3");
+    }
+
+    #[tokio::test]
+    async fn a_hub_holds_what_it_took_last_and_what_it_may_have_taken_since() {
+        let (_folder, snapshots) = empty().await;
+        let region: Region = "eu-west-1".parse().unwrap();
+        let one = audit(1, day(0));
+        let account = one.estates[0].account.id.clone();
+        let import = |is_whole| [HubImport { account: account.clone(), region: region.clone(), is_whole }];
+        let held = async |current| {
+            let held = snapshots.imported("aws", &account, &region, current).await.unwrap();
+            held.into_iter().map(|(at, finding)| (at, finding.detail)).collect::<BTreeSet<_>>()
+        };
+        // Of each audit other findings, so that they can be told apart.
+        let mut ids = Vec::new();
+        for number in 0..4 {
+            let mut audit = audit(1, day(number));
+            audit.findings.truncate(1);
+            audit.findings[0].rule = format!("rule-{number}");
+            audit.findings[0].detail = format!("detail {number}");
+            ids.push(add(&snapshots, &audit, "aws").await.id);
+        }
+        assert!(held(ids[1]).await.is_empty(), "kept is not imported");
+        snapshots.note_imports(ids[0], &import(true)).await.unwrap();
+        snapshots.note_imports(ids[1], &import(false)).await.unwrap();
+        let detail = |number: i64| (day(number), format!("detail {number}"));
+        assert_eq!(held(ids[3]).await, [detail(0), detail(1)].into(), "the hub may have both");
+        assert_eq!(held(ids[1]).await, [detail(0)].into(), "not what is being imported");
+        snapshots.note_imports(ids[2], &import(false)).await.unwrap();
+        snapshots.note_imports(ids[2], &import(true)).await.unwrap();
+        assert_eq!(
+            held(ids[3]).await,
+            [detail(2)].into(),
+            "it took the third whole, and with it the end of the others"
+        );
+        let elsewhere = snapshots.imported("aws", &account, &"us-east-1".parse().unwrap(), ids[3]).await.unwrap();
+        assert!(elsewhere.is_empty());
+        let emulator = snapshots.imported("http://127.0.0.1:1", &account, &region, ids[3]).await.unwrap();
+        assert!(emulator.is_empty());
     }
 
     /// `cargo test -p akia-io --lib snapshots -- --nocapture size` prints the figures of docs/settings.md.
