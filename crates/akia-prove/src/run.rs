@@ -210,7 +210,7 @@ async fn drain(world: &World, act: &Act, told: &mut Told, random: &mut fastrand:
             let Some(turn) = director.process(machine, turn).await else { continue };
             match turn {
                 Ok(Turn::Rests(found)) => {
-                    last = Some(found);
+                    last = Some(*found);
                     break;
                 }
                 Ok(Turn::Went { said, waited: now }) => {
@@ -251,7 +251,7 @@ pub(crate) async fn look(world: &World, machine: usize) -> Result<Looked, String
 /// What came of one look at a machine.
 enum Turn {
     /// There is nothing left to do.
-    Rests(Looked),
+    Rests(Box<Looked>),
     /// `akia resume` or `akia retire` was run.
     Went { said: Option<String>, waited: bool },
     /// There is, and it was tried often enough.
@@ -269,7 +269,7 @@ async fn take_up(
     let looked = look(world, machine).await?;
     let open = open_rotations(&looked.rotations, world.now());
     if open == Open::Nothing || (open == Open::InGrace && leaves_graces) {
-        return Ok(Turn::Rests(looked));
+        return Ok(Turn::Rests(Box::new(looked)));
     }
     let Looked { process, rotations } = looked;
     if is_last {

@@ -16,7 +16,7 @@ use crate::organization::role_name;
 
 /// Retire keys that break a rule: notices first, then deactivation, then deletion, each step reviewed
 ///
-/// What leads to action, and what is left alone, stands under [enforce] in akia.toml. `akia audit` finds; `akia enforce plan` says
+/// What leads to action, and what is left alone, stands in the `enforce` table of akia.toml. `akia audit` finds; `akia enforce plan` says
 /// what is due and changes nothing; `akia enforce apply` does what the plan says and no more, and looks at each key again right
 /// before. A key is deactivated only after its owner was told and reminded, and deleted only after it was inactive for the
 /// whole soak.
@@ -26,8 +26,8 @@ use crate::organization::role_name;
     ("akia enforce plan -o plan.json", "what is due, after an akia audit"),
     ("akia enforce apply plan.json", "do it, after a question"),
     ("akia enforce status", "the stage and deadline of each key"),
-    ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason 'the billing job needs it'", "take a deactivation back"),
-    ("akia enforce stop --reason 'incident 42'", "nothing more happens from here"),
+    ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason billing-job", "take a deactivation back"),
+    ("akia enforce stop --reason incident-42", "nothing more happens from here"),
 ]))]
 pub struct EnforceArgs {
     /// What to do.
@@ -71,11 +71,11 @@ pub enum EnforceVerb {
     History(HistoryArgs),
     /// Activate a key again that enforcement has deactivated
     #[command(after_long_help = super::examples(&[
-        ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason 'the billing job needs it'", "with the reason noted"),
+        ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason billing-job", "with the reason noted"),
     ]))]
     Reactivate(ReactivateArgs),
     /// Switch enforcement off on this machine, also for a run that is under way
-    #[command(after_long_help = super::examples(&[("akia enforce stop --reason 'incident 42'", "now")]))]
+    #[command(after_long_help = super::examples(&[("akia enforce stop --reason incident-42", "now")]))]
     Stop(StopArgs),
     /// Switch enforcement on again
     #[command(after_long_help = super::examples(&[("akia enforce start", "after akia enforce stop")]))]
