@@ -1,5 +1,7 @@
 //! The state machine of one key's way out: seen, notified, reminded, deactivated, soaked, deleted.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::record::{Act, CaseEvent, CaseRecord, Closed, Facts, Hindrance, KeyFacts, Opening, Told, Waits};
@@ -34,6 +36,12 @@ pub struct Case {
     held: Option<Hindrance>,
     /// When akia has deactivated and deleted the key.
     changes: Vec<Timestamp>,
+    /// When akia has deactivated the key.
+    deactivated_at: Option<Timestamp>,
+    /// The rules that the key was last seen to break.
+    broken: BTreeSet<String>,
+    /// Its status, as it was last seen.
+    status: KeyStatus,
     /// The policy that was last asked, and since when it is that one.
     policy: (String, Timestamp),
     updated_at: Timestamp,
@@ -105,8 +113,9 @@ struct Open {
     act: Act,
     by: String,
     reason: Option<String>,
-    /// When it was last sent, as far as is known.
-    at: Timestamp,
+    /// The first look since. What was under way when a process died may have been sent long after its intent, and the
+    /// next process may have another clock: a quarantine counts from here.
+    first_look: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +167,11 @@ impl Case {
         Ok(Self {
             waits: opening.waits,
             policy: (opening.policy.clone(), record.at),
+            broken: opening.evidence.broken.iter().map(|(rule, _)| rule.clone()).collect(),
+            status: opening.evidence.status,
             opening: (**opening).clone(),
             changes: Vec::new(),
+            deactivated_at: None,
             stage: Stage::Seen,
             open: None,
             look: None,
@@ -215,6 +227,12 @@ impl Case {
     #[must_use]
     pub fn changes(&self) -> &[Timestamp] {
         &self.changes
+    }
+
+    /// When akia has deactivated the key, where it has.
+    #[must_use]
+    pub fn deactivated_at(&self) -> Option<Timestamp> {
+        self.deactivated_at
     }
 
     /// The policy that was last asked about the key, and since when it is that one.
@@ -282,7 +300,7 @@ impl Case {
                 | Stage::Closed { .. } => None,
             },
             Told::Deactivated => match &self.stage {
-                Stage::Deactivated { until, .. } => *until,
+                Stage::Deactivated { until, .. } => self.soak_after_notice(*until, now),
                 Stage::Seen
                 | Stage::Notified { .. }
                 | Stage::Reminded { .. }
@@ -307,8 +325,10 @@ impl Case {
         if let Some(open) = &self.open
             && open.act.told().is_none()
         {
-            let settled = later(open.at, QUARANTINE);
-            return if now < settled { Next::Wait { until: settled } } else { Next::Look };
+            return match open.first_look.map(|look| later(look, QUARANTINE)) {
+                Some(settled) if now < settled => Next::Wait { until: settled },
+                Some(_) | None => Next::Look,
+            };
         }
         let Some((act, due)) = self.due() else { return Next::Rest };
         if now < due {
@@ -383,7 +403,7 @@ impl Case {
                 if !is_allowed {
                     return Err(self.illegal("an intent without leave"));
                 }
-                self.open = Some(Open { act: *act, by: by.clone(), reason: reason.clone(), at });
+                self.open = Some(Open { act: *act, by: by.clone(), reason: reason.clone(), first_look: None });
                 Ok(())
             }
             CaseEvent::NoticeDelivered { told, deadline, proofs, .. } => {
@@ -401,8 +421,7 @@ impl Case {
             }
             CaseEvent::KeyDeactivated { .. } => {
                 self.outcome(|act| act == Act::Deactivate)?;
-                self.changes.push(at);
-                self.deactivated(at);
+                self.shut(at);
                 Ok(())
             }
             CaseEvent::KeyDeleted { .. } => {
@@ -422,9 +441,8 @@ impl Case {
                 Ok(())
             }
             CaseEvent::Unanswered { act, .. } => {
-                let mut open = self.outcome(|open| open == *act && act.told().is_none())?;
-                open.at = at;
-                self.open = Some(open);
+                let open = self.outcome(|open| open == *act && act.told().is_none())?;
+                self.open = Some(Open { first_look: None, ..open });
                 Ok(())
             }
         }
@@ -456,11 +474,19 @@ impl Case {
             Known::Unknown { reason } => return self.hold_unknown("the policy", reason),
         };
         self.waits = longest(self.waits, review.waits);
+        self.lengthen();
         if self.policy.0 != review.policy {
             self.policy = (review.policy.clone(), at);
         }
+        if let Some(broken) = review.broken.told().filter(|broken| !broken.is_empty()) {
+            self.broken = broken.iter().map(|(rule, _)| rule.clone()).collect();
+        }
+        let before = std::mem::replace(&mut self.status, key.status);
         match self.stage {
             Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
+                if (before, key.status) == (KeyStatus::Inactive, KeyStatus::Active) {
+                    return self.close(at, Closed::ReactivatedByOther);
+                }
                 self.looked_at_active(at, key, &facts.last_used, review);
             }
             Stage::Deactivated { .. } | Stage::Soaked { .. } => {
@@ -511,15 +537,15 @@ impl Case {
     /// what it was.
     fn settled(&mut self, at: Timestamp, key: KeyFacts) -> bool {
         let Some(open) = self.open.take() else { return true };
-        if at < later(open.at, QUARANTINE) {
-            self.open = Some(open);
+        let first_look = open.first_look.unwrap_or(at);
+        if open.first_look.is_none() || at < later(first_look, QUARANTINE) {
+            self.open = Some(Open { first_look: Some(first_look.min(at)), ..open });
             self.held = Some(Hindrance::TooSoon);
             return false;
         }
         match (open.act, key.status) {
             (Act::Deactivate, KeyStatus::Inactive) => {
-                self.changes.push(at);
-                self.deactivated(at);
+                self.shut(at);
                 false
             }
             (Act::Reactivate, KeyStatus::Active) => {
@@ -534,6 +560,10 @@ impl Case {
     }
 
     fn looked_at_active(&mut self, at: Timestamp, key: KeyFacts, last_used: &LastUsed, review: &Review) {
+        if let Some(reason) = &review.stopped {
+            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
+            return;
+        }
         if let Some(reason) = &review.exempt {
             return self.close(at, Closed::Exempt { reason: reason.clone() });
         }
@@ -544,10 +574,6 @@ impl Case {
             Known::Unknown { reason } => return self.hold_unknown("the rules", reason),
             Known::Told(broken) if broken.is_empty() => return self.close(at, Closed::Resolved),
             Known::Told(_) => {}
-        }
-        if let Some(reason) = &review.stopped {
-            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
-            return;
         }
         if let Stage::Reminded { deadline, .. } = self.stage
             && at >= deadline
@@ -574,7 +600,8 @@ impl Case {
     fn looked_at_inactive(&mut self, at: Timestamp, key: KeyFacts, facts: &Facts, review: &Review) {
         let since = self.inactive_since().unwrap_or(at);
         if key.status == KeyStatus::Active {
-            if at < later(since, QUARANTINE) {
+            // Whose clock says when it was deactivated is not known: what may be an answer from before is none from after.
+            if at < later(since, CLOCKS) {
                 self.held = Some(Hindrance::TooSoon);
             } else {
                 self.close(at, Closed::ReactivatedByOther);
@@ -592,6 +619,13 @@ impl Case {
             // Activated and deactivated again: the soak begins anew.
             return self.deactivated(at);
         }
+        if let Some(reason) = &review.stopped {
+            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
+            return;
+        }
+        if let Known::Unknown { reason } = &review.broken {
+            return self.hold_unknown("the rules", reason);
+        }
         let hindrance = if let Some(reason) = &review.exempt {
             Some(Hindrance::Exempt { reason: reason.clone() })
         } else if review.is_protected {
@@ -601,24 +635,18 @@ impl Case {
         };
         if hindrance.is_some() {
             // What was spared soaks anew when it is spared no more.
-            let is_told = !matches!(self.stage, Stage::Deactivated { is_told: false, .. });
-            self.stage = Stage::Deactivated { at: since, is_told, until: self.soaked_at(at) };
+            self.soak_anew(since, at);
             self.held = hindrance;
             return;
         }
-        if let Some(reason) = &review.stopped {
-            self.held = Some(Hindrance::Stopped { reason: reason.clone() });
-            return;
+        if self.broken.is_disjoint(&review.rules) {
+            // An inactive key breaks few rules. What it was deactivated for must still be one that leads to action.
+            return self.close(at, Closed::Resolved);
         }
-        if let Stage::Deactivated { at: since, is_told, until } = &mut self.stage {
-            // The policy may ask for more by now.
-            let longest = self.waits.delete_after.map(|wait| later(*since, wait));
-            *until = until.zip(longest).map(|(told, asked)| told.max(asked));
-            if let (true, Some(until)) = (*is_told, *until)
-                && at >= until
-            {
-                self.stage = Stage::Soaked { since: *since, at };
-            }
+        if let Stage::Deactivated { at: since, is_told: true, until: Some(until) } = self.stage
+            && at >= until
+        {
+            self.stage = Stage::Soaked { since, at };
         }
         if let (Stage::Soaked { .. }, Some(reason)) = (&self.stage, &review.frozen) {
             self.held = Some(Hindrance::Frozen { reason: reason.clone() });
@@ -637,7 +665,11 @@ impl Case {
                 let deadline = *deadline;
                 self.stage = Stage::Reminded { at, deadline: promised(self.deadline_after_reminder(deadline, at)) };
             }
-            (Told::Deactivated, Stage::Deactivated { is_told, .. }) => *is_told = true,
+            (Told::Deactivated, Stage::Deactivated { at: since, until, .. }) => {
+                let (since, until) = (*since, *until);
+                let until = self.soak_after_notice(until, at).map(promised);
+                self.stage = Stage::Deactivated { at: since, is_told: true, until };
+            }
             (Told::Announced | Told::Reminded | Told::Deactivated, _) => {}
         }
     }
@@ -647,7 +679,51 @@ impl Case {
         deadline.max(later(reminded, self.waits.after_reminder()))
     }
 
+    /// A late notice lengthens the soak: whoever learns late has as long to say so.
+    fn soak_after_notice(&self, until: Option<Timestamp>, told: Timestamp) -> Option<Timestamp> {
+        until.zip(self.soaked_at(told)).map(|(until, anew)| until.max(anew))
+    }
+
+    /// A policy that was made milder lengthens what was promised. One that was made stricter changes nothing.
+    fn lengthen(&mut self) {
+        let waits = self.waits;
+        match &mut self.stage {
+            Stage::Notified { at, deadline } => *deadline = (*deadline).max(later(*at, waits.deactivate_after)),
+            Stage::Reminded { at, deadline } => *deadline = (*deadline).max(later(*at, waits.after_reminder())),
+            Stage::Deactivated { at, until, .. } => {
+                let asked = waits.delete_after.map(|wait| later(*at, wait));
+                *until = until.zip(asked).map(|(told, asked)| told.max(asked));
+            }
+            Stage::Soaked { since, at } => {
+                let asked = waits.delete_after.map(|wait| later(*since, wait));
+                if asked.is_none_or(|asked| asked > *at) {
+                    self.stage = Stage::Deactivated { at: *since, is_told: true, until: asked };
+                }
+            }
+            Stage::Seen | Stage::Closed { .. } => {}
+        }
+    }
+
+    /// The soak begins anew, and never ends before what was told.
+    fn soak_anew(&mut self, since: Timestamp, from: Timestamp) {
+        let (is_told, told) = match self.stage {
+            Stage::Deactivated { is_told, until, .. } => (is_told, until),
+            Stage::Soaked { at, .. } => (true, Some(at)),
+            Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } | Stage::Closed { .. } => return,
+        };
+        let until = told.zip(self.soaked_at(from)).map(|(told, anew)| told.max(anew));
+        self.stage = Stage::Deactivated { at: since, is_told, until };
+    }
+
+    /// akia has deactivated the key.
+    fn shut(&mut self, at: Timestamp) {
+        self.changes.push(at);
+        self.deactivated_at = Some(at);
+        self.deactivated(at);
+    }
+
     fn deactivated(&mut self, at: Timestamp) {
+        self.status = KeyStatus::Inactive;
         self.stage = Stage::Deactivated { at, is_told: false, until: self.soaked_at(at) };
         self.look = None;
     }

@@ -2,6 +2,7 @@
 //!
 //! A plan changes nothing. Whoever carries it out looks at each key again; a plan only says what may be done at most.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,7 @@ use crate::estate::{Estate, Key, Known, User};
 use crate::finding::Owner;
 use crate::ids::{AccessKeyId, AccountId, CaseId, UserArn};
 use crate::key::KeyStatus;
-use crate::rule::{AuditSettings, owner_of};
+use crate::rule::{AuditSettings, Scope, owner_of};
 
 /// A plan, as it is written to a file for review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,14 +221,27 @@ pub fn plan(input: &PlanInput<'_>, mut new_case: impl FnMut() -> CaseId) -> Resu
     }
     let is_meant = |account: &AccountId| input.only_accounts.is_empty() || input.only_accounts.contains(account);
     let mut drawn = Drawn { input, steps: Vec::new(), held: Vec::new(), waiting: 0 };
-    let mut open: BTreeMap<&AccessKeyId, &Case> = BTreeMap::new();
+    let mut open: BTreeMap<(&AccountId, &AccessKeyId), &Case> = BTreeMap::new();
     for case in input.cases.iter().filter(|case| !case.is_closed() && is_meant(&case.opening().subject.account)) {
-        open.insert(&case.opening().subject.key, case);
+        let subject = &case.opening().subject;
+        match open.entry((&subject.account, &subject.key)) {
+            Entry::Vacant(free) => {
+                free.insert(case);
+            }
+            // Two runs without a common lock have opened one each. The one that is further goes on, the other is told of.
+            Entry::Occupied(mut taken) => {
+                let (first, second) = (*taken.get(), case);
+                let is_further = second.inactive_since().is_some() && first.inactive_since().is_none();
+                let (on, off) = if is_further { (second, first) } else { (first, second) };
+                taken.insert(on);
+                drawn.hold_case(off, format!("case {} is about the same key, and goes on instead", on.opening().case));
+            }
+        }
     }
     for estate in input.estates.iter().filter(|estate| is_meant(&estate.account.id)) {
         for user in &estate.users {
             for key in &user.keys {
-                match key.id.as_ref().and_then(|id| open.remove(id)) {
+                match key.id.as_ref().and_then(|id| open.remove(&(&estate.account.id, id))) {
                     Some(case) => drawn.go_on(case, estate, user, key),
                     None => drawn.begin(estate, user, key, &mut new_case),
                 }
@@ -300,6 +314,9 @@ impl Drawn<'_> {
             Known::Told(broken) if broken.is_empty() => return,
             Known::Told(broken) => broken.clone(),
         };
+        if let Some(reason) = &review.stopped {
+            return hold(switched_off(reason));
+        }
         if let Some(reason) = &review.exempt {
             return hold(format!("exempt: {reason}"));
         }
@@ -326,6 +343,9 @@ impl Drawn<'_> {
         let PlanInput { policy, audit, now, .. } = *self.input;
         let subject = &case.opening().subject;
         let review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
+        if let Some(reason) = &review.stopped {
+            return self.hold_case(case, switched_off(reason));
+        }
         let broken = review.broken.told().cloned();
         let evidence = evidence(estate, key, broken.clone().unwrap_or_default());
         let seems_over = match case.inactive_since() {
@@ -386,21 +406,15 @@ impl Drawn<'_> {
         }
         let digest = policy.digest();
         let under = || cases.iter().filter(|case| case.policy().0 == digest);
-        let Some(since) = under().map(|case| case.policy().1).min() else {
-            return Some("the policy was not applied in the canary yet".to_owned());
+        let in_canary = |case: &&Case| self.is_in_canary(&canary.scope, case);
+        let Some(since) = under().filter(|case| in_canary(case) == Some(true)).map(|case| case.policy().1).min() else {
+            let words = "the policy was applied to no key of the canary yet: it shows nothing";
+            return Some(words.to_owned());
         };
         let open = later(since, canary.wait);
         if now < open {
             return Some(format!("the canary comes first, until {open}"));
         }
-        let in_canary = |case: &&Case| {
-            let subject = &case.opening().subject;
-            let estate = self.input.estates.iter().find(|estate| estate.account.id == subject.account);
-            estate.is_some_and(|estate| {
-                let user = estate.users.iter().find(|user| user.arn == subject.user);
-                canary.scope.holds(&estate.account, user)
-            })
-        };
         let was_undone = |case: &&Case| match case.stage() {
             Stage::Closed { why: Closed::Reactivated { .. } | Closed::ReactivatedByOther, .. } => true,
             Stage::Closed { .. }
@@ -410,9 +424,29 @@ impl Drawn<'_> {
             | Stage::Deactivated { .. }
             | Stage::Soaked { .. } => false,
         };
-        let undone = under().filter(in_canary).find(was_undone)?;
+        // Where it cannot be told whether it was in the canary, it counts.
+        let undone = under().filter(|case| in_canary(case) != Some(false)).find(was_undone)?;
         let key = &undone.opening().subject.key;
         Some(format!("in the canary, key {key} was activated again: look into it, and change the policy"))
+    }
+
+    /// Whether the key of a case is in the canary, where this audit tells it.
+    fn is_in_canary(&self, scope: &Scope, case: &Case) -> Option<bool> {
+        let subject = &case.opening().subject;
+        let Some(estate) = self.input.estates.iter().find(|estate| estate.account.id == subject.account) else {
+            let is_elsewhere = !scope.accounts.is_empty() && !scope.accounts.contains(&subject.account);
+            return is_elsewhere.then_some(false);
+        };
+        match estate.users.iter().find(|user| user.arn == subject.user) {
+            Some(user) => Some(scope.holds(&estate.account, Some(user))),
+            // The user is gone: what does not ask for it can still be told.
+            None => {
+                let of_account = Scope { tags: BTreeMap::new(), paths: Vec::new(), ..scope.clone() };
+                let is_known = scope.tags.is_empty() && scope.paths.is_empty();
+                let holds = of_account.holds(&estate.account, None);
+                (is_known || !holds).then_some(holds)
+            }
+        }
     }
 
     fn check(&mut self, case: &Case, evidence: Evidence) {
@@ -464,7 +498,11 @@ impl Drawn<'_> {
         let (mut changes, rest): (Vec<Step>, Vec<Step>) =
             std::mem::take(&mut self.steps).into_iter().partition(|step| step.kind.is_change());
         self.steps = rest;
-        let asked = changes.iter().filter(|step| step.kind == StepKind::Deactivate).count();
+        // A key that is inactive already is deactivated in the books only.
+        let asked = changes
+            .iter()
+            .filter(|step| step.kind == StepKind::Deactivate && step.evidence.status == KeyStatus::Active)
+            .count();
         let mut budget = Budget::new(policy.caps, cases, asked, self.input.evidence.active_keys, now);
         // What has been due for longest comes first.
         changes.sort_by(|a, b| (a.due, &a.subject).cmp(&(b.due, &b.subject)));
@@ -502,13 +540,18 @@ impl Budget {
         let mut budget = Self { caps, in_all: 0, by_account: BTreeMap::new(), alarm: None };
         let mut deactivated = asked;
         for case in cases {
-            let recent = case.changes().iter().filter(is_recent).count();
+            // What was sent and not answered may have been carried out.
+            let is_open = matches!(case.open_act(), Some(Act::Deactivate | Act::Delete));
+            let recent = case.changes().iter().filter(is_recent).count() + usize::from(is_open);
             budget.in_all += recent;
             *budget.by_account.entry(case.opening().subject.account.clone()).or_default() += recent;
-            deactivated += case.changes().first().iter().filter(|at| is_recent(at)).count();
+            deactivated += case.deactivated_at().iter().filter(|at| is_recent(at)).count();
+            deactivated += usize::from(case.open_act() == Some(Act::Deactivate));
         }
-        let allowed = active_keys * usize::try_from(caps.percent).unwrap_or(usize::MAX) / 100;
-        if deactivated > allowed.max(1) {
+        // A share of few keys is none at all; one key may always go, but where none was wanted.
+        let share = active_keys.saturating_mul(usize::try_from(caps.percent).unwrap_or(usize::MAX)) / 100;
+        let allowed = if caps.percent == 0 { 0 } else { share.max(1) };
+        if asked > 0 && deactivated > allowed {
             let (span, percent) = (crate::span::exact(caps.per), caps.percent);
             budget.alarm = Some(format!(
                 "{deactivated} keys would be deactivated within {span}, more than {percent} % of {active_keys}: none is \
@@ -563,6 +606,10 @@ impl Step {
             by: by.to_owned(),
         }
     }
+}
+
+fn switched_off(reason: &str) -> String {
+    format!("enforcement is switched off: {reason}")
 }
 
 fn evidence(estate: &Estate, key: &Key, broken: Vec<(String, String)>) -> Evidence {

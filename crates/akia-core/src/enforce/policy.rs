@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Weekday;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::record::Waits;
 use crate::digest;
@@ -19,7 +20,7 @@ pub const ACTING_RULES: [&str; 5] =
     ["key-age", "key-unused", "key-never-used", "key-made-with-user", "inactive-key-kept"];
 
 /// The policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnforcePolicy {
     /// The switch: `false` stops everything.
     pub is_enabled: bool,
@@ -50,7 +51,7 @@ pub struct EnforcePolicy {
 }
 
 /// What holds for one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Terms {
     /// The rules that lead to action, by id.
     pub rules: BTreeSet<String>,
@@ -63,7 +64,7 @@ pub struct Terms {
 }
 
 /// What is done about a key that is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum InUse {
     /// Its owner is told and reminded, and it is not deactivated.
     Hold,
@@ -72,7 +73,7 @@ pub enum InUse {
 }
 
 /// Where something else holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct TermsOverride {
     /// Whom it holds for.
     pub scope: Scope,
@@ -91,7 +92,7 @@ pub struct TermsOverride {
 }
 
 /// Users whom nothing is done to, whatever the rules say: any of these is enough.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Protected {
     /// Patterns of their names.
     pub users: Vec<String>,
@@ -104,7 +105,7 @@ pub struct Protected {
 }
 
 /// A written exception.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exemption {
     /// The account.
     pub account: AccountId,
@@ -147,7 +148,7 @@ impl Exemption {
 }
 
 /// A time at which no key is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Freeze {
     /// When.
     pub time: FreezeTime,
@@ -156,7 +157,7 @@ pub struct Freeze {
 }
 
 /// When no key is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum FreezeTime {
     /// Once.
     Between {
@@ -170,7 +171,7 @@ pub enum FreezeTime {
 }
 
 /// A day of the week, Monday first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Day(pub i8);
 
 impl Freeze {
@@ -189,7 +190,7 @@ impl Freeze {
 
 /// How many keys are changed at most. What is over a number waits for the next run; a share that is exceeded stops all, for
 /// then something is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Caps {
     /// Keys that are deactivated or deleted within [`Caps::per`].
     pub keys: u32,
@@ -202,7 +203,7 @@ pub struct Caps {
 }
 
 /// Accounts where a policy shows itself first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Canary {
     /// Which.
     pub scope: Scope,
@@ -211,7 +212,7 @@ pub struct Canary {
 }
 
 /// Which role does what, by name, in each account. Without a name the caller does it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Roles {
     /// Looks at keys; else the role of an audit does.
     pub reader: Option<String>,
@@ -283,8 +284,10 @@ impl EnforcePolicy {
             terms.in_use = one.in_use.unwrap_or(terms.in_use);
             terms.quiet = one.quiet.unwrap_or(terms.quiet);
         }
-        // Overrides are written one by one: together they must not remind after the end.
-        terms.waits.remind_after = terms.waits.remind_after.min(terms.waits.deactivate_after);
+        // Overrides are written one by one: together they must not remind at the end or after it.
+        if terms.waits.remind_after >= terms.waits.deactivate_after {
+            terms.waits.remind_after = terms.waits.deactivate_after / 2;
+        }
         terms
     }
 
@@ -292,8 +295,10 @@ impl EnforcePolicy {
     #[must_use]
     pub fn is_protected(&self, account: &Account, user: &User) -> bool {
         let Protected { users, paths, tags, accounts } = &self.protected;
+        // IAM takes `Tier` and `tier` for one tag.
         let has_tag = |(tag, value): (&String, &String)| {
-            user.details.told().is_some_and(|details| details.tags.get(tag).is_some_and(|found| found == value))
+            let is_it = |(name, found): (&String, &String)| name.eq_ignore_ascii_case(tag) && found == value;
+            user.details.told().is_some_and(|details| details.tags.iter().any(is_it))
         };
         accounts.contains(&account.id)
             || users.iter().any(|pattern| matches(pattern, user.name().as_str()))
@@ -305,6 +310,12 @@ impl EnforcePolicy {
     #[must_use]
     pub fn protects_by_tag(&self) -> bool {
         !self.protected.tags.is_empty()
+    }
+
+    /// Whether it takes the tags of a user to tell what holds for it.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        self.protects_by_tag() || self.overrides.iter().any(|one| !one.scope.tags.is_empty())
     }
 
     /// The exemption that holds for a key.
@@ -328,8 +339,10 @@ impl EnforcePolicy {
     /// A name for all that it says. Another policy has another.
     #[must_use]
     pub fn digest(&self) -> String {
-        // Exemptions come and go without making it another policy: a canary need not begin anew for each.
-        digest::short(&format!("{:?}", Self { exemptions: Vec::new(), ..self.clone() }))
+        // Exemptions come and go without making it another policy: a canary need not begin anew for each. JSON, and not
+        // Rust's own form for debugging, which may be another one with each version of the compiler and of libraries.
+        let text = serde_json::to_string(&Self { exemptions: Vec::new(), ..self.clone() });
+        digest::short(&text.unwrap_or_default())
     }
 
     /// What is allowed, and seldom meant.
@@ -359,6 +372,14 @@ impl EnforcePolicy {
         }
         if self.caps.percent > 50 {
             warn(format!("caps: percent = {} lets most keys of the organisation go in one run", self.caps.percent));
+        }
+        for one in &self.freezes {
+            match &one.time {
+                FreezeTime::Between { to, .. } if *to <= now => {
+                    warn(format!("the freeze \"{}\" has ended", one.reason))
+                }
+                FreezeTime::Between { .. } | FreezeTime::Weekly(_) => {}
+            }
         }
         for one in &self.exemptions {
             let subject = one

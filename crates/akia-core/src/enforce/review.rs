@@ -16,7 +16,10 @@ use crate::rule::{AuditSettings, judge};
 pub struct Review {
     /// Digest of the policy.
     pub policy: String,
-    /// The rules that lead to action and that the key breaks, each with its words.
+    /// The rules that lead to action for this user.
+    pub rules: BTreeSet<String>,
+    /// Those of them that the key breaks, each with its words. Not known, too, where it takes tags to tell what holds for the
+    /// user, and they could not be read.
     pub broken: Known<Vec<(String, String)>>,
     /// The words of the exemption that holds.
     pub exempt: Option<String>,
@@ -55,7 +58,11 @@ pub fn review(
     let switched_off = (!policy.is_enabled).then_some("enabled is false in akia.toml");
     Review {
         policy: policy.digest(),
-        broken: broken(account, user, subject, audit, &terms.rules, now),
+        broken: match unknown_scope(user, policy) {
+            Some(reason) => Known::Unknown { reason },
+            None => broken(account, user, subject, audit, &terms.rules, now),
+        },
+        rules: terms.rules,
         exempt: exemption.map(|exemption| exemption.words()),
         is_protected: policy.is_protected(account, user),
         frozen: policy.frozen(now).map(str::to_owned),
@@ -63,6 +70,12 @@ pub fn review(
         is_in_use,
         waits: terms.waits,
     }
+}
+
+/// Why it is not known what the policy says of a user.
+fn unknown_scope(user: &User, policy: &EnforcePolicy) -> Option<String> {
+    let reason = user.details.reason()?;
+    policy.asks_for_tags().then(|| format!("the policy asks for tags: {reason}"))
 }
 
 /// The rules that lead to action and that the key breaks. Not known where none is broken, as far as is known, and one could
@@ -75,12 +88,13 @@ fn broken(
     rules: &BTreeSet<String>,
     now: Timestamp,
 ) -> Known<Vec<(String, String)>> {
-    // An account of this one user: the rules are the same that an audit asks.
+    // An account of this one key: the rules are the same that an audit asks, and what another key hides is no matter.
+    let keys = user.keys.iter().filter(|key| key.id.as_ref() == Some(&subject.key)).cloned().collect();
     let estate = Estate {
         account: account.clone(),
         as_of: now,
         root: Known::Told(Root { keys: Vec::new(), password_used_at: None, mfa_active: true }),
-        users: vec![user.clone()],
+        users: vec![User { keys, ..user.clone() }],
         gaps: BTreeSet::new(),
     };
     let judgement = judge(&estate, audit, now);

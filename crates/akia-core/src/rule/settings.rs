@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use serde::Serialize;
 
 use super::{RULES, Rule};
 use crate::estate::{Account, Estate, User};
@@ -105,7 +106,7 @@ impl Limits {
 }
 
 /// Some accounts and users: all that is named must fit. Naming nothing, it holds for everybody.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Scope {
     /// Accounts that it holds for; empty for all.
     pub accounts: Vec<AccountId>,

@@ -32,7 +32,8 @@ pub(super) struct EnforceTable {
     #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
     rules: Option<Vec<Spanned<String>>>,
     /// From the first notice to the reminder; 14d.
-    remind_after: Option<Span>,
+    #[cfg_attr(test, schemars(with = "Option<Span>"))]
+    remind_after: Option<Spanned<Span>>,
     /// From the first notice to the deactivation; 30d.
     #[cfg_attr(test, schemars(with = "Option<Span>"))]
     deactivate_after: Option<Spanned<Span>>,
@@ -46,7 +47,8 @@ pub(super) struct EnforceTable {
     /// How old an audit may be that a plan stands on; 24h.
     evidence_age: Option<Span>,
     /// How long a plan holds; 24h.
-    plan_age: Option<Span>,
+    #[cfg_attr(test, schemars(with = "Option<Span>"))]
+    plan_age: Option<Spanned<Span>>,
     /// Whether each change must be approved by name: none or required; none.
     approval: Option<ApprovalWord>,
     /// Longest time that an exemption may hold for; 90d.
@@ -56,7 +58,8 @@ pub(super) struct EnforceTable {
     /// How many keys are changed at most.
     caps: CapsTable,
     /// Accounts where a policy shows itself first.
-    canary: Option<CanaryTable>,
+    #[cfg_attr(test, schemars(with = "Option<CanaryTable>"))]
+    canary: Option<Spanned<CanaryTable>>,
     /// Which role in each account does what; without one, the caller does it.
     roles: RolesTable,
     /// Times at which no key is changed.
@@ -94,7 +97,8 @@ struct CapsTable {
     /// The same in each account; 5.
     keys_of_account: Option<u32>,
     /// Percentage of all active keys that may be deactivated; 10.
-    percent: Option<u32>,
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
+    percent: Option<Spanned<u32>>,
     /// The time that is counted; 24h.
     per: Option<Span>,
 }
@@ -195,7 +199,8 @@ struct OverrideTable {
     #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
     rules: Option<Vec<Spanned<String>>>,
     /// Another wait before the reminder.
-    remind_after: Option<Span>,
+    #[cfg_attr(test, schemars(with = "Option<Span>"))]
+    remind_after: Option<Spanned<Span>>,
     /// Another wait before the deactivation.
     deactivate_after: Option<Span>,
     /// Another soak.
@@ -235,36 +240,47 @@ impl From<InUseWord> for InUse {
 impl EnforceTable {
     pub(super) fn policy(self, text: &str) -> Result<EnforcePolicy, SettingsError> {
         let defaults = EnforcePolicy::default();
-        let plan_age = self.plan_age.map_or(defaults.plan_age, |span| span.0);
-        let base = Terms {
+        let plan_age_at = self.plan_age.as_ref().map(Spanned::span);
+        let plan_age = self.plan_age.map_or(defaults.plan_age, |span| span.into_inner().0);
+        let quiet = quiet(text, self.quiet, plan_age)?.unwrap_or(defaults.base.quiet);
+        if quiet < plan_age {
+            let what = format!(
+                "a key that was used since the plan would not count as in use; write a longer quiet, too ({})",
+                span::exact(quiet)
+            );
+            return Err(fault(text, plan_age_at, &what));
+        }
+        let mut base = Terms {
             rules: self.rules.map(|rules| acting(text, rules)).transpose()?.unwrap_or(defaults.base.rules),
             in_use: self.in_use.map_or(defaults.base.in_use, Into::into),
-            quiet: quiet(text, self.quiet, plan_age)?.unwrap_or(defaults.base.quiet),
+            quiet,
             waits: crate::enforce::Waits {
                 deactivate_after: defaults.base.waits.deactivate_after,
                 remind_after: defaults.base.waits.remind_after,
                 delete_after: self.delete_after.map_or(defaults.base.waits.delete_after, |soak| soak.0),
             },
         };
-        let mut base = base;
-        let at = self.deactivate_after.as_ref().map(Spanned::span);
+        let deactivate_at = self.deactivate_after.as_ref().map(Spanned::span);
         if let Some(span) = self.deactivate_after {
             base.waits.deactivate_after = span.into_inner().0;
             // Whoever shortens one means the other to fit.
             base.waits.remind_after = base.waits.remind_after.min(base.waits.deactivate_after / 2);
         }
         if let Some(span) = self.remind_after {
-            base.waits.remind_after = span.0;
+            let remind_at = span.span();
+            base.waits.remind_after = span.into_inner().0;
+            in_order(text, deactivate_at.unwrap_or(remind_at), base.waits.remind_after, base.waits.deactivate_after)?;
         }
-        if base.waits.remind_after > base.waits.deactivate_after {
-            let what = "the reminder comes after the deactivation; make deactivate-after longer than remind-after";
-            return Err(fault(text, at, what));
+        let percent_at = self.caps.percent.as_ref().map(Spanned::span);
+        let percent = self.caps.percent.map(Spanned::into_inner);
+        if percent.is_some_and(|percent| percent > 100) {
+            return Err(fault(text, percent_at, "it is more than all keys; write at most 100"));
         }
         let longest = self.longest_exemption.map_or(defaults.longest_exemption, |span| span.0);
         let exemptions =
             self.exemption.into_iter().map(|one| exemption(text, one, longest)).collect::<Result<_, _>>()?;
         let ProtectedTable { users, paths, tags, accounts } = self.protected;
-        let CapsTable { keys, keys_of_account, percent, per } = self.caps;
+        let CapsTable { keys, keys_of_account, per, .. } = self.caps;
         Ok(EnforcePolicy {
             is_enabled: self.enabled.unwrap_or(defaults.is_enabled),
             base,
@@ -307,6 +323,21 @@ fn acting(text: &str, rules: Vec<Spanned<String>>) -> Result<BTreeSet<String>, S
         Err(fault(text, Some(rule.span()), &what))
     };
     rules.into_iter().map(known).collect()
+}
+
+/// A reminder that comes with the deactivation, or after it, is none.
+fn in_order(
+    text: &str,
+    at: std::ops::Range<usize>,
+    remind: jiff::SignedDuration,
+    deactivate: jiff::SignedDuration,
+) -> Result<(), SettingsError> {
+    // To wait for nothing at all may be meant, on a playground.
+    if remind < deactivate || deactivate.is_zero() && remind.is_zero() {
+        return Ok(());
+    }
+    let what = "the reminder comes no sooner than the deactivation; make deactivate-after longer than remind-after";
+    Err(fault(text, Some(at), what))
 }
 
 /// A key that was used after the plan was made must count as in use.
@@ -352,9 +383,12 @@ fn terms_override(
                     under [enforce]";
         return Err(fault(text, Some(at), what));
     }
+    if let (Some(remind), Some(deactivate)) = (&remind_after, &deactivate_after) {
+        in_order(text, remind.span(), remind.as_ref().0, deactivate.0)?;
+    }
     let one = TermsOverride {
         rules: rules.map(|rules| acting(text, rules)).transpose()?,
-        remind_after: remind_after.map(|span| span.0),
+        remind_after: remind_after.map(|span| span.into_inner().0),
         deactivate_after: deactivate_after.map(|span| span.0),
         delete_after: delete_after.map(|soak| soak.0),
         in_use: in_use.map(Into::into),
@@ -368,12 +402,12 @@ fn terms_override(
     Ok(one)
 }
 
-fn canary(text: &str, one: CanaryTable) -> Result<Canary, SettingsError> {
-    let CanaryTable { accounts, units, tags, paths, wait } = one;
+fn canary(text: &str, one: Spanned<CanaryTable>) -> Result<Canary, SettingsError> {
+    let at = one.span();
+    let CanaryTable { accounts, units, tags, paths, wait } = one.into_inner();
     let scope = Scope { accounts, units: strings(units), tags, paths: strings(paths) };
     if scope.is_everybody() {
-        let at = text.find("[enforce.canary]").map(|at| at..at);
-        return Err(fault(text, at, "it names no accounts, units, tags or paths, and so there is nobody else"));
+        return Err(fault(text, Some(at), "it names no accounts, units, tags or paths, and so there is nobody else"));
     }
     Ok(Canary { scope, wait: wait.0 })
 }
@@ -414,7 +448,7 @@ fn exemption(
     if user.is_some() == key.is_some() {
         return wrong("it is for one user or for one key: name either");
     }
-    if owner.0.eq_ignore_ascii_case(&approver.0) {
+    if owner.0.trim().eq_ignore_ascii_case(approver.0.trim()) {
         return wrong("nobody approves their own exemption; name another approver");
     }
     let (granted, expires) = (granted.0, expires.0);
