@@ -283,3 +283,10 @@ fn debug_shows_no_content() {
     let file = credentials(&format!("[a]\naws_secret_access_key = {SECRET}\n"));
     assert_eq!(format!("{file:?}"), "File { kind: Credentials, bytes: 69, sections: 1, problems: 0 }");
 }
+
+#[test]
+fn two_files_are_the_same_in_kind_and_bytes() {
+    assert_eq!(credentials("[a]\n"), credentials("[a]\n"));
+    assert_ne!(credentials("[a]\n"), credentials("[b]\n"));
+    assert_ne!(credentials("[default]\n"), config("[default]\n"));
+}

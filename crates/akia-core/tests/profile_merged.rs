@@ -295,3 +295,46 @@ fn no_secret_is_in_the_debug_text() {
     );
     assert!(!format!("{profiles:?}").contains(planted));
 }
+
+#[test]
+fn settings_are_listed_by_key_and_shown_without_their_values() {
+    let profiles = merged("", "[profile p]\nregion = x\noutput = json\ncredential_process = program --password open\n");
+    let profile = find(&profiles, "p");
+    let ProfileKind::CredentialProcess { command } = &profile.kind else { panic!("{:?}", profile.kind) };
+    assert_eq!(format!("{command:?}"), "Command(23 bytes)");
+    let listed: Vec<_> = profile.values.iter().filter(|(key, _)| *key != "credential_process").collect();
+    assert_eq!(listed, [("output", "json"), ("region", "x")]);
+    let shown = format!("{:?}", profile.values);
+    assert!(shown.starts_with('{') && shown.contains("\"region\"") && !shown.contains("json"), "{shown}");
+}
+
+#[test]
+fn the_missing_half_of_a_key_is_named_as_it_stands_in_the_file() {
+    assert_eq!(KeyHalf::Id.to_string(), "aws_access_key_id");
+    assert_eq!(KeyHalf::Secret.to_string(), "aws_secret_access_key");
+    assert_eq!(format!("[{:>22}]", KeyHalf::Secret), "[ aws_secret_access_key]");
+}
+
+#[test]
+fn two_files_without_a_profile_hold_none() {
+    assert!(merged("# nothing\n", "").is_empty());
+    assert!(!merged("[p]\n", "").is_empty());
+}
+
+#[test]
+fn settings_of_identity_center_without_an_account_are_still_its() {
+    let (kind, trouble) = kind_in_config("sso_start_url = https://x\n");
+    assert!(matches!(kind, ProfileKind::Sso { session: None, account: None, .. }), "{kind:?}");
+    assert_eq!(trouble, None);
+}
+
+#[test]
+fn a_setting_without_a_value_or_with_many_lines_is_none() {
+    for value in ["", "\n  a = b"] {
+        let (kind, _) = kind_in_config(&format!("credential_process ={value}\n"));
+        assert!(
+            !matches!(&kind, ProfileKind::CredentialProcess { command } if !command.as_str().is_empty()),
+            "{value:?}: {kind:?}"
+        );
+    }
+}

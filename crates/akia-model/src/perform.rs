@@ -113,7 +113,7 @@ pub(crate) fn outcomes(state: &State, client: usize, effect: &Effect) -> Vec<Out
                 && let Some(key) = state.aws.key(number)
                 && !key.is_settled()
             {
-                all = if key.luck < LUCK_LIMIT { vec![O::Unsettled, O::Fine] } else { vec![O::Unsettled] };
+                all = if key.luck[client] < LUCK_LIMIT { vec![O::Unsettled, O::Fine] } else { vec![O::Unsettled] };
             }
             all.push(O::Throttled);
         }
@@ -352,11 +352,11 @@ impl Act<'_> {
         }
         let Some(key) = self.state.aws.key_mut(number) else { return failed("no key") };
         if self.outcome == Outcome::Unsettled {
-            key.luck = 0;
+            key.luck[self.client] = 0;
             return Event::ProofFailed { error: "the key is not accepted".to_owned() };
         }
         if !key.is_settled() {
-            key.luck += 1;
+            key.luck[self.client] += 1;
         }
         Event::ProofPassed
     }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::sabotage::Sabotage;
 use crate::state::{Client, Held, Journal, Machine, Run, Staged, State, Truth};
-use crate::world::{Aws, Cause, HORIZON, Key, KeyNumber, LISTED, Maker, NOW, SETTLED, Status, Tick};
+use crate::world::{Aws, CLIENTS, Cause, HORIZON, Key, KeyNumber, LISTED, Maker, NOW, SETTLED, Status, Tick};
 
 /// How long a displaced key stays inactive, in the model.
 pub(crate) const GRACE: Tick = 40;
@@ -127,7 +127,7 @@ impl Setting {
             born: -LISTED,
             changed: -SETTLED,
             slow: true,
-            luck: 0,
+            luck: [0; CLIENTS],
             used: Some(-HORIZON),
         };
         let mut keys = vec![old(Maker::Before)];

@@ -17,8 +17,12 @@ pub(crate) const HORIZON: Tick = 41;
 /// Assumption about IAM: a new or newly activated key works for good after this. Before, it may or may not.
 pub(crate) const SETTLED: Tick = 4;
 
-/// Assumption about IAM: an unsettled key never passes this many proofs in a row, [`crate::settings::GAP`] apart.
+/// Assumption about IAM: an unsettled key passes no more than this many proofs in a row, [`crate::settings::GAP`] apart,
+/// whoever asks.
 pub(crate) const LUCK_LIMIT: u8 = 1;
+
+/// Rotations that a world can hold.
+pub(crate) const CLIENTS: usize = 3;
 
 /// Assumption about IAM: a new key is listed at the latest after this.
 pub(crate) const LISTED: Tick = 3;
@@ -97,8 +101,9 @@ pub(crate) struct Key {
     pub(crate) changed: Tick,
     /// Whether it needs the whole of [`SETTLED`].
     pub(crate) slow: bool,
-    /// Proofs that it has passed in a row although it is not settled.
-    pub(crate) luck: u8,
+    /// Proofs of each rotation that it has passed in a row although it is not settled. A row is one rotation's: that another
+    /// was refused in between does not give it a longer one.
+    pub(crate) luck: [u8; CLIENTS],
     pub(crate) used: Option<Tick>,
 }
 
@@ -117,7 +122,7 @@ impl Key {
         }
         if self.is_settled() {
             // What lies behind does not matter any more, and need not keep states apart.
-            self.luck = 0;
+            self.luck = [0; CLIENTS];
         }
     }
 }
@@ -214,7 +219,7 @@ impl Aws {
             born: 0,
             changed: 0,
             slow,
-            luck: 0,
+            luck: [0; CLIENTS],
             used: None,
         });
         number
@@ -232,7 +237,7 @@ impl Aws {
             key.cause = cause;
             key.touched |= cause == Cause::Outsider;
             key.changed = 0;
-            key.luck = 0;
+            key.luck = [0; CLIENTS];
             if status == Status::Deleted {
                 (key.born, key.changed, key.slow, key.used) = (-LISTED, -SETTLED, false, None);
             }

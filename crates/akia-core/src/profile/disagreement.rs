@@ -181,3 +181,19 @@ pub enum SeenBy {
     /// The AWS CLI alone: for example a name with a space or beyond ASCII.
     CliOnly,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{File, FileKind};
+    use super::*;
+
+    #[test]
+    fn what_a_reader_sees_is_told_without_repeating_it() {
+        let text = "[a]\ns3 =\n  max = 1\nregion = xyz\n";
+        let file = File::parse(FileKind::Credentials, text);
+        let seen = |key: &str| Seen::of(file.cli().entry(text, "a", key), text).to_string();
+        assert_eq!(seen("s3"), "a nested block");
+        assert_eq!(seen("region"), "3 characters");
+        assert_eq!(seen("output"), "nothing");
+    }
+}

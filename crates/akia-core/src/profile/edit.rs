@@ -352,3 +352,61 @@ fn same_entries(old: &SectionRead, old_text: &str, new: &SectionRead, new_text: 
     }
     kept(old, old_text) == kept(new, new_text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = "[a]\nregion = x\noutput = json\n\n[b]\nregion = y\n";
+
+    /// Whether the file may become this one, where `keys` of profile `a` were to be changed and `asked` to be read back.
+    fn confirms(before: &str, after: &str, keys: &[&str], asked: &[(&str, Option<&str>)]) -> bool {
+        let file = |text: &str| File::parse(FileKind::Credentials, text);
+        file(before).confirm(&file(after), &"a".parse().unwrap(), keys, asked).is_ok()
+    }
+
+    #[test]
+    fn an_edit_that_does_more_than_it_was_asked_is_refused() {
+        let set = |after: &str| confirms(BEFORE, after, &["region"], &[("region", Some("z"))]);
+        assert!(set(&BEFORE.replace("region = x", "region = z")));
+        assert!(!set(BEFORE), "it does nothing");
+        for wrong in [
+            "[a]\nregion = z\noutput = text\n\n[b]\nregion = y\n",
+            "[a]\nregion = z\n\n[b]\nregion = y\n",
+            "[a]\nregion = z\noutput = json\nmore = 1\n\n[b]\nregion = y\n",
+            "[a]\nregion = z\noutput = json\n\n[b]\nregion = z\n",
+            "[a]\nregion = z\noutput = json\n\n[b]\nregio = y\n",
+            "[a]\nregion = z\noutput = json\n\n[b]\nregion = y\nmore = 1\n",
+            "[a]\nregion = z\noutput = json\n\n[c]\nregion = y\n",
+            "[a]\nregion = z\noutput = json\n\n[ b]\nregion = y\n",
+            "[a]\nregion = z\noutput = json\n\n[b]\nregion = y\n[c]\n",
+            "[a]\nregion = z\noutput = json\n",
+            "[a]\nregion = z\noutput = json\n\n[b]\nregion = y\nno key\n",
+            "[a]\nregion = z\noutput = json\n[a]\nregion = y\n",
+        ] {
+            assert!(!set(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_new_section_is_expected_where_there_was_none_and_nowhere_else() {
+        let (before, asked) = ("[b]\nregion = y\n", [("region", Some("z"))]);
+        assert!(confirms(before, "[b]\nregion = y\n[a]\nregion = z\n", &["region"], &asked));
+        assert!(!confirms(before, before, &["region"], &asked));
+        assert!(!confirms(before, "[b]\nregion = y\n[a]\nregion = z\n", &[], &[]), "nothing was asked for");
+        assert!(!confirms(before, "[b]\nregion = y\n[c]\nregion = z\n", &["region"], &asked));
+    }
+
+    #[test]
+    fn a_style_is_taken_over_with_its_tab_and_not_with_its_padding() {
+        let set = |before: &str| {
+            let edited = File::parse(FileKind::Credentials, before).set(&"a".parse().unwrap(), &[("region", "x")]);
+            edited.unwrap().text().to_owned()
+        };
+        let added = |before: &str, line: &str| assert_eq!(set(before), format!("{before}{line}"));
+        added("[a]\nmfa_serial\t=\ty\n", "region\t=\tx\n");
+        added("[a]\nmfa_serial  = y\noutput  = json\n", "region = x\n");
+        added("[a]\r\nmfa_serial = y\r\n", "region = x\r\n");
+        added("\n[a]\r\nmfa_serial = y\n", "region = x\n");
+    }
+}

@@ -145,6 +145,7 @@ mod tests {
         assert_eq!(words("profile \"a b\"'c'"), owned(&["profile", "a bc"]));
         assert_eq!(words(r#"profile "a\"b\c""#), owned(&["profile", r#"a"b\c"#]));
         assert_eq!(words(r"profile a\ b"), owned(&["profile", "a b"]));
+        assert_eq!(words(r"profile 'a\\b'"), owned(&["profile", r"a\\b"]), "single quotes know no escape");
         assert_eq!(words("profile ''"), owned(&["profile", ""]));
         assert_eq!(words("profile 'a"), None);
         assert_eq!(words("profile a\\"), None);
