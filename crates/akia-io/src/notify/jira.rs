@@ -186,10 +186,10 @@ impl Jira {
     async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> Result<WebAnswer, DeliveryError> {
         let (base, authorization) = match &self.user {
             Some(user) => {
-                let pair = zeroize::Zeroizing::new(format!("{user}:{}", self.token.expose()));
+                let pair = zeroize::Zeroizing::new(format!("{user}:{}", self.token.reveal()));
                 ("/rest/api/3", format!("Basic {}", BASE64.encode(pair.as_bytes())))
             }
-            None => ("/rest/api/2", format!("Bearer {}", self.token.expose())),
+            None => ("/rest/api/2", format!("Bearer {}", self.token.reveal())),
         };
         let url = at_site(&self.site, &format!("{base}{path}")).map_err(DeliveryError::refused)?;
         let request = Request {

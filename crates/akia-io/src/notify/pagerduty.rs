@@ -47,7 +47,7 @@ impl Channel for PagerDuty {
         Box::pin(async move {
             let mut last = Receipt::new(now, "nothing to tell");
             for mut event in events(message) {
-                event["routing_key"] = self.routing_key.expose().into();
+                event["routing_key"] = self.routing_key.reveal().into();
                 let request = Request {
                     method: "POST",
                     url: &self.url,

@@ -37,7 +37,7 @@ impl Secret {
     }
 
     /// The secret itself: to send, to sign, and for nothing else.
-    pub(super) fn expose(&self) -> &str {
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 
@@ -62,7 +62,7 @@ mod tests {
             "LINES" => Some("a\nb".to_owned()),
             _ => None,
         };
-        let read = |place: SecretRef| Secret::read(&place, &variable).map(|secret| secret.expose().to_owned());
+        let read = |place: SecretRef| Secret::read(&place, &variable).map(|secret| secret.reveal().to_owned());
         let env = |name: &str| SecretRef::Env(name.to_owned());
         assert_eq!(read(env("HUSH")).as_deref(), Ok("hush"));
         assert_eq!(read(SecretRef::File(path)).as_deref(), Ok("hush"));

@@ -138,7 +138,7 @@ impl ServiceNow {
 
     async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> Result<WebAnswer, DeliveryError> {
         let url = at_site(&self.site, path).map_err(DeliveryError::refused)?;
-        let pair = zeroize::Zeroizing::new(format!("{}:{}", self.user, self.password.expose()));
+        let pair = zeroize::Zeroizing::new(format!("{}:{}", self.user, self.password.reveal()));
         let request = Request {
             method,
             url: &url,

@@ -122,7 +122,7 @@ impl Smtp {
             timeout(STEP, upgrading).await.map_err(late)?.map_err(|error| failed(&error))?;
         }
         if let Some((user, password)) = &self.login {
-            let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+            let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
             let asked = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
             timeout(STEP, asked).await.map_err(late)?.map_err(|error| {
                 let reason = format!("{place}: the login is refused: {}", self.words(&error));

@@ -19,7 +19,7 @@ pub(super) struct Address {
 impl Address {
     /// https anywhere, http to this machine only.
     pub(super) fn parse(secret: Secret) -> Result<Self, String> {
-        let url = Url::parse(secret.expose()).map_err(|_| "its address is not a URL".to_owned())?;
+        let url = Url::parse(secret.reveal()).map_err(|_| "its address is not a URL".to_owned())?;
         let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_this_machine(&url));
         if !is_safe {
             return Err("its address must begin with https:// (http:// is taken for this machine only)".to_owned());

@@ -34,11 +34,11 @@ pub(super) struct Webhook {
 impl Webhook {
     /// A secret is `whsec_` and base64, or any text of 24 bytes or more.
     pub(super) fn new(aws: Aws, address: Address, secret: Secret) -> Result<Self, String> {
-        let key = match secret.expose().strip_prefix(SECRET_PREFIX) {
+        let key = match secret.reveal().strip_prefix(SECRET_PREFIX) {
             Some(base64) => BASE64
                 .decode(base64.as_bytes())
                 .map_err(|_| format!("what follows {SECRET_PREFIX} in its secret is not base64"))?,
-            None => secret.expose().as_bytes().to_vec(),
+            None => secret.reveal().as_bytes().to_vec(),
         };
         if key.len() < SHORTEST_SECRET {
             return Err(format!("its secret is shorter than {SHORTEST_SECRET} bytes"));
