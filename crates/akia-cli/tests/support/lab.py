@@ -381,7 +381,8 @@ def smtp(request):
 
         def authenticate(server, session, envelope, mechanism, data):
             right = login is not None and [data.login.decode(), data.password.decode()] == login
-            return AuthResult(success=right)
+            # "Handled" would mean that the refusal was said already.
+            return AuthResult(success=right, handled=False)
 
         def protocol():
             tls = context if request["tls"] == "starttls" else None

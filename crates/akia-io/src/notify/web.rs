@@ -76,13 +76,21 @@ pub(super) async fn send(aws: &Aws, request: Request<'_>) -> Result<WebAnswer, D
         headers.push(("content-type", "application/json".to_owned()));
     }
     headers.push(("accept", "application/json".to_owned()));
-    let redacted = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
+    // A login goes out in base64, in which no secret looks like itself.
+    let is_login = |(name, _): &&(&'static str, String)| *name == "authorization";
+    let login =
+        headers.iter().find(is_login).map(|(_, value)| value.split_once(' ').map_or(&**value, |(_, login)| login));
+    let login = zeroize::Zeroizing::new(login.unwrap_or_default().to_owned());
+    let redacted = |text: &str| {
+        let text = secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
+        if login.is_empty() { text } else { text.replace(login.as_str(), "(secret)") }
+    };
     let answer = aws.web(WebRequest { method, url, headers, body }).await.map_err(|fault| match fault {
         WebFault::NeverSent { reason } => DeliveryError::not_delivered(redacted(&reason)),
         WebFault::NoAnswer { reason } => DeliveryError::unknown(redacted(&reason)),
     })?;
     let host = host_of(url);
-    let said = match words(&answer.body).map(|words| redacted(&clean(&words, None))) {
+    let said = match words(&answer.body).map(|words| clean(&redacted(&words), None)) {
         Some(words) if !words.is_empty() => {
             format!(": {}", visible(&words.chars().take(LONGEST_WORDS).collect::<String>()))
         }

@@ -53,9 +53,23 @@ pub fn process_output(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
 mod tests {
     use std::path::Path;
 
-    /// Reads the sources of all crates: `expose` is called where a key is signed with, sealed, or written down.
+    /// `expose` is called where a key is signed with, sealed, or written down.
     #[test]
     fn three_modules_expose_secrets() {
+        let expected = ["akia-io/src/aws/credentials.rs", "akia-io/src/place/written.rs", "akia-io/src/seal.rs"];
+        assert_eq!(callers(concat!(".expo", "se()")), expected);
+    }
+
+    /// `reveal` is called where a secret of a channel of notices goes into a request.
+    #[test]
+    fn only_channels_reveal_their_secrets() {
+        let expected = ["jira", "pagerduty", "servicenow", "smtp", "web", "webhook"];
+        let expected = expected.map(|channel| format!("akia-io/src/notify/{channel}.rs"));
+        assert_eq!(callers(concat!(".reve", "al()")), expected);
+    }
+
+    /// Reads the sources of all crates.
+    fn callers(call: &str) -> Vec<String> {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut found = Vec::new();
         let folders = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().path());
@@ -70,13 +84,13 @@ mod tests {
                     let text = std::fs::read_to_string(&entry).unwrap();
                     // Tests stand last in a file.
                     let code = text.split("#[cfg(test)]").next().unwrap();
-                    if code.contains(concat!(".expo", "se()")) {
+                    if code.contains(call) {
                         found.push(entry.strip_prefix(crates).unwrap().to_str().unwrap().to_owned());
                     }
                 }
             }
         }
         found.sort();
-        assert_eq!(found, ["akia-io/src/aws/credentials.rs", "akia-io/src/place/written.rs", "akia-io/src/seal.rs"]);
+        found
     }
 }
