@@ -1,6 +1,7 @@
 //! The state machine of one key's way out: seen, notified, reminded, deactivated, soaked, deleted.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +28,7 @@ const WATCH: SignedDuration = SignedDuration::from_hours(12);
 /// The case of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    opening: Opening,
+    opening: Arc<Opening>,
     stage: Stage,
     /// The longest waits that the policy has asked for since the case was opened.
     waits: Waits,
@@ -42,8 +43,8 @@ pub struct Case {
     broken: BTreeSet<String>,
     /// Its status, as it was last seen.
     status: KeyStatus,
-    /// The policy that was last asked, and since when it is that one.
-    policy: (String, Timestamp),
+    /// The policy that a look has last asked, and since when it is that one.
+    policy: Option<(String, Timestamp)>,
     updated_at: Timestamp,
     records: u64,
 }
@@ -166,10 +167,10 @@ impl Case {
         };
         Ok(Self {
             waits: opening.waits,
-            policy: (opening.policy.clone(), record.at),
+            policy: None,
             broken: opening.evidence.broken.iter().map(|(rule, _)| rule.clone()).collect(),
             status: opening.evidence.status,
-            opening: (**opening).clone(),
+            opening: Arc::new((**opening).clone()),
             changes: Vec::new(),
             deactivated_at: None,
             stage: Stage::Seen,
@@ -235,10 +236,17 @@ impl Case {
         self.deactivated_at
     }
 
-    /// The policy that was last asked about the key, and since when it is that one.
+    /// The policy that was last asked about the key, and since when it is that one; of a case that was never looked at, the
+    /// policy of the plan that has opened it.
     #[must_use]
     pub fn policy(&self) -> (&str, Timestamp) {
-        (&self.policy.0, self.policy.1)
+        self.reviewed().unwrap_or((&self.opening.policy, self.updated_at))
+    }
+
+    /// The policy that a look has last asked about the key, and since when it is that one; `None` where none has yet.
+    #[must_use]
+    pub fn reviewed(&self) -> Option<(&str, Timestamp)> {
+        self.policy.as_ref().map(|(digest, since)| (digest.as_str(), *since))
     }
 
     /// How long each stage lasts at least.
@@ -475,8 +483,8 @@ impl Case {
         };
         self.waits = longest(self.waits, review.waits);
         self.lengthen();
-        if self.policy.0 != review.policy {
-            self.policy = (review.policy.clone(), at);
+        if self.reviewed().is_none_or(|(digest, _)| digest != review.policy) {
+            self.policy = Some((review.policy.clone(), at));
         }
         if let Some(broken) = review.broken.told().filter(|broken| !broken.is_empty()) {
             self.broken = broken.iter().map(|(rule, _)| rule.clone()).collect();
@@ -757,9 +765,13 @@ fn reactivated(open: Open) -> Closed {
 }
 
 fn longest(ours: Waits, asked: Waits) -> Waits {
+    // The time between reminder and deactivation is one of its own: it must not shrink where only the reminder moves.
+    let remind_after = ours.remind_after.max(asked.remind_after);
+    let after_reminder = ours.after_reminder().max(asked.after_reminder());
+    let deactivate_after = ours.deactivate_after.max(asked.deactivate_after);
     Waits {
-        remind_after: ours.remind_after.max(asked.remind_after),
-        deactivate_after: ours.deactivate_after.max(asked.deactivate_after),
+        remind_after,
+        deactivate_after: deactivate_after.max(remind_after.saturating_add(after_reminder)),
         delete_after: ours.delete_after.zip(asked.delete_after).map(|(ours, asked)| ours.max(asked)),
     }
 }
