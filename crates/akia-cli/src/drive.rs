@@ -36,7 +36,7 @@ pub struct Ended {
 /// safe, too: the journal knows what was about to be done.
 pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>) -> Vec<Ended> {
     let progress = Progress::new(context);
-    let (stop, signals) = stop_on_signals_above(&progress);
+    let (stop, signals) = stop_on_signals(&progress);
     let runs = rotations.into_iter().enumerate().map(|(index, mut rotation)| {
         let new_key = Mutex::new(rotation.new_key().cloned());
         let teller = Teller { line: progress.line(&label(rotation.plan())), new_key };
@@ -64,11 +64,7 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
 
 /// A switch that Ctrl-C pulls; a second one ends the process. The task ends with the run.
 #[must_use]
-pub fn stop_on_signals(context: &Context) -> (Stop, tokio::task::JoinHandle<()>) {
-    stop_on_signals_above(&Progress::new(context))
-}
-
-fn stop_on_signals_above(progress: &Progress) -> (Stop, tokio::task::JoinHandle<()>) {
+pub fn stop_on_signals(progress: &Progress) -> (Stop, tokio::task::JoinHandle<()>) {
     let (pull, stop) = Stop::new();
     let above = progress.clone();
     let signals = tokio::spawn(async move {

@@ -229,6 +229,10 @@ fn contradictions_are_named_and_only_their_profile_is_refused() {
     assert!(inherited.disagreement(&name("a")).is_some(), "the CLI sees a region");
     assert!(inherited.disagreement(&name("c")).is_none());
     assert!(matches!(inherited.set(&name("DEFAULT"), &NEW_KEY), Err(EditError::Disagreement(_))));
+    let quoted = config("[profile a]\nregion = x\n[profile 'a']\nregion = x\n");
+    assert!(quoted.disagreement(&name("a")).is_some(), "the SDK sees the first section, the CLI the last");
+    let comment = credentials("[bad]\nregion = eu-west-1 # home\n[good]\na = 1\n");
+    assert!(comment.value(&name("bad"), "region").is_err(), "which of the two values is not told");
     let defaults = config("[profile default]\na = 1\n[default]\nb = 2\n");
     assert!(defaults.disagreement(&name("default")).is_some(), "the SDK takes the first, the CLI the last");
     let defaults = config("[default]\nb = 2\n[profile default]\na = 1\n");

@@ -464,7 +464,8 @@ async fn read_one(
     })
 }
 
-fn ends_soon(credentials: &Credentials) -> bool {
+/// Whether a session should be opened again before it is used.
+pub(crate) fn ends_soon(credentials: &Credentials) -> bool {
     credentials.expires_at().is_some_and(|at| at < Timestamp::now() + SESSION_REST)
 }
 

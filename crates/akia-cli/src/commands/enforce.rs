@@ -131,6 +131,18 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "KEY-ID|all")]
     pub approve: Vec<String>,
 
+    /// How accounts are entered, under which settings.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+
+    /// Question and plan.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// How accounts are entered, under which settings.
+#[derive(Debug, Args)]
+pub struct ReachArgs {
     /// Name of the role that reads each account, with its path where it has one [default: roles.reader of the settings, else AkiaAudit]
     #[arg(long, value_name = "NAME", value_parser = role_name)]
     pub role_name: Option<String>,
@@ -142,10 +154,6 @@ pub struct ApplyArgs {
     /// Where the settings stand.
     #[command(flatten)]
     pub config: ConfigArgs,
-
-    /// Question and plan.
-    #[command(flatten)]
-    pub consent: Consent,
 }
 
 /// Which cases.
@@ -175,17 +183,9 @@ pub struct ReactivateArgs {
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
 
-    /// Name of the role that reads each account, with its path where it has one [default: roles.reader of the settings, else AkiaAudit]
-    #[arg(long, value_name = "NAME", value_parser = role_name)]
-    pub role_name: Option<String>,
-
-    /// External id that the trust policies of the reading roles ask for [default: that of the settings]
-    #[arg(long, value_name = "ID")]
-    pub external_id: Option<String>,
-
-    /// Where the settings stand.
+    /// How accounts are entered, under which settings.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reach: ReachArgs,
 
     /// Question and plan.
     #[command(flatten)]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use akia_core::enforce::{Act, Case, CaseEvent, CaseRecord, Plan, Stage, Step};
 use akia_core::estate::Account;
 use akia_core::ids::{AccessKeyId, AccountId, Partition};
+use akia_core::span;
 use akia_io::enforce::{Ended, EnforceError, Enforcer, Gate, PolicyNow, PolicySource, StopFile, Watch};
+use akia_io::files::read_limited;
 use akia_io::organization::{self, Entry};
 use akia_io::settings;
 use akia_io::state::{Lock, StateFolder};
@@ -18,7 +20,7 @@ use serde_json::json;
 use super::notices::Post;
 use super::planning::{self, PlanFile, SCHEMA};
 use super::{Agreed, agreed, all_cases};
-use crate::commands::enforce::{ApplyArgs, ReactivateArgs};
+use crate::commands::enforce::{ApplyArgs, ReachArgs, ReactivateArgs};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -34,7 +36,7 @@ const ALL: &str = "all";
 
 /// Runs `apply`.
 pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
-    let agreed = agreed(context, &args.config)?;
+    let agreed = agreed(context, &args.reach.config)?;
     let file = read(&args.plan)?;
     let mut plan = file.plan;
     holds(context, &plan, &agreed, &args.plan)?;
@@ -61,21 +63,13 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
         return Ok(Exit::Done);
     }
     prompt::confirm(context, args.consent.yes, "Carry this out?")?;
-    let desk = Desk::open(
-        context,
-        &folder,
-        &agreed,
-        &args.config.config,
-        args.role_name.as_deref(),
-        args.external_id.as_deref(),
-    )
-    .await?;
+    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
     let basis = planning::latest(context, Some(plan.evidence.audit)).await?;
     let accounts =
         basis.map(|basis| basis.estates.into_iter().map(|estate| (estate.account.id.clone(), estate.account)));
     let accounts: HashMap<AccountId, Account> = accounts.into_iter().flatten().collect();
     let enforcer = desk.enforcer(accounts);
-    let (stop, signals) = drive::stop_on_signals(context);
+    let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let watcher = Watcher::new(context);
     let is_approved = |step: &Step| approved.is(step);
     let ended = enforcer.carry_out(&plan, &is_approved, &stop, &watcher).await;
@@ -99,18 +93,10 @@ pub(crate) async fn reactivate(context: &Context, args: &ReactivateArgs) -> Resu
     }
     prompt::confirm(context, args.consent.yes, "Activate the key again?")?;
     // Bringing back needs no policy: whatever the file says, or whether there is one.
-    let loaded = args.config.load(context)?;
+    let loaded = args.reach.config.load(context)?;
     let policy = loaded.settings.enforce.clone().unwrap_or_default();
     let agreed = Agreed { settings: loaded.settings, policy };
-    let desk = Desk::open(
-        context,
-        &folder,
-        &agreed,
-        &args.config.config,
-        args.role_name.as_deref(),
-        args.external_id.as_deref(),
-    )
-    .await?;
+    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
     let enforcer = desk.enforcer(HashMap::new());
     let watcher = Watcher::new(context);
     let ended = enforcer.reactivate(case.clone(), &args.reason, &watcher).await;
@@ -147,11 +133,8 @@ fn read(path: &Path) -> Result<PlanFile, CommandError> {
         CommandError::failed(format_args!("the plan {} cannot be read: {why}", path.display()))
             .next("akia enforce plan -o plan.json")
     };
-    let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if length > MOST_BYTES {
-        return Err(unreadable(format!("it has more than {} MiB", MOST_BYTES >> 20)));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = read_limited(path, MOST_BYTES).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| unreadable("there is no such file".to_owned()))?;
     let file: PlanFile = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
     if file.schema != SCHEMA {
         return Err(unreadable(format!("its schema is {:?}, and not {SCHEMA}", file.schema)));
@@ -173,7 +156,7 @@ fn holds(context: &Context, plan: &Plan, agreed: &Agreed, path: &Path) -> Result
     }
     let longest = agreed.policy.plan_age;
     if plan.expires_at.duration_since(plan.made_at) > longest {
-        let age = planning::age_words(&agreed.policy);
+        let age = span::exact(longest);
         return Err(again(format!("the plan says that it holds for longer than plan-age ({age})")));
     }
     if plan.policy != agreed.policy.digest() {
@@ -242,8 +225,8 @@ impl Approved {
 struct Desk {
     store: SharedStore,
     gate: Gate,
-    policy: Arc<Source>,
-    post: Arc<Post>,
+    policy: Source,
+    post: Post,
     _lock: Lock,
 }
 
@@ -252,10 +235,9 @@ impl Desk {
         context: &Context,
         folder: &StateFolder,
         agreed: &Agreed,
-        config: &Option<PathBuf>,
-        role_name: Option<&str>,
-        external_id: Option<&str>,
+        reach: &ReachArgs,
     ) -> Result<Self, CommandError> {
+        let roles = agreed.policy.roles.clone();
         let lock = folder.lock("enforce").map_err(|error| {
             CommandError::failed(format_args!("another akia enforces on this machine: {error}"))
                 .next("let it finish, then run again")
@@ -270,21 +252,20 @@ impl Desk {
             partition: identity.partition().unwrap_or(Partition::Aws),
             own: identity.account,
             caller_arn: identity.arn,
-            role_name: role_name.or(agreed.policy.roles.reader.as_deref()).unwrap_or(hub::ROLE_NAME).to_owned(),
-            external_id: external_id.or(agreed.policy.roles.external_id.as_deref()).map(str::to_owned),
+            role_name: reach
+                .role_name
+                .as_ref()
+                .or(roles.reader.as_ref())
+                .map_or(hub::ROLE_NAME, String::as_str)
+                .to_owned(),
+            external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
             session: organization::session_name("akia-enforce"),
         };
         let caller = Arc::new(signed.caller);
         let post = Post::open(context, &agreed.settings.notify).await?;
-        let source =
-            Source { config: config.clone(), environment: context.environment.clone(), stop: StopFile::of(folder) };
-        Ok(Self {
-            store: Arc::new(store),
-            gate: Gate::new(caller, entry, agreed.policy.roles.clone()),
-            policy: Arc::new(source),
-            post: Arc::new(post),
-            _lock: lock,
-        })
+        let (config, environment) = (reach.config.config.clone(), context.environment.clone());
+        let policy = Source { config, environment, stop: StopFile::of(folder) };
+        Ok(Self { store: Arc::new(store), gate: Gate::new(caller, entry, roles), policy, post, _lock: lock })
     }
 
     fn enforcer(&self, accounts: HashMap<AccountId, Account>) -> Enforcer<'_> {
@@ -293,8 +274,8 @@ impl Desk {
             clock: workbench::clock(),
             gate: &self.gate,
             accounts,
-            policy: &*self.policy,
-            notifier: &*self.post,
+            policy: &self.policy,
+            notifier: &self.post,
         }
     }
 }

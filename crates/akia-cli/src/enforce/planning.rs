@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use akia_core::LastUsed;
 use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
 use akia_core::estate::Estate;
-use akia_core::{LastUsed, span};
 use akia_io::enforce::StopFile;
 use akia_io::rotate::Draw;
 use akia_io::store::snapshots::Snapshots;
@@ -99,7 +99,7 @@ pub(super) async fn latest(context: &Context, number: Option<i64>) -> Result<Opt
             None => Ok(None),
         };
     };
-    let (estates, _) = snapshots.estates(entry.id).await.map_err(unreadable)?;
+    let estates = snapshots.estates(entry.id).await.map_err(unreadable)?;
     let evidence =
         Evidenced { audit: entry.id, at: entry.at, accounts: entry.accounts_read, active_keys: entry.active_keys };
     Ok(Some(Basis { evidence, estates }))
@@ -198,7 +198,7 @@ fn row(step: &Step, plan: &Plan) -> Row {
     row
 }
 
-pub(super) fn last_used(last_used: &LastUsed, plan: &Plan) -> String {
+fn last_used(last_used: &LastUsed, plan: &Plan) -> String {
     match last_used {
         LastUsed::Never => "never".to_owned(),
         LastUsed::At { at, service, region } => {
@@ -268,9 +268,4 @@ pub(super) fn act_words(act: Act) -> &'static str {
         Act::Delete => "deleted",
         Act::Reactivate => "activated again",
     }
-}
-
-/// How long a plan holds, in words.
-pub(super) fn age_words(policy: &akia_core::enforce::EnforcePolicy) -> String {
-    span::exact(policy.plan_age)
 }

@@ -12,7 +12,6 @@ use super::case::{Case, Stage, later};
 use super::policy::{Caps, EnforcePolicy};
 use super::record::{Act, CaseSubject, Closed, Evidence, Opening, Waits};
 use super::review::{Review, review};
-use crate::digest;
 use crate::estate::{Estate, Key, Known, User};
 use crate::finding::Owner;
 use crate::ids::{AccessKeyId, AccountId, CaseId, UserArn};
@@ -97,10 +96,6 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    /// Every kind, in the order in which they are carried out.
-    pub const ALL: [Self; 6] =
-        [Self::Check, Self::Announce, Self::Remind, Self::TellDeactivated, Self::Deactivate, Self::Delete];
-
     /// Its word for people and programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -405,9 +400,10 @@ impl Drawn<'_> {
             return None;
         }
         let digest = policy.digest();
-        let under = || cases.iter().filter(|case| case.policy().0 == digest);
+        let under = || cases.iter().filter(|case| case.reviewed().is_some_and(|(asked, _)| asked == digest));
         let in_canary = |case: &&Case| self.is_in_canary(&canary.scope, case);
-        let Some(since) = under().filter(|case| in_canary(case) == Some(true)).map(|case| case.policy().1).min() else {
+        let in_it = under().filter(|case| in_canary(case) == Some(true));
+        let Some(since) = in_it.filter_map(Case::reviewed).map(|(_, since)| since).min() else {
             let words = "the policy was applied to no key of the canary yet: it shows nothing";
             return Some(words.to_owned());
         };
@@ -465,19 +461,7 @@ impl Drawn<'_> {
             StepKind::Delete => None,
             StepKind::Check => case.due(),
         };
-        let opening = case.opening();
-        Step {
-            case: opening.case.clone(),
-            records: Some(case.records()),
-            kind,
-            subject: opening.subject.clone(),
-            account_name: opening.account_name.clone(),
-            owner: opening.owner.clone(),
-            evidence,
-            waits,
-            due,
-            then,
-        }
+        Step { evidence, due, then, ..Step::of_case(case, kind, now) }
     }
 
     fn hold_case(&mut self, case: &Case, why: String) {
@@ -498,12 +482,7 @@ impl Drawn<'_> {
         let (mut changes, rest): (Vec<Step>, Vec<Step>) =
             std::mem::take(&mut self.steps).into_iter().partition(|step| step.kind.is_change());
         self.steps = rest;
-        // A key that is inactive already is deactivated in the books only.
-        let asked = changes
-            .iter()
-            .filter(|step| step.kind == StepKind::Deactivate && step.evidence.status == KeyStatus::Active)
-            .count();
-        let mut budget = Budget::new(policy.caps, cases, asked, self.input.evidence.active_keys, now);
+        let mut budget = Budget::new(policy.caps, cases, &changes, self.input.evidence.active_keys, now);
         // What has been due for longest comes first.
         changes.sort_by(|a, b| (a.due, &a.subject).cmp(&(b.due, &b.subject)));
         for step in changes {
@@ -533,9 +512,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is left after all that was done, where `asked` keys are to be deactivated of `active_keys`.
+    /// What is left for `steps` after all that was done, where the audit has counted `active_keys`.
     #[must_use]
-    pub fn new(caps: Caps, cases: &[Case], asked: usize, active_keys: usize, now: Timestamp) -> Self {
+    pub fn new(caps: Caps, cases: &[Case], steps: &[Step], active_keys: usize, now: Timestamp) -> Self {
+        // A key that is inactive already is deactivated in the books only.
+        let is_deactivation =
+            |step: &&Step| step.kind == StepKind::Deactivate && step.evidence.status == KeyStatus::Active;
+        let asked = steps.iter().filter(is_deactivation).count();
         let is_recent = |at: &&Timestamp| now.duration_since(**at) < caps.per;
         let mut budget = Self { caps, in_all: 0, by_account: BTreeMap::new(), alarm: None };
         let mut deactivated = asked;
@@ -583,15 +566,15 @@ impl Budget {
     }
 }
 
-impl Plan {
-    /// A name for all that it says.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        digest::short(&serde_json::to_string(self).unwrap_or_default())
-    }
-}
-
 impl Step {
+    /// A step of a case that is open, due now, on what was known when it was opened.
+    #[must_use]
+    pub fn of_case(case: &Case, kind: StepKind, now: Timestamp) -> Self {
+        let Opening { case: id, subject, account_name, owner, evidence, .. } = case.opening().clone();
+        let (records, waits) = (Some(case.records()), case.waits());
+        Self { case: id, records, kind, subject, account_name, owner, evidence, waits, due: now, then: None }
+    }
+
     /// How the case begins that this step opens.
     #[must_use]
     pub fn opening(&self, plan: &Plan, by: &str) -> Opening {

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::record::Waits;
 use crate::digest;
 use crate::estate::{Account, User};
-use crate::finding::Owner;
 use crate::ids::{AccessKeyId, AccountId, UserName};
 use crate::rule::{Scope, matches};
 
@@ -306,16 +305,10 @@ impl EnforcePolicy {
             || tags.iter().any(has_tag)
     }
 
-    /// Whether it takes the tags of a user to tell whether it is protected.
-    #[must_use]
-    pub fn protects_by_tag(&self) -> bool {
-        !self.protected.tags.is_empty()
-    }
-
     /// Whether it takes the tags of a user to tell what holds for it.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        self.protects_by_tag() || self.overrides.iter().any(|one| !one.scope.tags.is_empty())
+        !self.protected.tags.is_empty() || self.overrides.iter().any(|one| !one.scope.tags.is_empty())
     }
 
     /// The exemption that holds for a key.
@@ -395,12 +388,6 @@ impl EnforcePolicy {
             }
         }
         warnings
-    }
-
-    /// Who gets the notices of a key, in words.
-    #[must_use]
-    pub fn owner_words(owner: Option<&Owner>) -> String {
-        owner.map_or_else(|| "nobody is known to own it".to_owned(), |owner| owner.name.clone())
     }
 }
 

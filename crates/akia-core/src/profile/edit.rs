@@ -361,7 +361,11 @@ mod tests {
 
     /// Whether the file may become this one, where `keys` of profile `a` were to be changed and `asked` to be read back.
     fn confirms(before: &str, after: &str, keys: &[&str], asked: &[(&str, Option<&str>)]) -> bool {
-        let file = |text: &str| File::parse(FileKind::Credentials, text);
+        confirms_in(FileKind::Credentials, before, after, keys, asked)
+    }
+
+    fn confirms_in(kind: FileKind, before: &str, after: &str, keys: &[&str], asked: &[(&str, Option<&str>)]) -> bool {
+        let file = |text: &str| File::parse(kind, text);
         file(before).confirm(&file(after), &"a".parse().unwrap(), keys, asked).is_ok()
     }
 
@@ -386,6 +390,15 @@ mod tests {
         ] {
             assert!(!set(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_header_that_reads_the_same_is_not_written_anew() {
+        let before = "[profile a]\nregion = x\n[profile b]\nregion = y\n";
+        let set = |after: &str| confirms_in(FileKind::Config, before, after, &["region"], &[("region", Some("z"))]);
+        let after = before.replace("region = x", "region = z");
+        assert!(set(&after));
+        assert!(!set(&after.replace("[profile b]", "[profile  b]")));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::audit::without_key;
 use crate::aws::{Answered, AwsError, KeyChange};
 use crate::clock::Clock;
 use crate::rotate::Stop;
-use crate::store::{SharedStore, StoreError, Threads};
+use crate::store::{SharedStore, StoreError};
 
 /// Keys that are looked at and changed at the same time.
 const CONCURRENT: usize = 16;
@@ -32,8 +32,6 @@ const CONCURRENT: usize = 16;
 const PATIENCE: SignedDuration = SignedDuration::from_secs(90);
 /// Effects about one key in one run, at most. Far above any real run; a bound on a bug.
 const EFFECT_LIMIT: usize = 50;
-/// How often a record is offered to a failing journal before the run stops.
-const APPEND_TRIES: u32 = 3;
 
 /// Everything that enforcement touches.
 pub struct Enforcer<'a> {
@@ -173,25 +171,13 @@ impl Enforcer<'_> {
         let all: Vec<Case> = cases::load_all(&*self.store).await?.into_iter().filter_map(Result::ok).collect();
         let now = self.clock.now();
         let current = self.policy.read();
-        let asked = plan.steps.iter().filter(|step| step.kind == StepKind::Deactivate).count();
         let caps = current.as_ref().map_or_else(|_| EnforcePolicy::default().caps, |now| now.policy.caps);
-        let budget = Mutex::new(Budget::new(caps, &all, asked, plan.evidence.active_keys, now));
+        let budget = Mutex::new(Budget::new(caps, &all, &plan.steps, plan.evidence.active_keys, now));
         let open: BTreeSet<&AccessKeyId> =
             all.iter().filter(|case| !case.is_closed()).map(|case| &case.opening().subject.key).collect();
         let mut runs: Vec<Run<'_>> = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
-            let mut run = Run {
-                step: step.clone(),
-                case: None,
-                done: Vec::new(),
-                stopped: None,
-                evidence: step.evidence.clone(),
-                tags: BTreeMap::new(),
-                pending: None,
-                has_looked: false,
-                is_over: false,
-                watch,
-            };
+            let mut run = Run::new(step.clone(), None, watch);
             if step.kind.is_change() && !is_approved(step) {
                 run.end("it was not approved");
             } else if step.records.is_none() && open.contains(&step.subject.key) {
@@ -472,32 +458,8 @@ impl Enforcer<'_> {
     /// # Errors
     /// When the journal fails.
     pub async fn reactivate(&self, case: Case, reason: &str, watch: &dyn Watch) -> Result<Ended, EnforceError> {
-        let opening = case.opening();
-        let step = Step {
-            case: opening.case.clone(),
-            records: Some(case.records()),
-            kind: StepKind::Check,
-            subject: opening.subject.clone(),
-            account_name: opening.account_name.clone(),
-            owner: opening.owner.clone(),
-            evidence: opening.evidence.clone(),
-            waits: case.waits(),
-            due: self.clock.now(),
-            then: None,
-        };
-        let evidence = step.evidence.clone();
-        let mut run = Run {
-            step,
-            case: Some(case),
-            done: Vec::new(),
-            stopped: None,
-            evidence,
-            tags: BTreeMap::new(),
-            pending: None,
-            has_looked: false,
-            is_over: false,
-            watch,
-        };
+        let step = Step::of_case(&case, StepKind::Check, self.clock.now());
+        let mut run = Run::new(step, Some(case), watch);
         for _ in 0..EFFECT_LIMIT {
             let Some(case) = run.case.as_ref() else { break };
             let now = self.clock.now();
@@ -544,29 +506,26 @@ impl Enforcer<'_> {
     }
 
     async fn append(&self, id: &CaseId, record: &CaseRecord) -> Result<(), EnforceError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            // A failed append may have been carried out: nothing is appended again before that is known.
-            if tries > 1 {
-                let last = self.store.entries(Threads::One(id.clone().into())).await?.pop();
-                if last.is_some_and(|last| last.parse::<CaseRecord>().is_ok_and(|last| last == *record)) {
-                    return Ok(());
-                }
-            }
-            match self.store.append_case(id, record).await {
-                Ok(_) => return Ok(()),
-                Err(error) if tries >= APPEND_TRIES => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(%id, %error, "the journal could not be written; trying again");
-                    self.clock.sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
+        self.store.append(&id.clone().into(), record, None, &*self.clock).await.map_err(EnforceError::Journal)
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(step: Step, case: Option<Case>, watch: &'a dyn Watch) -> Self {
+        Self {
+            evidence: step.evidence.clone(),
+            step,
+            case,
+            done: Vec::new(),
+            stopped: None,
+            tags: BTreeMap::new(),
+            pending: None,
+            has_looked: false,
+            is_over: false,
+            watch,
+        }
+    }
+
     fn end(&mut self, why: &str) {
         self.stopped = Some(why.to_owned());
         self.is_over = true;

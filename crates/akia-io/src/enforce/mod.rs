@@ -15,5 +15,5 @@ mod stop;
 pub use cases::{Broken, load_all};
 pub use driver::{Delivered, Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
 pub use look::{Looked, look};
-pub use sessions::{Gate, one_user_policy};
+pub use sessions::Gate;
 pub use stop::{StopFile, Stopped};

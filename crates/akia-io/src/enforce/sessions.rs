@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::aws::{AssumeRole, AwsError, Caller};
-use crate::organization::Entry;
+use crate::organization::{Entry, ends_soon};
 
 /// How long a session for one change lives: AWS allows no less.
 const SHORTEST_SESSION: Duration = Duration::from_secs(900);
@@ -47,7 +47,7 @@ impl Gate {
         }
         // Held while a session is opened: each account needs one.
         let mut readers = self.readers.lock().await;
-        if let Some(reader) = readers.get(account).filter(|reader| !ends_soon(reader)) {
+        if let Some(reader) = readers.get(account).filter(|reader| !ends_soon(reader.credentials())) {
             return Ok(Arc::clone(reader));
         }
         let role_arn = self.entry.role_arn(account);
@@ -61,19 +61,19 @@ impl Gate {
     /// # Errors
     /// When the role cannot be assumed.
     pub async fn actor(&self, act: Act, subject: &CaseSubject) -> Result<(Arc<Caller>, String), AwsError> {
-        let role = match act {
-            Act::Deactivate | Act::Reactivate => self.roles.deactivator.as_deref(),
-            Act::Delete => self.roles.deleter.as_deref(),
+        let named = match act {
+            Act::Deactivate | Act::Reactivate => self.roles.deactivator.as_ref().zip(Some("iam:UpdateAccessKey")),
+            Act::Delete => self.roles.deleter.as_ref().zip(Some("iam:DeleteAccessKey")),
             Act::Announce | Act::Remind | Act::TellDeactivated => None,
         };
-        let Some(role) = role else {
+        let Some((role, action)) = named else {
             // Without a role of its own the caller's account is changed by the caller, another by the role that reads it.
             let actor = self.reader(&subject.account).await?;
             return Ok((actor, self.entry.caller_arn.clone()));
         };
-        let entry = Entry { role_name: role.to_owned(), ..self.entry.clone() };
+        let entry = Entry { role_name: role.clone(), ..self.entry.clone() };
         let role_arn = entry.role_arn(&subject.account);
-        let policy = one_user_policy(act, &subject.user);
+        let policy = one_user_policy(action, &subject.user);
         let external_id = self.roles.external_id.as_deref();
         let actor = self.assume(&role_arn, external_id, Some(&policy), Some(SHORTEST_SESSION)).await?;
         Ok((Arc::new(actor), format!("{role_arn} ({})", self.entry.session)))
@@ -101,23 +101,10 @@ impl Gate {
 }
 
 /// What a session for one act may do: that, to this user.
-#[must_use]
-pub fn one_user_policy(act: Act, user: &UserArn) -> String {
-    let action = match act {
-        Act::Deactivate | Act::Reactivate => "iam:UpdateAccessKey",
-        Act::Delete => "iam:DeleteAccessKey",
-        Act::Announce | Act::Remind | Act::TellDeactivated => "iam:GetUser",
-    };
+fn one_user_policy(action: &str, user: &UserArn) -> String {
     json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": action, "Resource": user.to_string() }],
     })
     .to_string()
-}
-
-fn ends_soon(caller: &Caller) -> bool {
-    caller
-        .credentials()
-        .expires_at()
-        .is_some_and(|at| at < jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10))
 }

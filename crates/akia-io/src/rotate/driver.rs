@@ -19,13 +19,10 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::place::Places;
 use crate::seal::{SealError, Sealer};
-use crate::store::{Stage, Store, StoreError, Threads};
+use crate::store::{Stage, Store, StoreError};
 
 /// Effects that one run of one rotation performs at most. Far above any real run; a bound on a bug.
 const EFFECT_LIMIT: usize = 2_000;
-
-/// How often a record is offered to a failing journal before the run stops.
-const APPEND_TRIES: u32 = 3;
 
 /// Everything that a rotation touches.
 #[derive(Clone)]
@@ -202,32 +199,8 @@ impl Driver {
     }
 
     async fn append(&self, id: &RotationId, record: &Record, staged: Option<Stage>) -> Result<(), DriveError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = match tries {
-                1 => self.store.append(id, record, staged.clone()).await.map(|_| ()),
-                _ => self.append_again(id, record, staged.clone()).await,
-            };
-            match outcome {
-                Ok(()) => return Ok(()),
-                Err(error) if tries >= APPEND_TRIES => return Err(self.journal(id, error)),
-                Err(error) => {
-                    tracing::warn!(%id, %error, "the journal could not be written; trying again");
-                    self.clock.sleep(Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    /// A failed append may have been carried out: the sync behind a commit fails, or the answer is lost. A record that
-    /// stood there twice would make the rotation unreadable for good, so nothing is appended before that is known.
-    async fn append_again(&self, id: &RotationId, record: &Record, staged: Option<Stage>) -> Result<(), StoreError> {
-        let last = self.store.entries(Threads::One(id.clone().into())).await?.pop();
-        if last.is_some_and(|last| last.parse::<Record>().is_ok_and(|last| last == *record)) {
-            return Ok(());
-        }
-        self.store.append(id, record, staged).await.map(|_| ())
+        let appended = self.store.append(&id.clone().into(), record, staged, &*self.clock).await;
+        appended.map_err(|error| self.journal(id, error))
     }
 
     async fn wait(&self, until: jiff::Timestamp, stop: &Stop) {

@@ -10,17 +10,24 @@ pub mod sqlite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use akia_core::enforce::CaseRecord;
 use akia_core::journal::Record;
-use akia_core::{AccessKeyId, CaseId, RotationId, ThreadId};
+use akia_core::{AccessKeyId, RotationId, ThreadId};
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use chain::{Hash, Head, Tampered};
 
+use crate::clock::Clock;
 use crate::seal::Sealed;
 use crate::state::{Lock, LockError, StateError};
+
+/// How often a record is offered to a failing journal.
+const APPEND_TRIES: u32 = 3;
+/// Between these.
+const APPEND_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a store does. SQLite on one machine; PostgreSQL for a team, later. Used as [`SharedStore`].
 pub trait Store: Send + Sync {
@@ -71,19 +78,54 @@ pub trait Store: Send + Sync {
 pub type SharedStore = Arc<dyn Store>;
 
 impl dyn Store {
-    /// [`Store::append_json`] for a record.
-    pub async fn append(
+    /// Appends a record, and tries again where the journal fails.
+    ///
+    /// A failed append may have been carried out: the sync behind a commit fails, or the answer is lost. A record that stood
+    /// there twice would make its rotation or case unreadable for good, so nothing is appended again before that is known.
+    pub async fn append<T>(
         &self,
-        rotation: &RotationId,
-        record: &Record,
+        thread: &ThreadId,
+        record: &T,
         stage: Option<Stage>,
-    ) -> Result<Appended, StoreError> {
-        self.append_json(rotation.clone().into(), json(record)?, stage).await
+        clock: &dyn Clock,
+    ) -> Result<(), StoreError>
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Sync,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self.append_once(thread, record, stage.clone(), tries > 1).await;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(error) if tries >= APPEND_TRIES => return Err(error),
+                Err(error) => {
+                    tracing::warn!(id = thread.as_str(), %error, "the journal could not be written; trying again");
+                    clock.sleep(APPEND_PAUSE).await;
+                }
+            }
+        }
     }
 
-    /// [`Store::append_json`] for a record of a case.
-    pub async fn append_case(&self, case: &CaseId, record: &CaseRecord) -> Result<Appended, StoreError> {
-        self.append_json(case.clone().into(), json(record)?, None).await
+    async fn append_once<T>(
+        &self,
+        thread: &ThreadId,
+        record: &T,
+        stage: Option<Stage>,
+        is_repeated: bool,
+    ) -> Result<(), StoreError>
+    where
+        T: Serialize + DeserializeOwned + PartialEq,
+    {
+        if is_repeated {
+            let last = self.entries(Threads::One(thread.clone())).await?.pop();
+            if last.is_some_and(|last| last.parse::<T>().is_ok_and(|last| last == *record)) {
+                return Ok(());
+            }
+        }
+        let body =
+            serde_json::to_string(record).map_err(|error| StoreError::Unwritable { reason: error.to_string() })?;
+        self.append_json(thread.clone(), body, stage).await.map(|_| ())
     }
 
     /// The records of one rotation in order, with their numbers.
@@ -91,10 +133,6 @@ impl dyn Store {
         let entries = self.entries(Threads::One(rotation.clone().into())).await?;
         entries.iter().map(|entry| Ok((entry.seq, entry.parse()?))).collect()
     }
-}
-
-fn json<T: serde::Serialize>(record: &T) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Unwritable { reason: error.to_string() })
 }
 
 /// Which records.

@@ -311,14 +311,9 @@ impl Snapshots {
             .fetch_optional(&mut *connection)
             .await
             .map_err(&fails)?;
-        let rows = sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
-            .bind(id)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(&fails)?;
         let unknown = unknown.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let mut details = Details { unknown, ..Details::default() };
-        for row in &rows {
+        for row in &self.rows(&mut connection, id).await? {
             let body = self.body(row)?;
             if body.estate.is_some() {
                 details.read.insert(body.account.id.clone());
@@ -329,26 +324,19 @@ impl Snapshots {
         Ok(details)
     }
 
-    /// The accounts that an audit has read, by number, and the numbers of those that it has not. Empty where that is no longer
-    /// kept.
-    pub async fn estates(&self, id: i64) -> Result<(Vec<Estate>, BTreeSet<AccountId>), SnapshotError> {
+    /// The accounts that an audit has read, by number. Empty where that is no longer kept.
+    pub async fn estates(&self, id: i64) -> Result<Vec<Estate>, SnapshotError> {
         let mut connection = self.connection.lock().await;
-        let rows = sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
+        let rows = self.rows(&mut connection, id).await?;
+        rows.iter().filter_map(|row| self.body(row).map(|body| body.estate).transpose()).collect()
+    }
+
+    async fn rows(&self, connection: &mut SqliteConnection, id: i64) -> Result<Vec<SqliteRow>, SnapshotError> {
+        sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
             .bind(id)
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await
-            .map_err(self.fails("read"))?;
-        let (mut estates, mut unread) = (Vec::with_capacity(rows.len()), BTreeSet::new());
-        for row in &rows {
-            let body = self.body(row)?;
-            match body.estate {
-                Some(estate) => estates.push(estate),
-                None => {
-                    unread.insert(body.account.id.clone());
-                }
-            }
-        }
-        Ok((estates, unread))
+            .map_err(self.fails("read"))
     }
 
     /// What the latest audit of a source has read of an account.
