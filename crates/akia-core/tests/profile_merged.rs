@@ -238,6 +238,10 @@ fn halves_of_a_key_in_two_files_are_trouble() {
         Difference::KeyFiles { key: "aws_access_key_id", sdk: credentials, cli: config }
     );
     assert_eq!(
+        difference(&format!("[ p ]\n{}", key(ID)), "[profile p]\nregion = x\n"),
+        Difference::KeyFiles { key: "aws_access_key_id", sdk: credentials, cli: None }
+    );
+    assert_eq!(
         difference(&format!("[p]\n{}", key(ID)), "[profile p]\ncredential_process = /bin/x\n"),
         Difference::Provider { sdk: "credential_process", cli: "the key in the credentials file" }
     );
@@ -249,6 +253,10 @@ fn halves_of_a_key_in_two_files_are_trouble() {
         difference(&format!("[p]\n{}", key(ID)), "[profile p]\ncredential_source = Environment\n"),
         Difference::Provider { sdk: "credential_source", cli: "the key in the credentials file" }
     );
+    for half in ["sso_account_id = 123456789012\n", "sso_role_name = r\n"] {
+        let profiles = merged(&format!("[p]\n{}", key(ID)), &format!("[profile p]\n{half}"));
+        assert_eq!(find(&profiles, "p").trouble, None, "either of the two is enough for both readers: {half}");
+    }
     let message =
         find(&merged(&format!("[p]\naws_secret_access_key = {SECRET}\n"), &format!("[profile p]\n{}", key(ID))), "p")
             .trouble
