@@ -6,6 +6,8 @@ mod figures;
 mod home;
 mod lab;
 mod org;
+mod organization;
+mod plan;
 mod rotate;
 mod settle;
 mod startup;
@@ -63,6 +65,20 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// `akia enforce plan` from the kept audit of an organisation on akia's sandbox.
+    Plan {
+        /// How many accounts.
+        #[arg(long, value_name = "COUNT", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+        accounts: u32,
+        /// Users in each; every second one holds keys.
+        #[arg(long, value_name = "COUNT", default_value_t = 40)]
+        users: u32,
+        /// How often it is planned.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -102,6 +118,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Audit { how, .. } => ("audit", how),
         Bench::Settle { how, .. } => ("settle", how),
         Bench::Org { how, .. } => ("org", how),
+        Bench::Plan { how, .. } => ("plan", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = match &how.binary {
@@ -116,6 +133,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Audit { users, rounds, .. } => audit::run(&akia, usize::from(*users), usize::from(*rounds))?,
         Bench::Settle { profiles, rounds, .. } => settle::run(&akia, usize::from(*profiles), usize::from(*rounds))?,
         Bench::Org { accounts, users, .. } => org::run(&akia, *accounts, *users)?,
+        Bench::Plan { accounts, users, rounds, .. } => plan::run(&akia, *accounts, *users, usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     println!("\n{}", outcome.text);
