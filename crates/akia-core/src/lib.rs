@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cheatsheet;
+pub mod config_rule;
 pub mod console_csv;
 pub mod digest;
 pub mod enforce;

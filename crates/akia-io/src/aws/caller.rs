@@ -601,7 +601,9 @@ impl Caller {
             | Service::SecurityHub
             | Service::Sns
             | Service::Ses
-            | Service::EventBridge => self.aws.options().region(&self.target),
+            | Service::EventBridge
+            | Service::Config
+            | Service::Sqs => self.aws.options().region(&self.target),
         };
         let builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

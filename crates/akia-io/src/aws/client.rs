@@ -261,6 +261,8 @@ impl Aws {
             (Service::Ses, _) => format!("email{fips}.{region}.{suffix}"),
             (Service::EventBridge, Partition::AwsUsGov) => format!("events.{region}.{suffix}"),
             (Service::EventBridge, _) => format!("events{fips}.{region}.{suffix}"),
+            (Service::Config | Service::Sqs, Partition::AwsUsGov) => format!("{}.{region}.{suffix}", service.name()),
+            (Service::Config | Service::Sqs, _) => format!("{}{fips}.{region}.{suffix}", service.name()),
         };
         #[expect(
             clippy::expect_used,
@@ -300,6 +302,8 @@ impl Service {
             Self::Sns => "sns",
             Self::Ses => "ses",
             Self::EventBridge => "events",
+            Self::Config => "config",
+            Self::Sqs => "sqs",
         }
     }
 }

@@ -8,11 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
-use super::client::{HttpAnswer, authority};
 use super::endpoint::ForeignEndpoint;
-use super::error::{AwsError, classify};
-use super::options::{Service, Target};
-use super::signed::{Post, element};
+use super::error::AwsError;
+use super::options::Service;
+use super::signed::{Asked, element};
 
 /// A mail for SES.
 pub(crate) struct Mail<'a> {
@@ -37,15 +36,6 @@ pub(crate) struct TopicMessage<'a> {
 
 /// What EventBridge answers of one event.
 pub(crate) type EventResult = Result<String, String>;
-
-struct Signed<'a> {
-    service: Service,
-    operation: &'a str,
-    path: &'a str,
-    content_type: &'a str,
-    action: Option<&'a str>,
-    body: String,
-}
 
 impl Caller {
     /// Whether messages may be handed to the endpoint of `service`.
@@ -76,15 +66,16 @@ impl Caller {
             fields.push(("MessageDeduplicationId", message.notice));
         }
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = Signed {
+        let request = Asked {
             service: Service::Sns,
             operation: "Publish",
             path: "/",
             content_type: "application/x-www-form-urlencoded; charset=utf-8",
             action: None,
             body,
+            may_repeat: false,
         };
-        let answer = self.post_once(region, &request).await?;
+        let answer = self.ask(region, &request).await?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         element(&text, "MessageId").ok_or_else(|| self.lacks(&request, region, "MessageId"))
     }
@@ -108,15 +99,16 @@ impl Caller {
                 "Headers": [{ "Name": "X-Akia-Notice", "Value": mail.notice }],
             }},
         });
-        let request = Signed {
+        let request = Asked {
             service: Service::Ses,
             operation: "SendEmail",
             path: "/v2/email/outbound-emails",
             content_type: "application/json",
             action: None,
             body: body.to_string(),
+            may_repeat: false,
         };
-        let answer = self.post_once(region, &request).await?;
+        let answer = self.ask(region, &request).await?;
         let answer: Answer =
             serde_json::from_slice(&answer.body).map_err(|_| self.lacks(&request, region, "MessageId"))?;
         Ok(answer.id)
@@ -138,15 +130,16 @@ impl Caller {
             error_code: Option<String>,
             error_message: Option<String>,
         }
-        let request = Signed {
+        let request = Asked {
             service: Service::EventBridge,
             operation: "PutEvents",
             path: "/",
             content_type: "application/x-amz-json-1.1",
             action: Some("AWSEvents.PutEvents"),
             body: json!({ "Entries": entries }).to_string(),
+            may_repeat: false,
         };
-        let answer = self.post_once(region, &request).await?;
+        let answer = self.ask(region, &request).await?;
         let answer: Answer =
             serde_json::from_slice(&answer.body).map_err(|_| self.lacks(&request, region, "Entries"))?;
         if answer.entries.len() != entries.len() {
@@ -158,39 +151,5 @@ impl Caller {
             Some(_) | None => Err(format!("{}: {}", clean(entry.error_code), clean(entry.error_message))),
         };
         Ok(answer.entries.into_iter().map(result).collect())
-    }
-
-    async fn post_once(&self, region: &Region, request: &Signed<'_>) -> Result<HttpAnswer, AwsError> {
-        let url = self.messages_url(request.service, region);
-        let mut call = self.call(request.service, request.operation);
-        call.endpoint = authority(&url);
-        let post = Post {
-            service: request.service,
-            url: &url,
-            path: request.path,
-            region: region.as_str(),
-            content_type: request.content_type,
-            action: request.action,
-            body: request.body.clone(),
-        };
-        let signed = self.signed(&call, post)?;
-        let sent = self.aws().send(request.service, &url, signed, false).await;
-        let answer = sent.map_err(|error| classify(&error, &self.context(&call)))?;
-        if answer.status == 200 { Ok(answer) } else { Err(self.rejected(&call, &answer)) }
-    }
-
-    /// The endpoint in the region of the topic or bus, which is not always that of the command.
-    fn messages_url(&self, service: Service, region: &Region) -> url::Url {
-        let target = Target { region: Some(region.clone()), ..self.target().clone() };
-        match self.aws().options().endpoint(service, &target) {
-            Some(url) => url.clone(),
-            None => self.aws().home_endpoint(service, region),
-        }
-    }
-
-    fn lacks(&self, request: &Signed<'_>, region: &Region, what: &str) -> AwsError {
-        let mut call = self.call(request.service, request.operation);
-        call.endpoint = authority(&self.messages_url(request.service, region));
-        AwsError::malformed(&call, format!("{what} is missing"))
     }
 }

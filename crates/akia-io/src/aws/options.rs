@@ -34,6 +34,10 @@ pub enum Service {
     Ses,
     /// Events; regional endpoints.
     EventBridge,
+    /// AWS Config; regional endpoints.
+    Config,
+    /// Queues; regional endpoints.
+    Sqs,
 }
 
 impl Service {
@@ -64,6 +68,10 @@ pub struct EnvironmentEndpoints {
     pub ses: Option<Url>,
     /// `AWS_ENDPOINT_URL_EVENTBRIDGE`.
     pub event_bridge: Option<Url>,
+    /// `AWS_ENDPOINT_URL_CONFIG_SERVICE`.
+    pub config: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SQS`.
+    pub sqs: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -214,6 +222,8 @@ impl AwsOptions {
                 sns: endpoint("AWS_ENDPOINT_URL_SNS")?,
                 ses: endpoint("AWS_ENDPOINT_URL_SESV2")?,
                 event_bridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
+                config: endpoint("AWS_ENDPOINT_URL_CONFIG_SERVICE")?,
+                sqs: endpoint("AWS_ENDPOINT_URL_SQS")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -251,6 +261,8 @@ impl AwsOptions {
             Service::Sns => (&environment.sns, "AWS_ENDPOINT_URL_SNS"),
             Service::Ses => (&environment.ses, "AWS_ENDPOINT_URL_SESV2"),
             Service::EventBridge => (&environment.event_bridge, "AWS_ENDPOINT_URL_EVENTBRIDGE"),
+            Service::Config => (&environment.config, "AWS_ENDPOINT_URL_CONFIG_SERVICE"),
+            Service::Sqs => (&environment.sqs, "AWS_ENDPOINT_URL_SQS"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

@@ -4,12 +4,15 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use akia_core::ids::Region;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::caller::Caller;
 use super::client::{HttpAnswer, authority};
-use super::error::{AwsError, Call, answer};
-use super::options::Service;
+use super::error::{AwsError, Call, answer, classify};
+use super::options::{Service, Target};
 
 /// A POST with a JSON body.
 pub(super) struct Post<'a> {
@@ -24,7 +27,96 @@ pub(super) struct Post<'a> {
     pub(super) body: String,
 }
 
+/// Services that speak AWS's JSON protocol.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum JsonApi {
+    /// AWS Config.
+    Config,
+    /// Rules of EventBridge.
+    Events,
+    /// SQS.
+    Queues,
+}
+
+/// A call of a regional service.
+pub(super) struct Asked<'a> {
+    pub(super) service: Service,
+    pub(super) operation: &'a str,
+    pub(super) path: &'a str,
+    pub(super) content_type: &'a str,
+    /// `x-amz-target`, where the protocol has it.
+    pub(super) action: Option<&'a str>,
+    pub(super) body: String,
+    /// Whether a second one does no harm.
+    pub(super) may_repeat: bool,
+}
+
 impl Caller {
+    /// A call of AWS's JSON protocol, and what its answer says.
+    pub(super) async fn ask_json<T: DeserializeOwned>(
+        &self,
+        api: JsonApi,
+        region: &Region,
+        operation: &str,
+        body: &Value,
+        may_repeat: bool,
+    ) -> Result<T, AwsError> {
+        let (service, prefix, content_type) = match api {
+            JsonApi::Config => (Service::Config, "StarlingDoveService", "application/x-amz-json-1.1"),
+            JsonApi::Events => (Service::EventBridge, "AWSEvents", "application/x-amz-json-1.1"),
+            JsonApi::Queues => (Service::Sqs, "AmazonSQS", "application/x-amz-json-1.0"),
+        };
+        let action = format!("{prefix}.{operation}");
+        let asked = Asked {
+            service,
+            operation,
+            path: "/",
+            content_type,
+            action: Some(&action),
+            body: body.to_string(),
+            may_repeat,
+        };
+        let answer = self.ask(region, &asked).await?;
+        // Calls that answer nothing do so in two ways.
+        let text: &[u8] = if answer.body.trim_ascii().is_empty() { b"{}" } else { &answer.body };
+        serde_json::from_slice(text).map_err(|_| self.lacks(&asked, region, &format!("what {operation} answers")))
+    }
+
+    /// Sends a call in a region, which is not always that of the command.
+    pub(super) async fn ask(&self, region: &Region, asked: &Asked<'_>) -> Result<HttpAnswer, AwsError> {
+        let url = self.regional_url(asked.service, region);
+        let mut call = self.call(asked.service, asked.operation);
+        call.endpoint = authority(&url);
+        let post = Post {
+            service: asked.service,
+            url: &url,
+            path: asked.path,
+            region: region.as_str(),
+            content_type: asked.content_type,
+            action: asked.action,
+            body: asked.body.clone(),
+        };
+        let signed = self.signed(&call, post)?;
+        let sent = self.aws().send(asked.service, &url, signed, asked.may_repeat).await;
+        let answer = sent.map_err(|error| classify(&error, &self.context(&call)))?;
+        if answer.status == 200 { Ok(answer) } else { Err(self.rejected(&call, &answer)) }
+    }
+
+    fn regional_url(&self, service: Service, region: &Region) -> url::Url {
+        let target = Target { region: Some(region.clone()), ..self.target().clone() };
+        match self.aws().options().endpoint(service, &target) {
+            Some(url) => url.clone(),
+            None => self.aws().home_endpoint(service, region),
+        }
+    }
+
+    /// The answer lacks something.
+    pub(super) fn lacks(&self, asked: &Asked<'_>, region: &Region, what: &str) -> AwsError {
+        let mut call = self.call(asked.service, asked.operation);
+        call.endpoint = authority(&self.regional_url(asked.service, region));
+        AwsError::malformed(&call, format!("{what} is missing"))
+    }
+
     pub(super) fn signed(&self, call: &Call, post: Post<'_>) -> Result<HttpRequest, AwsError> {
         let broken = || AwsError::Unreachable {
             call: Box::new(call.clone()),
