@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use akia_core::ProfileName;
-use akia_core::profile::{EditError, Fault, File, FileKind, Reader, SeenBy, secret_of};
+use akia_core::profile::{EditError, Fault, File, FileKind, Reader, SeenAs, SeenBy, secret_of};
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -199,6 +199,11 @@ fn malformed_files_are_named_by_line_and_not_edited() {
 }
 
 #[test]
+fn a_file_of_nothing_but_faults_is_told_a_hundred_of_them() {
+    assert_eq!(credentials(&"no key\n".repeat(300)).problems().len(), 100);
+}
+
+#[test]
 fn contradictions_are_named_and_only_their_profile_is_refused() {
     let cases = [
         (
@@ -248,6 +253,11 @@ fn who_sees_a_profile_is_told() {
     let (cli, sdk, both) = (Some(SeenBy::CliOnly), Some(SeenBy::SdkOnly), Some(SeenBy::Both));
     assert_eq!(seen, [cli, sdk, both, None, None, None]);
     assert_eq!(file.sections().map(|section| section.line).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    let others = config("[sso-session f]\n[services s]\n[plugins p]\n");
+    let kinds = [SeenAs::SsoSession("f".into()), SeenAs::Services("s".into()), SeenAs::Other];
+    for (section, kind) in others.sections().zip(&kinds) {
+        assert_eq!((section.sdk, section.cli), (Some(kind), Some(kind)));
+    }
 }
 
 #[test]
