@@ -8,6 +8,7 @@ pub mod args;
 pub mod audit;
 pub mod aws_cli;
 pub mod commands;
+mod config_rule;
 pub mod context;
 pub mod docs;
 pub mod drive;

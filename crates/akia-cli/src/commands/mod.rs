@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod cheatsheet;
 pub mod completions;
+pub mod config_rule;
 pub mod credentials;
 pub mod demo;
 pub mod doctor;
@@ -47,6 +48,7 @@ pub enum Verb {
     Audit(Box<audit::AuditArgs>),
     Enforce(enforce::EnforceArgs),
     Notify(notify::NotifyArgs),
+    ConfigRule(config_rule::ConfigRuleArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -80,6 +82,7 @@ impl Verb {
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
             Self::Enforce(args) => on_runtime(enforce::run(context, args)),
             Self::Notify(args) => on_runtime(notify::run(context, args)),
+            Self::ConfigRule(args) => on_runtime(config_rule::run(context, args)),
             Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -110,6 +113,7 @@ impl Verb {
             | Self::Audit(_)
             | Self::Enforce(_)
             | Self::Notify(_)
+            | Self::ConfigRule(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)

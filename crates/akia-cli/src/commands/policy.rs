@@ -1,7 +1,9 @@
 //! `akia policy`: the IAM policies that jobs need, and what you lack.
 
+use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
-    AccountRole, Duty, JobPolicy, PolicyDocument, PolicyOptions, cloudformation, hub_policy, terraform,
+    AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, cloudformation, config_rule_policy,
+    events_policy, hub_policy, terraform,
 };
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
@@ -80,6 +82,19 @@ pub enum PolicyVerb {
         ("akia policy audit --template stackset --hub 111122223333", "the other half: the role in each account"),
     ]))]
     Hub(HubArgs),
+    /// Print the policy for `akia config-rule`
+    ///
+    /// `akia config-rule status` also reads the account, with the rights of `akia policy audit`.
+    #[command(after_long_help = super::examples(&[
+        ("akia policy config-rule", "the rule, and its EventBridge rule"),
+        ("akia policy config-rule --sns arn:aws:sns:eu-west-1:123456789012:alerts --grant", "and opening the topic"),
+    ]))]
+    ConfigRule(ConfigRulePolicyArgs),
+    /// Print the policy for `akia events`: taking messages from the queue, and looking at keys
+    #[command(after_long_help = super::examples(&[
+        ("akia policy events --queue arn:aws:sqs:us-east-1:123456789012:akia-events", "one queue"),
+    ]))]
+    Events(EventsPolicyArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -182,6 +197,42 @@ pub struct HubArgs {
     pub partition: Option<Partition>,
 }
 
+/// What `akia config-rule` is to do.
+#[derive(Debug, Args)]
+pub struct ConfigRulePolicyArgs {
+    /// Name of the rules
+    #[arg(long, value_name = "NAME", default_value = super::config_rule::NAME)]
+    pub name: RuleName,
+
+    /// Topic that is told
+    #[arg(long, value_name = "ARN")]
+    pub sns: Option<TopicArn>,
+
+    /// Also permit changing the policy of the topic, for --grant
+    #[arg(long, requires = "sns")]
+    pub grant: bool,
+
+    /// Also permit the organisation's rule
+    #[arg(long)]
+    pub org: bool,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
+/// What `akia events` takes messages from.
+#[derive(Debug, Args)]
+pub struct EventsPolicyArgs {
+    /// ARN of the queue [default: a queue named akia-events anywhere]
+    #[arg(long, value_name = "ARN", value_parser = queue_arn)]
+    pub queue: Option<String>,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// Which commands to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -216,6 +267,8 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
                 .say("note: in a delegated account, the organisation must let it list accounts (a resource policy).");
             Ok(Exit::Done)
         }
+        PolicyVerb::ConfigRule(args) => config_rule(context, args),
+        PolicyVerb::Events(args) => events(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
@@ -287,6 +340,46 @@ fn enforce(context: &Context, args: &EnforcePolicyArgs) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
+fn config_rule(context: &Context, args: &ConfigRulePolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "config-rule")?;
+    let rights = ConfigRuleRights {
+        partition: partition(context, args.partition)?,
+        name: args.name.to_string(),
+        topic: args.sns.clone(),
+        grant: args.grant,
+        for_organization: args.org,
+    };
+    context.print_text(&format!("{}\n", config_rule_policy(&rights).to_pretty_json().trim_end()))?;
+    context.say("note: akia config-rule status reads the account, too: akia policy audit.");
+    if args.org {
+        context.say(
+            "note: the first rule of an organisation makes a service-linked role, which takes iam:CreateServiceLinkedRole for \
+             config-multiaccountsetup.amazonaws.com.",
+        );
+    }
+    Ok(Exit::Done)
+}
+
+fn events(context: &Context, args: &EventsPolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "events")?;
+    let partition = partition(context, args.partition)?;
+    let queue = args.queue.clone().unwrap_or_else(|| format!("arn:{partition}:sqs:*:*:akia-events"));
+    context.print_text(&format!("{}\n", events_policy(partition, &queue).to_pretty_json().trim_end()))?;
+    context.say(
+        "note: for the events of other accounts the caller also enters them: akia policy hub. An encrypted queue takes kms:Decrypt.",
+    );
+    Ok(Exit::Done)
+}
+
+fn queue_arn(text: &str) -> Result<String, &'static str> {
+    let is_queue = text.split(':').count() == 6 && text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
+    if is_queue {
+        Ok(text.to_owned())
+    } else {
+        Err("it is not the ARN of a queue, as in arn:aws:sqs:REGION:ACCOUNT:NAME")
+    }
+}
+
 fn no_csv(context: &Context, name: &str) -> Result<(), CommandError> {
     if context.format() == Format::Csv {
         return Err(
@@ -323,6 +416,10 @@ mod tests {
             let matches = command.clone().try_get_matches_from(["policy", job.as_str()]).unwrap();
             assert!(PolicyVerb::from_arg_matches(&matches).is_ok(), "{}", job.as_str());
         }
-        assert_eq!(command.get_subcommands().count(), JobPolicy::ALL.len() + 3, "each job, enforce, hub and check");
+        assert_eq!(
+            command.get_subcommands().count(),
+            JobPolicy::ALL.len() + 5,
+            "each job, enforce, hub, config-rule, events and check"
+        );
     }
 }

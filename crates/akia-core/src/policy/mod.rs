@@ -8,9 +8,11 @@ mod check;
 mod document;
 mod job;
 mod organization;
+mod watch;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
 pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
 pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};
+pub use watch::{ConfigRuleRights, config_rule_policy, events_policy};
