@@ -27,6 +27,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rights;
 pub mod rotations;
+mod sealing;
 pub mod setup;
 pub mod signing;
 pub mod workbench;

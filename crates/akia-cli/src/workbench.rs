@@ -40,14 +40,7 @@ impl Workbench {
         let files = context.aws_files()?;
         let state = state_folder(context)?;
         let store = SqliteStore::open(&state).await.map_err(store_error)?;
-        let keychain = keychain_opener(context);
-        let sealer = {
-            let (state, keychain) = (state.clone(), keychain.clone());
-            // The keychain may take a moment to say that there is none.
-            let opened = tokio::task::spawn_blocking(move || Sealer::open(&state, || keychain())).await;
-            let opened = opened.map_err(|error| CommandError::failed(format_args!("the sealing key: {error}")))?;
-            opened.map_err(|error| CommandError::failed(&error).next(error.hint()))?
-        };
+        let sealer = sealer(context, &state).await?;
         let store: SharedStore = Arc::new(store);
         let wallet = wallet(context, &files)?;
         let driver = Driver {
@@ -98,6 +91,18 @@ pub async fn journal(context: &Context) -> Result<Option<SharedStore>, CommandEr
     let Some(state) = existing_state_folder(context)? else { return Ok(None) };
     let store = SqliteStore::open_existing(&state).await.map_err(store_error)?;
     Ok(store.map(|store| Arc::new(store) as SharedStore))
+}
+
+/// The sealing key of a state folder, made where there is none.
+///
+/// # Errors
+/// When it cannot be had.
+pub async fn sealer(context: &Context, state: &StateFolder) -> Result<Sealer, CommandError> {
+    let (state, keychain) = (state.clone(), keychain_opener(context));
+    // The keychain may take a moment to say that there is none.
+    let opened = tokio::task::spawn_blocking(move || Sealer::open(&state, || keychain())).await;
+    let opened = opened.map_err(|error| CommandError::failed(format_args!("the sealing key: {error}")))?;
+    opened.map_err(|error| CommandError::failed(&error).next(error.hint()))
 }
 
 /// The wire to AWS. Making it costs next to nothing; connections are made with the first call.

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cheatsheet;
+pub mod checkpoint;
 pub mod config_rule;
 pub mod console_csv;
 pub mod digest;

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod aws;
+pub mod checkpoint;
 pub mod clock;
 pub mod edit;
 pub mod enforce;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use akia_core::{AccessKeyId, RotationId, SecretAccessKey};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::files::{Act, act, platform};
@@ -250,6 +251,14 @@ impl Sealer {
             .map_err(|_| fails())?;
         let text = std::str::from_utf8(&plain).map_err(|_| fails())?;
         SecretAccessKey::parse(text.to_owned()).map_err(|_| fails())
+    }
+
+    /// The seed of the key that signs checkpoints of the journal: it lives where the sealing key lives, and dies with it.
+    pub(crate) fn signing_seed(&self) -> Zeroizing<[u8; 32]> {
+        let mut digest = Sha256::new();
+        digest.update(b"akia checkpoint signing key 1\0");
+        digest.update(self.key.as_slice());
+        Zeroizing::new(digest.finalize().into())
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

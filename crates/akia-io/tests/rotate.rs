@@ -1391,7 +1391,7 @@ impl Store for Fuse {
         self.inner.entries(of)
     }
 
-    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
+    fn verify(&self, expect: Vec<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
         self.inner.verify(expect)
     }
 

@@ -67,7 +67,7 @@ async fn what_was_appended_is_there_after_reopening() {
     let entries = store.entries(Threads::All).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.body.as_str()).collect::<Vec<_>>(), [r#"{"n":1}"#, r#"{"n":2}"#]);
     assert_eq!(store.entries(Threads::One(rotation(2).into())).await.unwrap(), entries[1..]);
-    assert_eq!(store.verify(Some(first.hash)).await.unwrap().hash, second.hash);
+    assert_eq!(store.verify(vec![first.hash]).await.unwrap().hash, second.hash);
     let summaries = store.rotations().await.unwrap();
     assert_eq!(summaries.iter().map(|summary| (summary.records, summary.staged)).collect::<Vec<_>>(), [(1, 1), (1, 0)]);
 
@@ -99,7 +99,7 @@ async fn concurrent_appends_share_transactions_and_keep_the_chain() {
     }
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=200).collect::<Vec<_>>());
-    assert_eq!(store.verify(None).await.unwrap().seq, 200);
+    assert_eq!(store.verify(Vec::new()).await.unwrap().seq, 200);
     // Opening is what every command pays for: the best of ten must be quick.
     let mut best = Duration::MAX;
     for _ in 0..10 {
@@ -121,7 +121,7 @@ async fn opening_for_reading_creates_nothing() {
     assert!(SqliteStore::open_existing(&folder).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
     let empty: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
-    assert_eq!(empty.verify(None).await.unwrap().hash, Hash::GENESIS);
+    assert_eq!(empty.verify(Vec::new()).await.unwrap().hash, Hash::GENESIS);
 }
 
 impl Fixture {
@@ -132,7 +132,7 @@ impl Fixture {
         for n in 0..5_u64 {
             store.append_json(rotation(n % 3).into(), format!("{{\"n\":{n}}}"), None).await.unwrap();
         }
-        let head = store.verify(None).await.unwrap();
+        let head = store.verify(Vec::new()).await.unwrap();
         store.close().await;
         (fixture, head)
     }
@@ -167,7 +167,7 @@ async fn the_database_refuses_to_change_records() {
         let error = fixture.tamper(statement).await.unwrap_err();
         assert!(error.to_string().contains(reason), "{statement}: {error}");
     }
-    assert_eq!(fixture.open().await.verify(Some(head.hash)).await.unwrap(), head);
+    assert_eq!(fixture.open().await.verify(vec![head.hash]).await.unwrap(), head);
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn tampering_with_the_triggers_out_of_the_way_shows() {
         fixture.tamper(statement).await.unwrap();
         fixture.tamper(RESTORE).await.unwrap();
         let store = fixture.open().await;
-        match store.verify(None).await {
+        match store.verify(Vec::new()).await {
             Err(StoreError::Tampered(tampered)) => {
                 assert_eq!(tampered.seq, seq, "{statement}: {tampered}");
                 assert!(tampered.what.contains(what), "{statement}: {tampered}");
@@ -217,7 +217,7 @@ async fn tampering_with_the_triggers_out_of_the_way_shows() {
     }
     let (fixture, _) = Fixture::with_records().await;
     fixture.tamper("DROP TRIGGER records_are_never_deleted").await.unwrap();
-    assert!(matches!(fixture.open().await.verify(None).await, Err(StoreError::Tampered(_))));
+    assert!(matches!(fixture.open().await.verify(Vec::new()).await, Err(StoreError::Tampered(_))));
 }
 
 #[tokio::test]
@@ -245,8 +245,8 @@ async fn what_sqlite_counts_can_be_cut_too_and_only_a_noted_hash_tells() {
         .unwrap();
     let store = fixture.open().await;
     // The documented limit: whoever can write the file can write a shorter, whole chain.
-    assert_eq!(store.verify(None).await.unwrap().seq, 3);
-    assert!(matches!(store.verify(Some(head.hash)).await, Err(StoreError::Tampered(_))));
+    assert_eq!(store.verify(Vec::new()).await.unwrap().seq, 3);
+    assert!(matches!(store.verify(vec![head.hash]).await, Err(StoreError::Tampered(_))));
 }
 
 #[tokio::test]
@@ -407,7 +407,7 @@ async fn two_processes_append_without_losing_or_mixing_records() {
         assert!(child.wait().unwrap().success());
     }
     let store = fixture.open().await;
-    assert_eq!(store.verify(None).await.unwrap().seq, 3 * EACH);
+    assert_eq!(store.verify(Vec::new()).await.unwrap().seq, 3 * EACH);
     let summaries = store.rotations().await.unwrap();
     assert_eq!(summaries.len(), 3);
     for summary in summaries {
@@ -453,7 +453,7 @@ async fn a_kill_at_any_moment_keeps_what_was_acknowledged_and_the_secret_with_it
         let text = fs::read_to_string(fixture.folder.path().join("acknowledged")).unwrap_or_default();
         // The note itself may have been cut by the kill; the journal may not.
         let expect = text.split_once(' ').and_then(|(_, hash)| hash.parse::<Hash>().ok());
-        let head = store.verify(expect).await.unwrap();
+        let head = store.verify(expect.into_iter().collect()).await.unwrap();
         let sealer = Sealer::open(&fixture.folder, no_keychain).unwrap();
         for summary in store.rotations().await.unwrap() {
             let sealed = store.staged(&summary.rotation, &key()).await.unwrap().unwrap();

@@ -40,7 +40,7 @@ async fn judge_machine(
         None => run::look(world, machine).await?,
     };
     let now = world.now();
-    process.driver.store.verify(None).await.map_err(|error| format!("the chain is broken: {error}"))?;
+    process.driver.store.verify(Vec::new()).await.map_err(|error| format!("the chain is broken: {error}"))?;
     let summaries = process.driver.store.rotations().await.map_err(|error| error.to_string())?;
     for summary in &summaries {
         let Some(rotation) = rotations.iter().find(|one| one.plan().id == summary.rotation) else { continue };

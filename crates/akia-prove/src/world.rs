@@ -361,7 +361,7 @@ impl Store for Journal {
         Box::pin(async move { self.through("read records", self.inner.entries(of)).await })
     }
 
-    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
+    fn verify(&self, expect: Vec<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
         self.inner.verify(expect)
     }
 

@@ -2,21 +2,26 @@
 
 use std::collections::HashMap;
 
+use akia_core::checkpoint::BucketPlace;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{Rest, Rotation};
 use akia_core::{AccessKeyId, RotationId};
+use akia_io::checkpoint::Found;
 use akia_io::store::{Entry, Hash, Head, SharedStore, StoreError, Threads};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::args::span;
+use crate::args::{ConfigArgs, span};
+use crate::audit::words::counted;
 use crate::context::{Context, Selection};
 use crate::drive;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row};
 use crate::rotations::Known;
+use crate::sealing::{self, Wish};
+use crate::signing::{self, Mfa};
 use crate::workbench;
 
 /// Show what akia did: rotations, their steps, and whether the journal was tampered with
@@ -28,6 +33,8 @@ use crate::workbench;
     ("akia history list -p work --since 90d", "those of profile `work` in the last 90 days"),
     ("akia history show r-0123456789abcdef", "each step of one rotation"),
     ("akia history verify", "check the chain of hashes"),
+    ("akia history seal s3://example-log/akia --retain 400d", "a signed checkpoint that nobody can replace"),
+    ("akia history verify --sealed s3://example-log/akia", "against every checkpoint"),
 ]))]
 pub struct HistoryArgs {
     /// What to do.
@@ -47,6 +54,16 @@ pub enum HistoryVerb {
     /// Check that no record of the journal was changed, removed or inserted
     #[command(after_long_help = super::examples(&[("akia history verify --expect 3f1b…", "against a hash that you noted earlier")]))]
     Verify(VerifyArgs),
+    /// Write a signed checkpoint of the journal into a bucket with Object Lock
+    ///
+    /// A checkpoint says how many records the journal has and the hash that stands for all of them, signed with a key of the
+    /// state folder. Under Object Lock nobody can replace or delete it, so that `akia history verify --sealed` finds out a journal
+    /// that was rewritten later. With seal under [journal] in akia.toml, `akia enforce apply` does it after each run.
+    #[command(after_long_help = super::examples(&[
+        ("akia history seal s3://example-log/akia", "for as long as the bucket keeps objects by itself"),
+        ("akia history seal", "where akia.toml says"),
+    ]))]
+    Seal(SealArgs),
 }
 
 /// Which rotations.
@@ -71,6 +88,39 @@ pub struct VerifyArgs {
     /// Hash that the journal had at an earlier time and must still contain
     #[arg(long, value_name = "HASH")]
     pub expect: Option<String>,
+
+    /// Bucket whose checkpoints the journal must still contain: s3://BUCKET/PREFIX, or without a value that of akia.toml
+    #[arg(long, value_name = "PLACE", num_args = 0..=1)]
+    pub sealed: Option<Option<BucketPlace>>,
+
+    /// Name of the key that has signed the checkpoints, where it is not the one of this machine's state folder
+    #[arg(long, value_name = "KEY", requires = "sealed", value_parser = key_name)]
+    pub signer: Option<String>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub struct SealArgs {
+    /// Bucket with Object Lock, and what the keys of objects begin with: s3://BUCKET/PREFIX (default: seal in akia.toml)
+    #[arg(value_name = "PLACE")]
+    pub place: Option<BucketPlace>,
+
+    /// How long the checkpoint is locked, for example 400d (default: retain in akia.toml, else what the bucket does)
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub retain: Option<SignedDuration>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+fn key_name(text: &str) -> Result<String, String> {
+    let is_name = text.len() == 64 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    if is_name { Ok(text.to_owned()) } else { Err("the name of a signing key has 64 hexadecimal digits".to_owned()) }
 }
 
 /// Runs the command.
@@ -82,7 +132,8 @@ pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<Exit, Co
     match args.act.unwrap_or_else(|| HistoryVerb::List(ListArgs::default())) {
         HistoryVerb::List(args) => list(context, journal, &args).await,
         HistoryVerb::Show(args) => show(context, journal, &args.rotation).await,
-        HistoryVerb::Verify(args) => verify(context, journal, args.expect.as_deref()).await,
+        HistoryVerb::Verify(args) => verify(context, journal, &args).await,
+        HistoryVerb::Seal(args) => seal(context, journal, &args).await,
     }
 }
 
@@ -164,7 +215,7 @@ async fn show(context: &Context, journal: Option<SharedStore>, id: &RotationId) 
     for (seq, record) in &records {
         let body = serde_json::to_value(&record.event).unwrap_or_default();
         let mut row = Row::from(vec![
-            Cell::number(i64::try_from(*seq).unwrap_or(i64::MAX)),
+            number(*seq),
             Cell::time(record.at),
             Cell::text(body.get("event").and_then(|event| event.as_str()).unwrap_or("unknown")),
             Cell::text(detail(&record.event)),
@@ -177,13 +228,25 @@ async fn show(context: &Context, journal: Option<SharedStore>, id: &RotationId) 
     Ok(Exit::Done)
 }
 
-async fn verify(context: &Context, journal: Option<SharedStore>, expect: Option<&str>) -> Result<Exit, CommandError> {
-    let expect: Option<Hash> = expect
+async fn verify(context: &Context, journal: Option<SharedStore>, args: &VerifyArgs) -> Result<Exit, CommandError> {
+    let noted = args.expect.as_deref();
+    let noted: Option<Hash> = noted
         .map(|text| text.parse().map_err(|error| CommandError::usage(format_args!("--expect {text:?}: {error}"))))
         .transpose()?;
+    let place = match &args.sealed {
+        None => None,
+        Some(Some(place)) => Some(place.clone()),
+        Some(None) => Some(args.config.load(context)?.settings.journal.seal.ok_or_else(nowhere)?),
+    };
+    let found = match &place {
+        Some(place) => sealing::read(context, place, args.signer.as_deref()).await?,
+        None => Found::default(),
+    };
+    let sealed = found.hashes();
+    let sealed = sealed.map_err(|hash| CommandError::failed(format_args!("a checkpoint has the hash {hash:?}")))?;
     let head = match journal {
-        Some(journal) => journal.verify(expect).await.map_err(unreadable)?,
-        None if expect.is_some() => {
+        Some(journal) => journal.verify(noted.into_iter().chain(sealed).collect()).await.map_err(unreadable)?,
+        None if noted.is_some() || place.is_some() => {
             return Err(CommandError::failed("there is no journal, but a hash is expected of it"));
         }
         None => Head::EMPTY,
@@ -193,10 +256,67 @@ async fn verify(context: &Context, journal: Option<SharedStore>, expect: Option<
         "heads",
         vec![Column::whole("records", "RECORDS"), Column::whole("hash", "HASH")],
     );
-    report.push(vec![Cell::number(i64::try_from(head.seq).unwrap_or(i64::MAX)), Cell::text(head.hash)]);
-    context.say("the journal is whole; note the hash, and give it to --expect later to find a rewritten journal");
+    report.push(vec![number(head.seq), Cell::text(head.hash)]);
+    match found.checkpoints.last() {
+        Some(last) => {
+            report.fact("checkpoints", found.checkpoints.len());
+            report.fact("sealed_records", last.records);
+            context.say(&format!(
+                "the journal is whole, and contains what {} say; records since the last, of {}: {}",
+                counted(found.checkpoints.len(), "checkpoint"),
+                last.at,
+                head.seq.saturating_sub(last.records)
+            ));
+        }
+        None => context
+            .say("the journal is whole; note the hash, and give it to --expect later to find a rewritten journal"),
+    }
     context.print(&report)?;
     Ok(Exit::Done)
+}
+
+fn nowhere() -> CommandError {
+    CommandError::usage("no place for checkpoints is named, and akia.toml has no seal under [journal]")
+        .next("akia history seal s3://BUCKET/PREFIX")
+}
+
+async fn seal(context: &Context, journal: Option<SharedStore>, args: &SealArgs) -> Result<Exit, CommandError> {
+    let settings = args.config.load(context)?.settings.journal;
+    let wish = match &args.place {
+        Some(place) => Wish { place: place.clone(), retain: None },
+        None => Wish::of(&settings).ok_or_else(nowhere)?,
+    };
+    let wish = Wish { retain: args.retain.or(settings.retain), ..wish };
+    let (Some(journal), Some(folder)) = (journal, workbench::existing_state_folder(context)?) else {
+        return Err(CommandError::failed("there is no journal on this machine: there is nothing to seal"));
+    };
+    let files = context.aws_files()?;
+    let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
+    let (head, sealed) = sealing::seal(context, &*journal, &folder, &signed.caller, &wish).await?;
+    let mut report = Report::new(
+        "history-seal",
+        "checkpoints",
+        vec![
+            Column::whole("records", "RECORDS"),
+            Column::whole("hash", "HASH"),
+            Column::new("object", "OBJECT"),
+            Column::whole("locked_until", "LOCKED UNTIL"),
+            Column::whole("signer", "SIGNED BY"),
+        ],
+    );
+    report.push(vec![
+        number(head.seq),
+        Cell::text(head.hash),
+        Cell::text(sealing::object(&wish.place, &sealed)),
+        Cell::time(sealed.retention.until),
+        Cell::text(&sealed.signer),
+    ]);
+    context.print_done(&report)?;
+    Ok(Exit::Done)
+}
+
+fn number(count: u64) -> Cell {
+    Cell::number(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 fn replay(id: &RotationId, records: &[(u64, Record)]) -> Result<Rotation, CommandError> {

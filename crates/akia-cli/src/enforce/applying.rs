@@ -7,7 +7,9 @@ use std::sync::Arc;
 use akia_core::enforce::{Act, Case, CaseEvent, CaseRecord, Plan, Stage, Step};
 use akia_core::estate::Account;
 use akia_core::ids::{AccessKeyId, AccountId, Partition};
+use akia_core::settings::JournalSettings;
 use akia_core::span;
+use akia_io::aws::Caller;
 use akia_io::enforce::{Ended, EnforceError, Enforcer, Gate, PolicyNow, PolicySource, StopFile, Watch};
 use akia_io::files::read_limited;
 use akia_io::organization::{self, Entry};
@@ -26,6 +28,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row, Tone};
 use crate::progress::{Line, Progress};
+use crate::sealing::{self, Wish};
 use crate::signing::{self, Mfa};
 use crate::{drive, organization as hub, prompt, workbench};
 
@@ -76,7 +79,9 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
     signals.abort();
     watcher.finish();
     let ended = ended.map_err(|error| stopped(&error))?;
-    report(context, &ended)
+    let exit = report(context, &ended)?;
+    desk.seal(context, &agreed.settings.journal).await?;
+    Ok(exit)
 }
 
 /// Runs `reactivate`.
@@ -103,6 +108,7 @@ pub(crate) async fn reactivate(context: &Context, args: &ReactivateArgs) -> Resu
     watcher.finish();
     let ended = ended.map_err(|error| stopped(&error))?;
     let exit = report(context, std::slice::from_ref(&ended))?;
+    desk.seal(context, &agreed.settings.journal).await?;
     if ended.done.contains(&Act::Reactivate) {
         context
             .say("the rules may open another case of it, with new notices; an exemption keeps it (docs/settings.md)");
@@ -224,6 +230,8 @@ impl Approved {
 /// Everything that a run needs.
 struct Desk {
     store: SharedStore,
+    folder: StateFolder,
+    caller: Arc<Caller>,
     gate: Gate,
     policy: Source,
     post: Post,
@@ -265,7 +273,8 @@ impl Desk {
         let post = Post::open(context, &agreed.settings.notify).await?;
         let (config, environment) = (reach.config.config.clone(), context.environment.clone());
         let policy = Source { config, environment, stop: StopFile::of(folder) };
-        Ok(Self { store: Arc::new(store), gate: Gate::new(caller, entry, roles), policy, post, _lock: lock })
+        let gate = Gate::new(Arc::clone(&caller), entry, roles);
+        Ok(Self { store: Arc::new(store), folder: folder.clone(), caller, gate, policy, post, _lock: lock })
     }
 
     fn enforcer(&self, accounts: HashMap<AccountId, Account>) -> Enforcer<'_> {
@@ -277,6 +286,16 @@ impl Desk {
             policy: &self.policy,
             notifier: &self.post,
         }
+    }
+}
+
+impl Desk {
+    /// Writes a checkpoint of the journal where the settings say.
+    async fn seal(&self, context: &Context, settings: &JournalSettings) -> Result<(), CommandError> {
+        let Some(wish) = Wish::of(settings) else { return Ok(()) };
+        let sealed = sealing::seal(context, &*self.store, &self.folder, &self.caller, &wish).await;
+        // What was done is done, and said.
+        sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
     }
 }
 

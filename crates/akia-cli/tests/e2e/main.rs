@@ -42,6 +42,7 @@ mod policy_check;
 mod practice;
 mod races;
 mod rotate;
+mod sealed;
 mod secrets;
 mod seed_script;
 mod settings;

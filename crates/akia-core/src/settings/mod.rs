@@ -16,6 +16,7 @@ pub use notify::{
     AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SecretRef, SmtpTls, channel_words,
 };
 
+use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
 
@@ -30,6 +31,17 @@ pub struct Settings {
     pub enforce: Option<EnforcePolicy>,
     /// `[notify]`: where notices go, and through what.
     pub notify: NotifySettings,
+    /// `[journal]`: where checkpoints of the journal go.
+    pub journal: JournalSettings,
+}
+
+/// Where checkpoints of the journal go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JournalSettings {
+    /// The place; where there is none, nothing is sealed unless a command says where.
+    pub seal: Option<BucketPlace>,
+    /// How long each is locked; as the bucket does by itself where nothing is said.
+    pub retain: Option<SignedDuration>,
 }
 
 /// How long earlier audits are kept.
@@ -257,6 +269,20 @@ rules = { key-unused = "low" }
     }
 
     #[test]
+    fn the_journal_is_sealed_where_it_says() {
+        let settings = |text: &str| Settings::parse(&format!("[journal]\n{text}"));
+        let journal = settings("seal = \"s3://example-log/a\"\nretain = \"400d\"").unwrap().journal;
+        assert_eq!(
+            (journal.seal.unwrap().to_string().as_str(), journal.retain),
+            ("s3://example-log/a/", Some(days(400)))
+        );
+        let wrong = settings("seal = \"example-log\"").unwrap_err().to_string();
+        assert!(wrong.contains("seal in [journal]") && wrong.contains("write s3://BUCKET"), "{wrong}");
+        let idle = settings("retain = \"400d\"").unwrap_err().to_string();
+        assert!(idle.contains("retain") && idle.contains("says nothing without seal"), "{idle}");
+    }
+
+    #[test]
     fn nothing_said_is_akias_default() {
         for text in ["", "[audit]\n", "\u{feff}# nothing\n"] {
             assert_eq!(Settings::parse(text), Ok(Settings::default()), "{text:?}");
@@ -339,9 +365,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

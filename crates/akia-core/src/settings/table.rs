@@ -8,7 +8,8 @@ use toml::Spanned;
 
 use super::enforce::EnforceTable;
 use super::notify::{NotifyTable, notify};
-use super::{Settings, SettingsError, SnapshotSettings};
+use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
+use crate::checkpoint::BadPlace;
 use crate::finding::Severity;
 use crate::ids::AccountId;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
@@ -31,6 +32,20 @@ struct FileTable {
     enforce: Option<EnforceTable>,
     /// Where notices go, and through what.
     notify: NotifyTable,
+    /// Where checkpoints of the journal go.
+    journal: JournalTable,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct JournalTable {
+    /// A bucket with Object Lock, and what the keys of objects begin with: s3://BUCKET/PREFIX.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    seal: Option<Spanned<String>>,
+    /// How long each checkpoint is locked; as the bucket does by itself where nothing is said.
+    #[cfg_attr(test, schemars(with = "Option<Span>"))]
+    retain: Option<Spanned<Span>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -116,9 +131,10 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices } = file;
+    let FileTable { audit, enforce, notify: notices, journal } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
+    let journal = self::journal(text, journal)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -159,7 +175,20 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal })
+}
+
+fn journal(text: &str, table: JournalTable) -> Result<JournalSettings, SettingsError> {
+    let JournalTable { seal, retain } = table;
+    let place = |seal: &Spanned<String>| {
+        seal.get_ref().parse().map_err(|error: BadPlace| fault(text, Some(seal.span()), &error.to_string()))
+    };
+    let seal = seal.as_ref().map(place).transpose()?;
+    if let (None, Some(retain)) = (&seal, &retain) {
+        let what = "it says nothing without seal; write seal = \"s3://BUCKET/PREFIX\" beside it";
+        return Err(fault(text, Some(retain.span()), what));
+    }
+    Ok(JournalSettings { seal, retain: retain.map(|span| span.into_inner().0) })
 }
 
 fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, SettingsError> {

@@ -603,7 +603,8 @@ impl Caller {
             | Service::Ses
             | Service::EventBridge
             | Service::Config
-            | Service::Sqs => self.aws.options().region(&self.target),
+            | Service::Sqs
+            | Service::S3 => self.aws.options().region(&self.target),
         };
         let builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

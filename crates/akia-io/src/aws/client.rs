@@ -12,6 +12,7 @@ use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, Tok
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -146,6 +147,7 @@ impl Aws {
                 Ok::<_, OrchestratorError<NeverError>>(HttpAnswer {
                     status: response.status().as_u16(),
                     code: response.headers().get("x-amzn-errortype").map(str::to_owned),
+                    headers: response.headers().clone(),
                     body: response.body().bytes().unwrap_or_default().to_vec(),
                 })
             })
@@ -262,7 +264,7 @@ impl Aws {
             (Service::EventBridge, Partition::AwsUsGov) => format!("events.{region}.{suffix}"),
             (Service::EventBridge, _) => format!("events{fips}.{region}.{suffix}"),
             (Service::Config | Service::Sqs, Partition::AwsUsGov) => format!("{}.{region}.{suffix}", service.name()),
-            (Service::Config | Service::Sqs, _) => format!("{}{fips}.{region}.{suffix}", service.name()),
+            (Service::Config | Service::Sqs | Service::S3, _) => format!("{}{fips}.{region}.{suffix}", service.name()),
         };
         #[expect(
             clippy::expect_used,
@@ -277,6 +279,7 @@ impl Aws {
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) code: Option<String>,
+    pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
 }
 
@@ -304,6 +307,7 @@ impl Service {
             Self::EventBridge => "events",
             Self::Config => "config",
             Self::Sqs => "sqs",
+            Self::S3 => "s3",
         }
     }
 }

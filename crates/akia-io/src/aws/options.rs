@@ -38,6 +38,8 @@ pub enum Service {
     Config,
     /// Queues; regional endpoints.
     Sqs,
+    /// Objects; regional endpoints, with the bucket in the path.
+    S3,
 }
 
 impl Service {
@@ -72,6 +74,8 @@ pub struct EnvironmentEndpoints {
     pub config: Option<Url>,
     /// `AWS_ENDPOINT_URL_SQS`.
     pub sqs: Option<Url>,
+    /// `AWS_ENDPOINT_URL_S3`.
+    pub s3: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -224,6 +228,7 @@ impl AwsOptions {
                 event_bridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
                 config: endpoint("AWS_ENDPOINT_URL_CONFIG_SERVICE")?,
                 sqs: endpoint("AWS_ENDPOINT_URL_SQS")?,
+                s3: endpoint("AWS_ENDPOINT_URL_S3")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -263,6 +268,7 @@ impl AwsOptions {
             Service::EventBridge => (&environment.event_bridge, "AWS_ENDPOINT_URL_EVENTBRIDGE"),
             Service::Config => (&environment.config, "AWS_ENDPOINT_URL_CONFIG_SERVICE"),
             Service::Sqs => (&environment.sqs, "AWS_ENDPOINT_URL_SQS"),
+            Service::S3 => (&environment.s3, "AWS_ENDPOINT_URL_S3"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

@@ -1,7 +1,10 @@
 //! Requests that we sign ourselves, to services whose SDK would cost minutes of build time for one call.
 
 use akia_core::ids::Region;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -25,6 +28,20 @@ pub(super) struct Post<'a> {
     /// `x-amz-target`, where the protocol has it.
     pub(super) action: Option<&'a str>,
     pub(super) body: String,
+}
+
+/// Any request.
+pub(super) struct Request<'a> {
+    pub(super) service: Service,
+    /// The endpoint; the path comes on top.
+    pub(super) url: &'a url::Url,
+    pub(super) method: &'a str,
+    /// With its query, and escaped as it is sent.
+    pub(super) path: &'a str,
+    pub(super) region: &'a str,
+    /// Further headers, all of which are signed.
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Services that speak AWS's JSON protocol.
@@ -102,7 +119,7 @@ impl Caller {
         if answer.status == 200 { Ok(answer) } else { Err(self.rejected(&call, &answer)) }
     }
 
-    fn regional_url(&self, service: Service, region: &Region) -> url::Url {
+    pub(super) fn regional_url(&self, service: Service, region: &Region) -> url::Url {
         let target = Target { region: Some(region.clone()), ..self.target().clone() };
         match self.aws().options().endpoint(service, &target) {
             Some(url) => url.clone(),
@@ -118,34 +135,49 @@ impl Caller {
     }
 
     pub(super) fn signed(&self, call: &Call, post: Post<'_>) -> Result<HttpRequest, AwsError> {
+        let Post { service, url, path, region, content_type, action, body } = post;
+        let mut headers = vec![("content-type", content_type.to_owned())];
+        headers.extend(action.map(|action| ("x-amz-target", action.to_owned())));
+        let body = body.into_bytes();
+        self.sign(call, Request { service, url, method: "POST", path, region, headers, body })
+    }
+
+    /// Signs a request of any kind.
+    pub(super) fn sign(&self, call: &Call, request: Request<'_>) -> Result<HttpRequest, AwsError> {
         let broken = || AwsError::Unreachable {
             call: Box::new(call.clone()),
             reason: "the request could not be signed".to_owned(),
         };
-        let Post { service, url, path, region, content_type, action, body } = post;
-        let mut headers = vec![("host", authority(url)), ("content-type", content_type.to_owned())];
-        headers.extend(action.map(|action| ("x-amz-target", action.to_owned())));
+        let Request { service, url, method, path, region, mut headers, body } = request;
+        headers.push(("host", authority(url)));
         let identity = self.credentials().to_sdk().into();
+        let mut settings = SigningSettings::default();
+        if service == Service::S3 {
+            // The keys of objects are paths as they stand, and S3 wants the digest of the body by itself.
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
             .name(service.name())
             .time(self.aws().time().now())
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .map_err(|_| broken())?
             .into();
         let target = url.join(path).map_err(|_| broken())?;
         let signable = SignableRequest::new(
-            "POST",
+            method,
             target.as_str(),
             headers.iter().map(|(name, value)| (*name, value.as_str())),
-            SignableBody::Bytes(body.as_bytes()),
+            SignableBody::Bytes(&body),
         )
         .map_err(|_| broken())?;
         let (instructions, _) = sign(signable, &parameters).map_err(|_| broken())?.into_parts();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|_| broken())?;
+        request.set_method(method).map_err(|_| broken())?;
         request.set_uri(path).map_err(|_| broken())?;
         for (name, value) in headers {
             request.headers_mut().try_insert(name, value).map_err(|_| broken())?;

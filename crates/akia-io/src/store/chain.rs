@@ -3,6 +3,7 @@
 //! hash(n) = SHA-256( hash(n − 1) ‖ n as 8 bytes, big-endian ‖ id ‖ body ), with 32 zero bytes before the first.
 //! The id of a rotation or case is always 18 bytes, so the parts cannot be shifted against each other.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -96,14 +97,15 @@ pub struct Tampered {
 #[derive(Debug, Clone)]
 pub struct Walk {
     head: Head,
-    expect: Option<Hash>,
+    expect: HashSet<Hash>,
 }
 
 impl Walk {
-    /// Begins before the first record. `expect` must turn up on the way.
+    /// Begins before the first record. Each of `expect` must turn up on the way.
     #[must_use]
-    pub fn new(expect: Option<Hash>) -> Self {
-        Self { head: Head::EMPTY, expect: expect.filter(|hash| *hash != Hash::GENESIS) }
+    pub fn new(expect: impl IntoIterator<Item = Hash>) -> Self {
+        let expect = expect.into_iter().filter(|hash| *hash != Hash::GENESIS).collect();
+        Self { head: Head::EMPTY, expect }
     }
 
     /// Takes the next record.
@@ -123,9 +125,7 @@ impl Walk {
             });
         }
         self.head = Head { seq, hash };
-        if self.expect == Some(hash) {
-            self.expect = None;
-        }
+        self.expect.remove(&hash);
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Walk {
             };
             return Err(Tampered { seq: seq.min(written + 1), what });
         }
-        match self.expect {
+        match self.expect.into_iter().min() {
             Some(hash) => Err(Tampered {
                 seq,
                 what: format!("no record has the expected hash {hash}: records were removed, or all were rewritten"),

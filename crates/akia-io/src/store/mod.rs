@@ -63,9 +63,9 @@ pub trait Store: Send + Sync {
     /// Records in order.
     fn entries(&self, of: Threads) -> BoxFuture<'_, Result<Vec<Entry>, StoreError>>;
 
-    /// Recomputes the chain. `expect` is the head's hash that somebody noted elsewhere: it must still be in the chain,
+    /// Recomputes the chain. `expect` are hashes of the head that somebody noted elsewhere: each must still be in the chain,
     /// which is the only proof against a journal that was rewritten as a whole.
-    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>>;
+    fn verify(&self, expect: Vec<Hash>) -> BoxFuture<'_, Result<Head, StoreError>>;
 
     /// Takes a lock that no other process of this store holds, or says who does.
     fn lock(&self, name: &str) -> Result<Lock, LockError>;

@@ -259,7 +259,7 @@ impl Store for SqliteStore {
         .boxed()
     }
 
-    fn verify(&self, expect: Option<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
+    fn verify(&self, expect: Vec<Hash>) -> BoxFuture<'_, Result<Head, StoreError>> {
         async move {
             let mut guard = self.inner.connection.lock().await;
             let connection = self.inner.open(&mut guard)?;

@@ -299,7 +299,7 @@ impl Recorded {
             let state = StateFolder::open(folder.path()).map_err(|error| error.to_string())?;
             let store = SqliteStore::open_existing(&state).await.map_err(|error| error.to_string())?;
             let Some(store) = store else { return Ok(Said { records: 0, created: None, secret: None }) };
-            store.verify(None).await.map_err(|error| error.to_string())?;
+            store.verify(Vec::new()).await.map_err(|error| error.to_string())?;
             let entries = store.entries(Threads::Rotations).await.map_err(|error| error.to_string())?;
             let mut said = Said { records: entries.len(), created: None, secret: None };
             let key: AccessKeyId = self.new.0.parse().unwrap();
