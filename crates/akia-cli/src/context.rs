@@ -300,12 +300,15 @@ impl Context {
     /// # Errors
     /// When stdout cannot be written.
     pub fn print_text(&self, text: &str) -> Result<(), CommandError> {
-        match output::print_text(text) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(CommandError::new(Exit::Failed, format_args!("stdout cannot be written: {error}")))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+        printed(output::print_text(text))
+    }
+
+    /// Prints JSON on stdout while it is made, and a line break.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), CommandError> {
+        printed(output::print_json(value))
     }
 
     /// Says something to the person, on stderr, escaped.
@@ -351,6 +354,16 @@ impl Context {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(CommandError::usage(format_args!("the environment variable {name}: {error}"))),
         }
+    }
+}
+
+/// A reader that has gone away is no error.
+fn printed(outcome: std::io::Result<()>) -> Result<(), CommandError> {
+    match outcome {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::new(Exit::Failed, format_args!("stdout cannot be written: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

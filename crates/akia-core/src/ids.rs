@@ -276,13 +276,41 @@ impl CaseId {
     }
 }
 
-/// What records of the journal belong together: those of a rotation, or of a case.
+identifier! {
+    /// The name of one quarantine: `q-` and 16 hexadecimal digits.
+    QuarantineId
+}
+
+impl FromStr for QuarantineId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits =
+            text.strip_prefix("q-").is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::new(text, "a quarantine id (q- and 16 hexadecimal digits)"))
+        }
+    }
+}
+
+impl QuarantineId {
+    /// Builds the id from 64 random bits, which the caller draws.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        Self(format!("q-{bits:016x}"))
+    }
+}
+
+/// What records of the journal belong together: those of a rotation, a case or a quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ThreadId {
     /// A rotation.
     Rotation(RotationId),
     /// The case of a key.
     Case(CaseId),
+    /// The quarantine of a user.
+    Quarantine(QuarantineId),
 }
 
 impl ThreadId {
@@ -292,6 +320,7 @@ impl ThreadId {
         match self {
             Self::Rotation(id) => id.as_str(),
             Self::Case(id) => id.as_str(),
+            Self::Quarantine(id) => id.as_str(),
         }
     }
 
@@ -300,7 +329,7 @@ impl ThreadId {
     pub fn case(&self) -> Option<&CaseId> {
         match self {
             Self::Case(id) => Some(id),
-            Self::Rotation(_) => None,
+            Self::Rotation(_) | Self::Quarantine(_) => None,
         }
     }
 
@@ -309,7 +338,16 @@ impl ThreadId {
     pub fn rotation(&self) -> Option<&RotationId> {
         match self {
             Self::Rotation(id) => Some(id),
-            Self::Case(_) => None,
+            Self::Case(_) | Self::Quarantine(_) => None,
+        }
+    }
+
+    /// The quarantine, where it is one.
+    #[must_use]
+    pub fn quarantine(&self) -> Option<&QuarantineId> {
+        match self {
+            Self::Quarantine(id) => Some(id),
+            Self::Rotation(_) | Self::Case(_) => None,
         }
     }
 }
@@ -317,7 +355,8 @@ impl ThreadId {
 impl FromStr for ThreadId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        text.parse().map(Self::Rotation).or_else(|_| text.parse().map(Self::Case))
+        let other = |_| text.parse().map(Self::Case).or_else(|_: IdError| text.parse().map(Self::Quarantine));
+        text.parse().map(Self::Rotation).or_else(other)
     }
 }
 
@@ -330,6 +369,12 @@ impl From<RotationId> for ThreadId {
 impl From<CaseId> for ThreadId {
     fn from(id: CaseId) -> Self {
         Self::Case(id)
+    }
+}
+
+impl From<QuarantineId> for ThreadId {
+    fn from(id: QuarantineId) -> Self {
+        Self::Quarantine(id)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod key_table;
 pub mod notice;
 pub mod policy;
 pub mod profile;
+pub mod quarantine;
 pub mod rotation;
 pub mod rule;
 pub mod secret;
@@ -28,7 +29,8 @@ pub mod span;
 pub mod text;
 
 pub use ids::{
-    AccessKeyId, AccountId, CaseId, Partition, ProfileName, Region, RotationId, ThreadId, UserArn, UserId, UserName,
+    AccessKeyId, AccountId, CaseId, Partition, ProfileName, QuarantineId, Region, RotationId, ThreadId, UserArn,
+    UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

@@ -9,7 +9,7 @@ use super::Consent;
 use crate::args::ConfigArgs;
 use crate::context::Context;
 use crate::enforce::cases::Which;
-use crate::enforce::{applying, cases, lint, planning, switch};
+use crate::enforce::{applying, cases, lint, planning, quarantine, switch};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::organization::role_name;
@@ -74,6 +74,22 @@ pub enum EnforceVerb {
         ("akia enforce reactivate AKIAIOSFODNN7EXAMPLE --reason billing-job", "with the reason noted"),
     ]))]
     Reactivate(ReactivateArgs),
+    /// Tie the hands of a user whose key is exposed: AWS's deny policy, and no earlier sessions
+    ///
+    /// Attaches AWS's policy AWSCompromisedKeyQuarantineV3 to the user of the key, and denies everything to sessions that were opened
+    /// with the user's keys before now (GetSessionToken, GetFederationToken). The keys stay active: services that use them may go on,
+    /// as far as that policy lets them. Run again, it denies the sessions opened since, too. No policy in akia.toml is needed.
+    #[command(after_long_help = super::examples(&[
+        ("akia enforce quarantine AKIAIOSFODNN7EXAMPLE --reason leak-42", "of the user whose key it is"),
+    ]))]
+    Quarantine(QuarantineArgs),
+    /// Take a quarantine back
+    ///
+    /// Only what akia has set: a deny policy that AWS or somebody else has attached before stays.
+    #[command(after_long_help = super::examples(&[
+        ("akia enforce release AKIAIOSFODNN7EXAMPLE --reason rotated", "after the key is gone"),
+    ]))]
+    Release(ReleaseArgs),
     /// Switch enforcement off on this machine, also for a run that is under way
     #[command(after_long_help = super::examples(&[("akia enforce stop --reason incident-42", "now")]))]
     Stop(StopArgs),
@@ -192,6 +208,50 @@ pub struct ReactivateArgs {
     pub consent: Consent,
 }
 
+/// Whose hands are tied, and why.
+#[derive(Debug, Args)]
+pub struct QuarantineArgs {
+    /// The key
+    #[arg(value_name = "KEY-ID")]
+    pub key: AccessKeyId,
+
+    /// Why; it is noted in the journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: String,
+
+    /// Also where the policy protects the user
+    #[arg(long)]
+    pub protected_too: bool,
+
+    /// How accounts are entered, under which settings.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+
+    /// Question and plan.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// Whose hands are untied, and why.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The key that the quarantine is for
+    #[arg(value_name = "KEY-ID")]
+    pub key: AccessKeyId,
+
+    /// Why; it is noted in the journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub reason: String,
+
+    /// How accounts are entered, under which settings.
+    #[command(flatten)]
+    pub reach: ReachArgs,
+
+    /// Question and plan.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
 /// Why.
 #[derive(Debug, Args)]
 pub struct StopArgs {
@@ -212,6 +272,8 @@ pub(crate) async fn run(context: &Context, args: EnforceArgs) -> Result<Exit, Co
         EnforceVerb::Status(args) => cases::status(context, &args).await,
         EnforceVerb::History(args) => cases::history(context, args.which.as_ref()).await,
         EnforceVerb::Reactivate(args) => applying::reactivate(context, &args).await,
+        EnforceVerb::Quarantine(args) => quarantine::run(context, &args).await,
+        EnforceVerb::Release(args) => quarantine::release(context, &args).await,
         EnforceVerb::Stop(args) => switch::stop(context, &args.reason),
         EnforceVerb::Start => switch::start(context),
     }

@@ -6,19 +6,15 @@ use std::sync::Arc;
 
 use akia_core::enforce::{Act, Case, CaseEvent, CaseRecord, Plan, Stage, Step};
 use akia_core::estate::Account;
-use akia_core::ids::{AccessKeyId, AccountId, Partition};
-use akia_core::settings::JournalSettings;
+use akia_core::ids::{AccessKeyId, AccountId};
 use akia_core::span;
-use akia_io::aws::Caller;
-use akia_io::enforce::{Ended, EnforceError, Enforcer, Gate, PolicyNow, PolicySource, StopFile, Watch};
+use akia_io::enforce::{Ended, EnforceError, Enforcer, PolicyNow, PolicySource, StopFile, Watch};
 use akia_io::files::read_limited;
-use akia_io::organization::{self, Entry};
 use akia_io::settings;
-use akia_io::state::{Lock, StateFolder};
-use akia_io::store::SharedStore;
-use akia_io::store::sqlite::SqliteStore;
+use akia_io::state::StateFolder;
 use serde_json::json;
 
+use super::desk::Desk;
 use super::notices::Post;
 use super::planning::{self, PlanFile, SCHEMA};
 use super::{Agreed, agreed, all_cases};
@@ -28,9 +24,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row, Tone};
 use crate::progress::{Line, Progress};
-use crate::sealing::{self, Wish};
-use crate::signing::{self, Mfa};
-use crate::{drive, organization as hub, prompt, workbench};
+use crate::{drive, prompt, workbench};
 
 /// Largest plan that is read, in bytes.
 const MOST_BYTES: u64 = 512 << 20;
@@ -67,11 +61,13 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
     }
     prompt::confirm(context, args.consent.yes, "Carry this out?")?;
     let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
-    let basis = planning::latest(context, Some(plan.evidence.audit)).await?;
+    let post = Post::open(context, &agreed.settings.notify).await?;
+    let source = Source::of(context, &args.reach, &folder);
+    let basis = planning::latest(context, Some(plan.evidence.audit), &|_| false).await?;
     let accounts =
         basis.map(|basis| basis.estates.into_iter().map(|estate| (estate.account.id.clone(), estate.account)));
     let accounts: HashMap<AccountId, Account> = accounts.into_iter().flatten().collect();
-    let enforcer = desk.enforcer(accounts);
+    let enforcer = enforcer(&desk, &source, &post, accounts);
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let watcher = Watcher::new(context);
     let is_approved = |step: &Step| approved.is(step);
@@ -102,7 +98,9 @@ pub(crate) async fn reactivate(context: &Context, args: &ReactivateArgs) -> Resu
     let policy = loaded.settings.enforce.clone().unwrap_or_default();
     let agreed = Agreed { settings: loaded.settings, policy };
     let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
-    let enforcer = desk.enforcer(HashMap::new());
+    let post = Post::open(context, &agreed.settings.notify).await?;
+    let source = Source::of(context, &args.reach, &folder);
+    let enforcer = enforcer(&desk, &source, &post, HashMap::new());
     let watcher = Watcher::new(context);
     let ended = enforcer.reactivate(case.clone(), &args.reason, &watcher).await;
     watcher.finish();
@@ -227,76 +225,13 @@ impl Approved {
     }
 }
 
-/// Everything that a run needs.
-struct Desk {
-    store: SharedStore,
-    folder: StateFolder,
-    caller: Arc<Caller>,
-    gate: Gate,
-    policy: Source,
-    post: Post,
-    _lock: Lock,
-}
-
-impl Desk {
-    async fn open(
-        context: &Context,
-        folder: &StateFolder,
-        agreed: &Agreed,
-        reach: &ReachArgs,
-    ) -> Result<Self, CommandError> {
-        let roles = agreed.policy.roles.clone();
-        let lock = folder.lock("enforce").map_err(|error| {
-            CommandError::failed(format_args!("another akia enforces on this machine: {error}"))
-                .next("let it finish, then run again")
-        })?;
-        let store = SqliteStore::open(folder).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
-        let files = context.aws_files()?;
-        let aws = workbench::aws(context)?;
-        let signed = signing::sign_as(context, &files, Mfa::IfPossible, aws, context.profile()?).await?;
-        let identity = signed.caller.caller_identity().await;
-        let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
-        let entry = Entry {
-            partition: identity.partition().unwrap_or(Partition::Aws),
-            own: identity.account,
-            caller_arn: identity.arn,
-            role_name: reach
-                .role_name
-                .as_ref()
-                .or(roles.reader.as_ref())
-                .map_or(hub::ROLE_NAME, String::as_str)
-                .to_owned(),
-            external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
-            session: organization::session_name("akia-enforce"),
-        };
-        let caller = Arc::new(signed.caller);
-        let post = Post::open(context, &agreed.settings.notify).await?;
-        let (config, environment) = (reach.config.config.clone(), context.environment.clone());
-        let policy = Source { config, environment, stop: StopFile::of(folder) };
-        let gate = Gate::new(Arc::clone(&caller), entry, roles);
-        Ok(Self { store: Arc::new(store), folder: folder.clone(), caller, gate, policy, post, _lock: lock })
-    }
-
-    fn enforcer(&self, accounts: HashMap<AccountId, Account>) -> Enforcer<'_> {
-        Enforcer {
-            store: Arc::clone(&self.store),
-            clock: workbench::clock(),
-            gate: &self.gate,
-            accounts,
-            policy: &self.policy,
-            notifier: &self.post,
-        }
-    }
-}
-
-impl Desk {
-    /// Writes a checkpoint of the journal where the settings say.
-    async fn seal(&self, context: &Context, settings: &JournalSettings) -> Result<(), CommandError> {
-        let Some(wish) = Wish::of(settings) else { return Ok(()) };
-        let sealed = sealing::seal(context, &*self.store, &self.folder, &self.caller, &wish).await;
-        // What was done is done, and said.
-        sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
-    }
+fn enforcer<'a>(
+    desk: &'a Desk,
+    policy: &'a Source,
+    notifier: &'a Post,
+    accounts: HashMap<AccountId, Account>,
+) -> Enforcer<'a> {
+    Enforcer { store: Arc::clone(&desk.store), clock: workbench::clock(), gate: &desk.gate, accounts, policy, notifier }
 }
 
 /// The settings and the switch, read anew before each act.
@@ -304,6 +239,13 @@ struct Source {
     config: Option<PathBuf>,
     environment: Environment,
     stop: StopFile,
+}
+
+impl Source {
+    fn of(context: &Context, reach: &ReachArgs, folder: &StateFolder) -> Self {
+        let (config, environment) = (reach.config.config.clone(), context.environment.clone());
+        Self { config, environment, stop: StopFile::of(folder) }
+    }
 }
 
 impl PolicySource for Source {

@@ -8,7 +8,7 @@ use akia_core::ids::{AccessKeyId, CaseId};
 use akia_io::store::{StoreError, Threads};
 use serde_json::json;
 
-use super::{all_cases, planning};
+use super::{all_cases, planning, quarantine};
 use crate::commands::enforce::StatusArgs;
 use crate::context::Context;
 use crate::error::CommandError;
@@ -65,6 +65,7 @@ pub(crate) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit,
     {
         context.say(&format!("enforcement is off on this machine since {}: {}", stopped.at, stopped.reason));
     }
+    report.fact("quarantines", quarantine::tell_open(context, journal.as_ref()).await?);
     if cases.is_empty() {
         context.say("no key has a case; akia enforce plan says what is due");
     }

@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &Context, args: &LintArgs) -> Result<Exit, Comm
     let journal = workbench::journal(context).await?;
     let cases = all_cases(context, journal.as_ref()).await?;
     // Against what is known of the accounts, where an audit was kept.
-    if let Ok(Some(basis)) = planning::latest(context, None).await {
+    if let Ok(Some(basis)) = planning::latest(context, None, &|_| true).await {
         warnings.extend(without_subject(policy, &basis.estates, &cases));
     }
     let mut report = Report::new("enforce-lint", "warnings", vec![Column::new("warning", "WARNING")]);

@@ -2,9 +2,11 @@
 
 pub(crate) mod applying;
 pub(crate) mod cases;
+mod desk;
 pub(crate) mod lint;
 mod notices;
 pub(crate) mod planning;
+pub(crate) mod quarantine;
 pub(crate) mod switch;
 
 use akia_core::enforce::EnforcePolicy;

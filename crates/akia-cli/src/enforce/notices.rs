@@ -61,15 +61,15 @@ pub(super) fn foresee(
         });
         for addressed in digests(kind_of(told), plan.made_at, items, &settings.notify) {
             let help = settings.notify.exemption_help.as_deref();
-            let message = renderer.render(&addressed.notice, None, help, plan.made_at);
-            let message =
-                message.map_err(|error| CommandError::failed(format_args!("a notice cannot be written: {error}")))?;
+            let written = renderer.preview(&addressed.notice, help, plan.made_at);
+            let (subject, text) =
+                written.map_err(|error| CommandError::failed(format_args!("a notice cannot be written: {error}")))?;
             foreseen.push(Foreseen {
                 kind: addressed.notice.kind,
                 owner: addressed.notice.owner,
                 to: addressed.to,
-                subject: message.subject,
-                text: message.text,
+                subject,
+                text,
             });
         }
     }

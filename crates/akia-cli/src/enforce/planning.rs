@@ -1,11 +1,14 @@
 //! `akia enforce plan`: what is due, from the latest kept audit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use akia_core::LastUsed;
 use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
-use akia_core::estate::Estate;
+use akia_core::estate::{Estate, User};
+use akia_core::ids::UserArn;
 use akia_io::enforce::StopFile;
 use akia_io::rotate::Draw;
 use akia_io::store::snapshots::Snapshots;
@@ -47,12 +50,15 @@ pub(super) struct Basis {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let agreed = agreed(context, &args.config)?;
-    let basis = latest(context, args.audit).await?.ok_or_else(|| {
+    let journal = workbench::journal(context).await?;
+    let cases = all_cases(context, journal.as_ref()).await?;
+    let with_cases: HashSet<&UserArn> = cases.iter().map(|case| &case.opening().subject.user).collect();
+    // Most users of an organisation have neither.
+    let matters = |user: &User| !user.keys.is_empty() || with_cases.contains(&user.arn);
+    let basis = latest(context, args.audit, &matters).await?.ok_or_else(|| {
         CommandError::failed("no audit was kept on this machine that a plan could stand on")
             .next("akia audit (one account), akia audit --org (an organisation)")
     })?;
-    let journal = workbench::journal(context).await?;
-    let cases = all_cases(context, journal.as_ref()).await?;
     let stopped = workbench::existing_state_folder(context)?.and_then(|folder| StopFile::of(&folder).thrown());
     let only = args.only_accounts.iter().cloned().collect();
     let by = switch::person(context);
@@ -81,8 +87,12 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
     print(context, &file, args.out.as_deref())
 }
 
-/// The latest kept audit that has its accounts, or the one of a number.
-pub(super) async fn latest(context: &Context, number: Option<i64>) -> Result<Option<Basis>, CommandError> {
+/// The latest kept audit that has its accounts, or the one of a number; with the users that matter.
+pub(super) async fn latest(
+    context: &Context,
+    number: Option<i64>,
+    matters: &dyn Fn(&User) -> bool,
+) -> Result<Option<Basis>, CommandError> {
     let Some(folder) = workbench::existing_state_folder(context)? else { return Ok(None) };
     let unreadable = |error: akia_io::store::snapshots::SnapshotError| {
         CommandError::failed(format_args!("the kept audits cannot be read: {error}"))
@@ -99,7 +109,13 @@ pub(super) async fn latest(context: &Context, number: Option<i64>) -> Result<Opt
             None => Ok(None),
         };
     };
-    let estates = snapshots.estates(entry.id).await.map_err(unreadable)?;
+    let mut estates = Vec::with_capacity(entry.accounts_read);
+    let take = |mut estate: Estate| {
+        estate.users.retain(matters);
+        estate.users.shrink_to_fit();
+        estates.push(estate);
+    };
+    snapshots.estates(entry.id, take).await.map_err(unreadable)?;
     let evidence =
         Evidenced { audit: entry.id, at: entry.at, accounts: entry.accounts_read, active_keys: entry.active_keys };
     Ok(Some(Basis { evidence, estates }))
@@ -117,16 +133,15 @@ fn write(path: &Path, file: &PlanFile) -> Result<(), CommandError> {
     let unwritten = |error: &dyn std::fmt::Display| {
         CommandError::failed(format_args!("{} cannot be written: {error}", path.display()))
     };
-    let mut text = serde_json::to_vec_pretty(file).map_err(|error| unwritten(&error))?;
-    text.push(b'\n');
-    std::fs::write(path, text).map_err(|error| unwritten(&error))
+    let mut out = BufWriter::new(File::create(path).map_err(|error| unwritten(&error))?);
+    serde_json::to_writer_pretty(&mut out, file).map_err(|error| unwritten(&error))?;
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
 fn print(context: &Context, file: &PlanFile, out: Option<&Path>) -> Result<Exit, CommandError> {
     let plan = &file.plan;
     if context.format() == Format::Json {
-        let text = serde_json::to_string_pretty(file).unwrap_or_default();
-        context.print_text(&format!("{}\n", output::escape::json_text(&text)))?;
+        context.print_json(file)?;
     } else {
         let rows = if context.format() == Format::Table { MOST_ROWS } else { usize::MAX };
         context.print(&steps(plan, rows))?;

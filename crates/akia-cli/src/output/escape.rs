@@ -1,6 +1,8 @@
 //! Makes text from outside harmless: user names, tags, profile names and answers of AWS may hold terminal escapes,
 //! direction overrides and spreadsheet formulas.
 
+use std::io::{self, Write};
+
 use akia_core::text::is_active;
 pub use akia_core::text::visible;
 
@@ -35,9 +37,33 @@ pub fn json_text(json: &str) -> String {
     text
 }
 
+/// [`json_text`] for what a serialiser writes bit by bit; it never splits a character.
+pub struct JsonWriter<W>(pub W);
+
+impl<W: Write> Write for JsonWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(json_text(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_that_is_written_bit_by_bit_is_as_harmless() {
+        let mut bytes = Vec::new();
+        let value = serde_json::json!({ "\u{202e}a": "b\u{85}\u{1b}\n\"ü日" });
+        serde_json::to_writer_pretty(JsonWriter(&mut bytes), &value).unwrap();
+        assert_eq!(bytes, json_text(&serde_json::to_string_pretty(&value).unwrap()).as_bytes());
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), value);
+    }
 
     #[test]
     fn formulas_are_neutralised_in_csv() {

@@ -85,6 +85,17 @@ pub fn print_text(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
+/// Writes JSON to stdout while it is made, and a line break: a plan of an organisation has a hundred megabytes.
+///
+/// # Errors
+/// When stdout is closed or full.
+pub fn print_json(value: &impl serde::Serialize) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    serde_json::to_writer_pretty(escape::JsonWriter(&mut out), value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
 /// A report with everything that can go wrong in one.
 #[cfg(test)]
 fn report_for_tests() -> Report {

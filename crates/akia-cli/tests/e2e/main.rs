@@ -40,6 +40,7 @@ mod notify;
 mod organization;
 mod policy_check;
 mod practice;
+mod quarantine;
 mod races;
 mod rotate;
 mod sealed;

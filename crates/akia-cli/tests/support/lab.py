@@ -257,11 +257,14 @@ def moto(request):
     def body(listener, port, ready):
         # Policies and signatures are checked from the first call on. A judge that lets everybody in judges nothing.
         os.environ.update(MOTO_PORT=str(port), INITIAL_NO_AUTH_ACTION_COUNT="0", HOME=FOLDER, TMPDIR=FOLDER)
-        from moto.iam.models import iam_backends
+        from moto.iam.aws_managed_policies import aws_managed_policies_data
+        from moto.iam.models import AWSManagedPolicy, iam_backends
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from werkzeug.serving import make_server
 
         app = DomainDispatcherApplication(create_backend_app)
+        managed = json.loads(aws_managed_policies_data)
+        denials = {name: data for name, data in managed.items() if name.startswith("AWSCompromisedKeyQuarantine")}
 
         def door(environ, start_response):
             """POST /akia-lab/ACCOUNT makes an account with one administrator; all else is moto's."""
@@ -274,6 +277,10 @@ def moto(request):
                 iam.create_user("us-east-1", user_name="lab-admin")
             allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
             iam.put_user_policy("lab-admin", "everything", json.dumps(allow))
+            # Of AWS's 1,582 policies moto can have all, for a fifth of a second an account, or none.
+            for name, data in denials.items():
+                policy = AWSManagedPolicy.from_data(name, account, "us-east-1", data)
+                iam.managed_policies.setdefault(policy.arn, policy)
             key = iam.create_access_key(user_name="lab-admin", prefix="AKIA")
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps({"id": key.access_key_id, "secret": key.secret_access_key}).encode()]

@@ -202,6 +202,20 @@ impl Renderer {
         })
     }
 
+    /// Subject and text alone, of a notice that is not sent.
+    ///
+    /// # Errors
+    /// Where a template cannot be filled.
+    pub fn preview(
+        &self,
+        notice: &Notice,
+        exemption_help: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(String, String), TemplateError> {
+        let facts = Filled::from(Serde(Facts::of(notice, exemption_help, now)));
+        Ok((self.subject(&facts)?, self.fill("message.txt", &facts)?))
+    }
+
     fn ticket(
         &self,
         notice: &Notice,
@@ -209,7 +223,9 @@ impl Renderer {
         exemption_help: Option<&str>,
         now: Timestamp,
     ) -> Result<Ticket, TemplateError> {
-        let alone = Notice { items: vec![item.clone()], ..notice.clone() };
+        // Not a copy of the whole notice: each of a thousand keys has a ticket.
+        let Notice { id, kind, at, owner, items: _ } = notice;
+        let alone = Notice { id: id.clone(), kind: *kind, at: *at, owner: owner.clone(), items: vec![item.clone()] };
         let facts = Filled::from(Serde(Facts::of(&alone, exemption_help, now)));
         Ok(Ticket { item: item.clone(), subject: self.subject(&facts)?, text: self.fill("message.txt", &facts)? })
     }

@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::document::{Effect, OneOrMany, PolicyDocument, Statement};
+use super::document::{Condition, Effect, OneOrMany, PolicyDocument, Statement};
 use super::job::{JobPolicy, PolicyOptions};
 use crate::ids::{AccountId, Partition};
+use crate::quarantine::quarantine_policy;
 
 /// What the caller asks of the organisation.
 const LISTS: [&str; 5] = [
@@ -30,11 +31,13 @@ pub enum Duty {
     Deactivate,
     /// `akia enforce` deletes keys.
     Delete,
+    /// `akia enforce quarantine` ties a user's hands, and `release` unties them.
+    Quarantine,
 }
 
 impl Duty {
     /// Those of `akia enforce`.
-    pub const ENFORCEMENT: [Self; 3] = [Self::Look, Self::Deactivate, Self::Delete];
+    pub const ENFORCEMENT: [Self; 4] = [Self::Look, Self::Deactivate, Self::Delete, Self::Quarantine];
 
     /// The role's name unless another is given.
     #[must_use]
@@ -44,6 +47,7 @@ impl Duty {
             Self::Look => "AkiaEnforceReader",
             Self::Deactivate => "AkiaDeactivator",
             Self::Delete => "AkiaDeleter",
+            Self::Quarantine => "AkiaQuarantiner",
         }
     }
 
@@ -61,6 +65,10 @@ impl Duty {
                 "The role that akia enforce deactivates keys with. Each session is narrowed to one user."
             }
             Self::Delete => "The role that akia enforce deletes keys with. Each session is narrowed to one user.",
+            Self::Quarantine => {
+                "The role that akia enforce quarantine sets policies of a user with. Whoever may assume it can give users any right: \
+                 guard it like an administrator. Each session is narrowed to one user."
+            }
         }
     }
 
@@ -71,6 +79,7 @@ impl Duty {
             Self::Look => "akia-enforce-reader",
             Self::Deactivate => "akia-deactivator",
             Self::Delete => "akia-deleter",
+            Self::Quarantine => "akia-quarantiner",
         }
     }
 
@@ -85,17 +94,35 @@ impl Duty {
                     ..PolicyOptions::default()
                 });
             }
-            Self::Look => ("LookAtKeys", &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"]),
+            Self::Look => (
+                "LookAtKeys",
+                &[
+                    "iam:GetAccessKeyLastUsed",
+                    "iam:GetUser",
+                    "iam:ListAccessKeys",
+                    "iam:ListAttachedUserPolicies",
+                    "iam:ListUserPolicies",
+                ],
+            ),
             Self::Deactivate => ("DeactivateKeys", &["iam:UpdateAccessKey"]),
             Self::Delete => ("DeleteKeys", &["iam:DeleteAccessKey"]),
+            Self::Quarantine => ("DenySessions", &["iam:DeleteUserPolicy", "iam:PutUserPolicy"]),
         };
-        PolicyDocument::new(vec![Statement {
+        let of_users = |sid: &str, actions: &[&str], condition| Statement {
             sid: sid.to_owned(),
             effect: Effect::Allow,
             action: actions.iter().copied().collect(),
             resource: OneOrMany::One(format!("arn:{partition}:iam::*:user/*")),
-            condition: None,
-        }])
+            condition,
+        };
+        let mut statements = vec![of_users(sid, actions, None)];
+        if self == Self::Quarantine {
+            // Nothing else can be attached with it.
+            let arn = OneOrMany::One(quarantine_policy(partition));
+            let only = Condition::from([("ArnEquals".to_owned(), [("iam:PolicyARN".to_owned(), arn)].into())]);
+            statements.push(of_users("AttachDenial", &["iam:AttachUserPolicy", "iam:DetachUserPolicy"], Some(only)));
+        }
+        PolicyDocument::new(statements)
     }
 }
 
@@ -302,10 +329,22 @@ mod tests {
 
     #[test]
     fn each_role_of_enforcement_may_do_its_own_and_nothing_else() {
-        let actions = |duty: Duty| duty.policy(Partition::Aws).statement.remove(0).action.as_slice().join(" ");
-        assert_eq!(actions(Duty::Look), "iam:GetAccessKeyLastUsed iam:GetUser iam:ListAccessKeys");
-        assert_eq!(actions(Duty::Deactivate), "iam:UpdateAccessKey");
-        assert_eq!(actions(Duty::Delete), "iam:DeleteAccessKey");
+        let actions = |duty: Duty| {
+            let statements = duty.policy(Partition::Aws).statement;
+            statements.iter().map(|one| one.action.as_slice().join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            actions(Duty::Look),
+            [
+                "iam:GetAccessKeyLastUsed iam:GetUser iam:ListAccessKeys iam:ListAttachedUserPolicies iam:ListUserPolicies"
+            ]
+        );
+        assert_eq!(actions(Duty::Deactivate), ["iam:UpdateAccessKey"]);
+        assert_eq!(actions(Duty::Delete), ["iam:DeleteAccessKey"]);
+        assert_eq!(
+            actions(Duty::Quarantine),
+            ["iam:DeleteUserPolicy iam:PutUserPolicy", "iam:AttachUserPolicy iam:DetachUserPolicy"]
+        );
         let roles = Duty::ENFORCEMENT
             .map(|duty| AccountRole { duty, ..role(duty.role_name(), "111122223333", Some("example-id")) });
         insta::assert_snapshot!("enforcement_cloudformation", cloudformation(&roles));

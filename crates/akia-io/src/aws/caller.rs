@@ -483,7 +483,7 @@ impl Caller {
     }
 
     /// The last gate before a change is sent; verbs ask before they begin.
-    fn check_changes(&self, call: &Call) -> Result<(), AwsError> {
+    pub(super) fn check_changes(&self, call: &Call) -> Result<(), AwsError> {
         self.aws
             .check_changes(&self.target)
             .map_err(|foreign| AwsError::ForeignEndpoint { call: Box::new(call.clone()), foreign: Box::new(foreign) })
@@ -521,7 +521,11 @@ impl Caller {
     }
 
     /// Sends a change of a key; again only when nothing was done for sure.
-    async fn send_change<T, E, F>(&self, call: &Call, request: impl Fn() -> F) -> Result<Option<String>, AwsError>
+    pub(super) async fn send_change<T, E, F>(
+        &self,
+        call: &Call,
+        request: impl Fn() -> F,
+    ) -> Result<Option<String>, AwsError>
     where
         T: RequestId,
         E: ProvideErrorMetadata,
@@ -553,7 +557,7 @@ impl Caller {
     }
 
     /// A client that sends each request once.
-    fn iam_unrepeated(&self) -> &aws_sdk_iam::Client {
+    pub(super) fn iam_unrepeated(&self) -> &aws_sdk_iam::Client {
         self.iam_unrepeated.get_or_init(|| {
             let config = self.iam_config(Connection::Pooled, None).retry_config(RetryConfig::disabled());
             aws_sdk_iam::Client::from_conf(config.build())

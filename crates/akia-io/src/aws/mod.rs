@@ -22,6 +22,7 @@ mod probe;
 mod s3;
 mod security_hub;
 mod signed;
+mod user_policies;
 mod wallet;
 mod web;
 

@@ -9,11 +9,13 @@
 mod cases;
 mod driver;
 mod look;
+mod quarantine;
 mod sessions;
 mod stop;
 
 pub use cases::{Broken, load_all};
 pub use driver::{Delivered, Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
 pub use look::{Looked, look};
+pub use quarantine::{Asked, QuarantineError, Quarantiner, load_quarantines};
 pub use sessions::Gate;
 pub use stop::{StopFile, Stopped};

@@ -37,6 +37,12 @@ impl Gate {
         &self.entry.caller_arn
     }
 
+    /// The one who calls.
+    #[must_use]
+    pub fn hub(&self) -> &Caller {
+        &self.hub
+    }
+
     /// Reads an account: the hub its own, and others through the role of an audit.
     ///
     /// # Errors
@@ -71,11 +77,32 @@ impl Gate {
             let actor = self.reader(&subject.account).await?;
             return Ok((actor, self.entry.caller_arn.clone()));
         };
-        let entry = Entry { role_name: role.clone(), ..self.entry.clone() };
-        let role_arn = entry.role_arn(&subject.account);
-        let policy = one_user_policy(action, &subject.user);
+        self.session(role, &subject.account, &one_user_policy(action, &subject.user)).await
+    }
+
+    /// Sets and takes back the policies of a quarantine at one user, and the ARN that CloudTrail will have for it. `policy` is
+    /// the one that may be attached.
+    ///
+    /// # Errors
+    /// When the role cannot be assumed.
+    pub async fn quarantiner(
+        &self,
+        account: &AccountId,
+        user: &UserArn,
+        policy: &str,
+    ) -> Result<(Arc<Caller>, String), AwsError> {
+        match &self.roles.quarantiner {
+            Some(role) => self.session(role, account, &quarantine_of(user, policy)).await,
+            None => Ok((self.reader(account).await?, self.entry.caller_arn.clone())),
+        }
+    }
+
+    /// A session of a role for changes, narrowed to what it is for.
+    async fn session(&self, role: &str, account: &AccountId, policy: &str) -> Result<(Arc<Caller>, String), AwsError> {
+        let entry = Entry { role_name: role.to_owned(), ..self.entry.clone() };
+        let role_arn = entry.role_arn(account);
         let external_id = self.roles.external_id.as_deref();
-        let actor = self.assume(&role_arn, external_id, Some(&policy), Some(SHORTEST_SESSION)).await?;
+        let actor = self.assume(&role_arn, external_id, Some(policy), Some(SHORTEST_SESSION)).await?;
         Ok((Arc::new(actor), format!("{role_arn} ({})", self.entry.session)))
     }
 
@@ -105,6 +132,24 @@ fn one_user_policy(action: &str, user: &UserArn) -> String {
     json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": action, "Resource": user.to_string() }],
+    })
+    .to_string()
+}
+
+/// What a session for a quarantine may do: attach and detach that policy, and set inline policies, at this user.
+fn quarantine_of(user: &UserArn, policy: &str) -> String {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": ["iam:AttachUserPolicy", "iam:DetachUserPolicy"],
+            "Resource": user.to_string(),
+            "Condition": { "ArnEquals": { "iam:PolicyARN": policy } },
+        }, {
+            "Effect": "Allow",
+            "Action": ["iam:PutUserPolicy", "iam:DeleteUserPolicy"],
+            "Resource": user.to_string(),
+        }],
     })
     .to_string()
 }

@@ -179,6 +179,11 @@ impl Draw {
         akia_core::CaseId::from_bits(self.next().0)
     }
 
+    /// An unused id for a quarantine.
+    pub fn quarantine(&self) -> akia_core::QuarantineId {
+        akia_core::QuarantineId::from_bits(self.next().0)
+    }
+
     /// 128 bits: a rotation's id and its nonce.
     fn next(&self) -> (u64, u64) {
         let count = self.drawn.fetch_add(1, Ordering::Relaxed);

@@ -144,7 +144,9 @@ pub enum Threads {
     Rotations,
     /// Those of all cases.
     Cases,
-    /// Those of one rotation or case.
+    /// Those of all quarantines.
+    Quarantines,
+    /// Those of one rotation, case or quarantine.
     One(ThreadId),
 }
 
@@ -171,7 +173,7 @@ pub struct Appended {
 pub struct Entry {
     /// Its number.
     pub seq: u64,
-    /// The rotation or case that it is of.
+    /// What it is of.
     pub thread: ThreadId,
     /// Its JSON text.
     pub body: String,

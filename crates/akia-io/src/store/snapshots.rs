@@ -16,6 +16,7 @@ use akia_core::finding::{Finding, Severity};
 use akia_core::ids::{AccountId, Region, UserName};
 use akia_core::settings::SnapshotSettings;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
@@ -314,7 +315,7 @@ impl Snapshots {
         let unknown = unknown.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let mut details = Details { unknown, ..Details::default() };
         for row in &self.rows(&mut connection, id).await? {
-            let body = self.body(row)?;
+            let body: Body = self.body(row)?;
             if body.estate.is_some() {
                 details.read.insert(body.account.id.clone());
             }
@@ -324,11 +325,20 @@ impl Snapshots {
         Ok(details)
     }
 
-    /// The accounts that an audit has read, by number. Empty where that is no longer kept.
-    pub async fn estates(&self, id: i64) -> Result<Vec<Estate>, SnapshotError> {
+    /// Hands over the accounts that an audit has read, by number, one at a time: an organisation is large. None where that is
+    /// no longer kept.
+    pub async fn estates(&self, id: i64, mut take: impl FnMut(Estate)) -> Result<(), SnapshotError> {
+        /// What is not asked for is passed over.
+        #[derive(Deserialize)]
+        struct Read {
+            estate: Option<Estate>,
+        }
         let mut connection = self.connection.lock().await;
-        let rows = self.rows(&mut connection, id).await?;
-        rows.iter().filter_map(|row| self.body(row).map(|body| body.estate).transpose()).collect()
+        for row in &self.rows(&mut connection, id).await? {
+            let Read { estate } = self.body(row)?;
+            estate.map(&mut take);
+        }
+        Ok(())
     }
 
     async fn rows(&self, connection: &mut SqliteConnection, id: i64) -> Result<Vec<SqliteRow>, SnapshotError> {
@@ -396,7 +406,7 @@ impl Snapshots {
         for row in &rows {
             let at: i64 = row.try_get("at").map_err(self.fails("read"))?;
             let at = Timestamp::from_second(at).unwrap_or_default();
-            for finding in self.body(row)?.findings {
+            for finding in self.body::<Body>(row)?.findings {
                 findings.entry(finding.fingerprint()).or_insert((at, finding));
             }
         }
@@ -453,7 +463,7 @@ impl Snapshots {
         Ok(changes)
     }
 
-    fn body(&self, row: &SqliteRow) -> Result<Body, SnapshotError> {
+    fn body<T: DeserializeOwned>(&self, row: &SqliteRow) -> Result<T, SnapshotError> {
         let fails = self.fails("read");
         let id: i64 = row.try_get("audit").map_err(&fails)?;
         let account: String = row.try_get("account").map_err(&fails)?;

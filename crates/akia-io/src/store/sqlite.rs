@@ -244,6 +244,7 @@ impl Store for SqliteStore {
                 Threads::All => ("", "~"),
                 Threads::Rotations => ("r-", "r."),
                 Threads::Cases => ("c-", "c."),
+                Threads::Quarantines => ("q-", "q."),
                 Threads::One(thread) => (thread.as_str(), thread.as_str()),
             };
             let rows = sqlx::query(

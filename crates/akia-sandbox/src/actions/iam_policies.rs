@@ -84,9 +84,18 @@ pub(super) fn get_policy_version(context: &mut Context<'_>) -> Result<Answer, Fa
     answer(vec![tree("PolicyVersion", elements)])
 }
 
-pub(super) fn attach_user_policy(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let name = context.allowed_user("iam:AttachUserPolicy")?;
+/// The user and the policy, where the caller may.
+fn allowed_to_attach(context: &mut Context<'_>, action: &str) -> Result<(String, String), Failure> {
+    let name = context.parameters.required("UserName")?.to_owned();
     let arn = context.parameters.required("PolicyArn")?.to_owned();
+    let target = Target { policy: Some(arn.clone()), ..Target::user(context.account()?, &name) };
+    context.allow(action, &target)?;
+    context.touch_user(Some(&name));
+    Ok((name, arn))
+}
+
+pub(super) fn attach_user_policy(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let (name, arn) = allowed_to_attach(context, "iam:AttachUserPolicy")?;
     let account = context.account_mut()?;
     account.user(&name)?;
     account.policy(&arn)?;
@@ -95,9 +104,8 @@ pub(super) fn attach_user_policy(context: &mut Context<'_>) -> Result<Answer, Fa
 }
 
 pub(super) fn detach_user_policy(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let name = context.allowed_user("iam:DetachUserPolicy")?;
-    let arn = context.parameters.required("PolicyArn")?;
-    if context.account_mut()?.user_mut(&name)?.attached.remove(arn) {
+    let (name, arn) = allowed_to_attach(context, "iam:DetachUserPolicy")?;
+    if context.account_mut()?.user_mut(&name)?.attached.remove(&arn) {
         return nothing();
     }
     Err(Failure::new(404, "NoSuchEntity", format!("Policy {arn} was not found.")))

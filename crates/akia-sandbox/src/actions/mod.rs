@@ -178,17 +178,19 @@ pub(crate) struct Target {
     arn: String,
     words: Option<String>,
     tags: BTreeMap<String, String>,
+    /// The policy that is attached or detached.
+    policy: Option<String>,
 }
 
 impl Target {
     /// For actions that take no resource.
     fn any() -> Self {
-        Self { arn: "*".to_owned(), words: None, tags: BTreeMap::new() }
+        Self { arn: "*".to_owned(), words: None, tags: BTreeMap::new(), policy: None }
     }
 
     fn arn(arn: impl Into<String>) -> Self {
         let arn = arn.into();
-        Self { words: Some(arn.clone()), arn, tags: BTreeMap::new() }
+        Self { words: Some(arn.clone()), arn, ..Self::any() }
     }
 
     fn user(account: &Account, name: &str) -> Self {
@@ -197,6 +199,7 @@ impl Target {
             arn: user.map_or_else(|| account.arn(&format!("user/{name}")), |user| user.arn(account)),
             words: Some(format!("user {name}")),
             tags: user.map(|user| user.tags.clone()).unwrap_or_default(),
+            policy: None,
         }
     }
 }
@@ -338,6 +341,9 @@ impl<'a> Context<'a> {
             if let Some(mfa_at) = mfa_at {
                 facts.number("aws:MultiFactorAuthAge", self.now.as_second() - mfa_at.as_second());
             }
+        }
+        if let Some(policy) = &target.policy {
+            facts.text("iam:PolicyARN", policy);
         }
         for (key, value) in &target.tags {
             facts.text(&format!("aws:ResourceTag/{key}"), value);

@@ -1,0 +1,87 @@
+//! What every run of enforcement needs: the lock, the journal, and the way into accounts.
+
+use std::sync::Arc;
+
+use akia_core::ids::Partition;
+use akia_core::settings::JournalSettings;
+use akia_io::aws::Caller;
+use akia_io::enforce::{Gate, Quarantiner};
+use akia_io::organization::{self, Entry};
+use akia_io::state::{Lock, StateFolder};
+use akia_io::store::SharedStore;
+use akia_io::store::sqlite::SqliteStore;
+
+use super::Agreed;
+use crate::commands::enforce::ReachArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::sealing::{self, Wish};
+use crate::signing::{self, Mfa};
+use crate::{organization as hub, workbench};
+
+/// Everything that a run needs.
+pub(super) struct Desk {
+    pub(super) store: SharedStore,
+    folder: StateFolder,
+    caller: Arc<Caller>,
+    pub(super) gate: Gate,
+    _lock: Lock,
+}
+
+impl Desk {
+    /// Takes the lock, and signs.
+    ///
+    /// # Errors
+    /// When another run is under way, or nobody can be signed as.
+    pub(super) async fn open(
+        context: &Context,
+        folder: &StateFolder,
+        agreed: &Agreed,
+        reach: &ReachArgs,
+    ) -> Result<Self, CommandError> {
+        let roles = agreed.policy.roles.clone();
+        let lock = folder.lock("enforce").map_err(|error| {
+            CommandError::failed(format_args!("another akia enforces on this machine: {error}"))
+                .next("let it finish, then run again")
+        })?;
+        let store = SqliteStore::open(folder).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
+        let files = context.aws_files()?;
+        let aws = workbench::aws(context)?;
+        let signed = signing::sign_as(context, &files, Mfa::IfPossible, aws, context.profile()?).await?;
+        let identity = signed.caller.caller_identity().await;
+        let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
+        let entry = Entry {
+            partition: identity.partition().unwrap_or(Partition::Aws),
+            own: identity.account,
+            caller_arn: identity.arn,
+            role_name: reach
+                .role_name
+                .as_ref()
+                .or(roles.reader.as_ref())
+                .map_or(hub::ROLE_NAME, String::as_str)
+                .to_owned(),
+            external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
+            session: organization::session_name("akia-enforce"),
+        };
+        let caller = Arc::new(signed.caller);
+        let gate = Gate::new(Arc::clone(&caller), entry, roles);
+        Ok(Self { store: Arc::new(store), folder: folder.clone(), caller, gate, _lock: lock })
+    }
+
+    /// Puts users into quarantine.
+    pub(super) fn quarantiner(&self) -> Quarantiner<'_> {
+        Quarantiner { store: Arc::clone(&self.store), clock: workbench::clock(), gate: &self.gate }
+    }
+
+    /// Writes a checkpoint of the journal where the settings say.
+    ///
+    /// # Errors
+    /// When it is not there afterwards.
+    pub(super) async fn seal(&self, context: &Context, settings: &JournalSettings) -> Result<(), CommandError> {
+        let Some(wish) = Wish::of(settings) else { return Ok(()) };
+        let sealed = sealing::seal(context, &*self.store, &self.folder, &self.caller, &wish).await;
+        // What was done is done, and said.
+        sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
+    }
+}
