@@ -496,6 +496,21 @@ impl Case {
         if !self.settled(at, key) {
             return;
         }
+        // What AWS says of the key counts whether the policy can be read or not.
+        let before = std::mem::replace(&mut self.status, key.status);
+        match self.stage {
+            Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
+                if (before, key.status) == (KeyStatus::Inactive, KeyStatus::Active) {
+                    return self.close(at, Closed::ReactivatedByOther);
+                }
+            }
+            Stage::Deactivated { at: since, .. } | Stage::Soaked { since, .. } => {
+                if self.came_back(at, since, key, facts) {
+                    return;
+                }
+            }
+            Stage::Closed { .. } => {}
+        }
         let review = match review {
             Known::Told(review) => review,
             Known::Unknown { reason } => return self.hold_unknown("the policy", reason),
@@ -508,17 +523,11 @@ impl Case {
         if let Some(broken) = review.broken.told().filter(|broken| !broken.is_empty()) {
             self.broken = broken.iter().map(|(rule, _)| rule.clone()).collect();
         }
-        let before = std::mem::replace(&mut self.status, key.status);
         match self.stage {
             Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
-                if (before, key.status) == (KeyStatus::Inactive, KeyStatus::Active) {
-                    return self.close(at, Closed::ReactivatedByOther);
-                }
                 self.looked_at_active(at, key, &facts.last_used, review);
             }
-            Stage::Deactivated { .. } | Stage::Soaked { .. } => {
-                self.looked_at_inactive(at, key, facts, review);
-            }
+            Stage::Deactivated { .. } | Stage::Soaked { .. } => self.looked_at_inactive(at, &facts.last_used, review),
             Stage::Closed { .. } => {}
         }
     }
@@ -568,6 +577,10 @@ impl Case {
         if open.first_look.is_none() || at < later(first_look, QUARANTINE) {
             self.open = Some(Open { first_look: Some(first_look.min(at)), ..open });
             self.held = Some(Hindrance::TooSoon);
+            if key.status == KeyStatus::Inactive {
+                // Should it be active later on, somebody has activated it.
+                self.status = key.status;
+            }
             return false;
         }
         match (open.act, key.status) {
@@ -627,27 +640,33 @@ impl Case {
         self.look = Some(Look { at, is_same: true, is_clear: true });
     }
 
-    fn looked_at_inactive(&mut self, at: Timestamp, key: KeyFacts, facts: &Facts, review: &Review) {
-        let since = self.inactive_since().unwrap_or(at);
+    /// Whether a key that akia keeps inactive was active meanwhile.
+    fn came_back(&mut self, at: Timestamp, since: Timestamp, key: KeyFacts, facts: &Facts) -> bool {
+        // Whose clock says when it was deactivated is not known: what may be from before is none from after.
+        let is_after = |moment: Timestamp| moment > later(since, CLOCKS);
         if key.status == KeyStatus::Active {
-            // Whose clock says when it was deactivated is not known: what may be an answer from before is none from after.
             if at < later(since, CLOCKS) {
                 self.held = Some(Hindrance::TooSoon);
             } else {
                 self.close(at, Closed::ReactivatedByOther);
             }
-            return;
+            return true;
         }
-        match &facts.last_used {
-            LastUsed::Unknown { reason } => return self.hold_unknown("the last use", reason),
-            LastUsed::At { at: used, .. } if *used > later(since, CLOCKS) => {
-                return self.close(at, Closed::ReactivatedByOther);
-            }
-            LastUsed::At { .. } | LastUsed::Never => {}
+        if matches!(facts.last_used, LastUsed::At { at: used, .. } if is_after(used)) {
+            self.close(at, Closed::ReactivatedByOther);
+            return true;
         }
-        if facts.reactivated_at.is_some_and(|again| again > later(since, CLOCKS)) {
+        let is_again = facts.reactivated_at.is_some_and(is_after);
+        if is_again {
             // Activated and deactivated again: the soak begins anew.
-            return self.deactivated(at);
+            self.deactivated(at);
+        }
+        is_again
+    }
+
+    fn looked_at_inactive(&mut self, at: Timestamp, last_used: &LastUsed, review: &Review) {
+        if let LastUsed::Unknown { reason } = last_used {
+            return self.hold_unknown("the last use", reason);
         }
         if let Some(reason) = &review.stopped {
             self.held = Some(Hindrance::Stopped { reason: reason.clone() });

@@ -114,7 +114,7 @@ impl Cases {
         }
     }
 
-    fn starts(state: &State, index: usize, actions: &mut Vec<Action>) {
+    fn starts(&self, state: &State, index: usize, actions: &mut Vec<Action>) {
         let client = &state.clients[index];
         let Some(case) = &client.case else {
             let is_found = state.aws.has() && state.aws.standing == Standing::Plain;
@@ -128,8 +128,10 @@ impl Cases {
         }
         // A report tells of an activation; a plan may stand on one from before it.
         let reports: &[bool] = if state.aws.key.activated.is_some() { &[false, true] } else { &[false] };
-        let mut kinds = vec![Self::kind(case), StepKind::Check];
-        kinds.dedup();
+        let is_due = case.open_act().is_some() || case.due().is_some_and(|(_, due)| due <= moment(state.now));
+        // A run that has nothing to do yet is a mere look, and where nobody does anything there is nothing to see.
+        let kinds = [is_due.then(|| Self::kind(case)), (self.setting.outside > 0).then_some(StepKind::Check)];
+        let kinds = kinds.into_iter().flatten();
         for kind in kinds {
             for has_report in reports {
                 actions.push(Action::Start { client: index, errand: Errand::Step(kind), has_report: *has_report });
@@ -319,7 +321,8 @@ impl Model for Cases {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.breach.is_some() {
+        let is_over = |client: &super::state::Client| client.case.as_ref().is_some_and(Case::is_closed);
+        if state.breach.is_some() || state.aws.late.is_empty() && state.clients.iter().all(is_over) {
             return;
         }
         for client in 0..state.clients.len() {
@@ -340,13 +343,15 @@ impl Model for Cases {
                     }));
                 }
             }
-            if state.faults > 0 && state.clients[client].run != Run::Stopped {
+            // Any sooner it is as if the run had only looked, or had not begun.
+            let is_intended = matches!(state.clients[client].run, Run::Running { intended: Some(_), .. });
+            if state.faults > 0 && is_intended {
                 actions.push(Action::Stop { client });
+                if Self::can_pass(state, NAP) {
+                    actions.push(Action::Nap);
+                }
             }
-            Self::starts(state, client, actions);
-        }
-        if state.faults > 0 && state.is_anybody_running() && Self::can_pass(state, NAP) {
-            actions.push(Action::Nap);
+            self.starts(state, client, actions);
         }
         actions.extend((0..state.aws.late.len()).map(|late| Action::Commit { late }));
         if !state.is_anybody_running() {
@@ -357,16 +362,26 @@ impl Model for Cases {
                 Next::Look | Next::Do(..) | Next::Rest => None,
             });
             let mut waits: Vec<Moment> = due.min().into_iter().collect();
-            if open().any(|case| case.inactive_since().is_some()) {
+            // Right after a deactivation, AWS's clock and ours cannot be told apart; later on, they can.
+            let is_new = |since: Moment| state.now - since < SOON;
+            if open().any(|case| case.inactive_since().is_some_and(|since| is_new(seconds(since)))) {
                 waits.push(SOON);
             }
-            if open().any(|case| case.due().is_some_and(|(_, due)| due <= moment(state.now))) {
+            // Late, but not later than late.
+            let is_late = |due: Moment| due <= state.now && state.now - due < LONG;
+            if open().any(|case| case.due().is_some_and(|(_, due)| is_late(seconds(due)))) {
                 waits.push(LONG);
             }
             waits.retain(|seconds| Self::can_pass(state, *seconds));
             actions.extend(waits.into_iter().map(|seconds| Action::Later { seconds }));
         }
-        if state.outside > 0 {
+        // Nothing reads the world before an intent, nor before a first look.
+        let is_read_next = |client| match (head(state, &self.setting, client), state.clients[client].run) {
+            (Head::Intend(_), _) => false,
+            (_, Run::Running { has_looked, .. }) => has_looked,
+            (_, Run::Stopped) => true,
+        };
+        if state.outside > 0 && (0..state.clients.len()).all(is_read_next) {
             Self::deeds(state, actions);
         }
     }

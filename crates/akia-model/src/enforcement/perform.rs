@@ -5,7 +5,7 @@ use akia_core::enforce::{Act, Case, CaseEvent, Facts, KeyFacts, Next, Proof, Rev
 use akia_core::estate::Known;
 
 use super::constants::{SUBJECT, moment, seconds};
-use super::promise::{Promise, is_soaked, judge_change, judge_end, judge_notice};
+use super::promise::{Promise, is_soaked, judge_books, judge_change, judge_end, judge_notice};
 use super::sabotage::Sabotage;
 use super::settings::{Rule, Setting};
 use super::state::{Errand, Run, State};
@@ -148,7 +148,13 @@ pub(crate) fn look(state: &mut State, setting: &Setting, client: usize, sight: S
     let at = clock(state, setting, client);
     let run = Run::Running { errand, has_looked: true, intended, has_report, planned_under };
     state.clients[client].run = run;
+    let is_inactive =
+        |state: &State| state.clients[client].case.as_ref().is_some_and(|case| case.inactive_since().is_some());
+    let was_inactive = is_inactive(state);
     state.record_at(client, at, event);
+    if setting.rule == Rule::Kept && is_inactive(state) && !was_inactive {
+        judge_books(state, client);
+    }
     judge_end(state, setting.rule, client);
     // The driver of a reactivation goes no further where a look gives no leave.
     settle(state, setting, client);
@@ -189,23 +195,28 @@ fn learn(state: &mut State, rule: Rule, client: usize, seen: Seen) {
     /// Clocks and records may be as far apart.
     const CLOCKS: Moment = 360;
     let now = state.now;
-    let since = state.clients[client].case.as_ref().and_then(Case::inactive_since).map(seconds);
+    let case = state.clients[client].case.as_ref();
+    let since = case.and_then(Case::inactive_since).map(seconds);
+    let is_sent = case.is_some_and(|case| case.open_act() == Some(Act::Deactivate));
     let truth = &mut state.clients[client].truth;
     truth.seen = Some(seen);
     if !seen.is_there() || matches!(seen.sight, Sight::NoUser | Sight::NoKeys) {
         return;
     }
     if let Some(shut) = truth.shut {
-        let since = since.unwrap_or(shut).max(shut) + CLOCKS;
+        // Where the answer was lost and nobody has looked since, AWS tells nothing of a time that the key was inactive.
+        let since = since.map_or(Moment::MAX, |since| since.max(shut) + CLOCKS);
         let was_used = seen.sight != Sight::NoUse && seen.used.is_some_and(|used| used > since);
         truth.is_back |= was_used || seen.status == Status::Active && now >= since;
         if seen.activated.is_some_and(|activated| activated > since) && seen.is_known() {
             // It begins anew, and its owner has to know that.
             (truth.shut, truth.told_off, truth.soaked) = (Some(now), None, None);
         }
-    } else if rule == Rule::Kept && seen.status == Status::Inactive {
+    } else if (rule == Rule::Kept || is_sent) && seen.status == Status::Inactive {
+        // It was inactive, or somebody else was quicker.
         truth.shut = Some(now);
     }
+    truth.is_seen_off |= is_sent && seen.status == Status::Inactive;
     if seen.is_known() {
         let is_over = seen.status == Status::Inactive && is_soaked(state, client, seen.level);
         let truth = &mut state.clients[client].truth;

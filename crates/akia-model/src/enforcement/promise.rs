@@ -92,6 +92,8 @@ fn change(state: &State, rule: Rule, client: usize, act: Act) -> Verdict {
         Act::Deactivate => {
             is(seen.standing == Standing::Plain, Promise::Spared, "a key was deactivated that was spared")?;
             is(seen.is_broken(rule), Promise::Spared, "a key was deactivated that broke no rule")?;
+            let is_again = truth.is_seen_off && seen.status == Status::Active;
+            is(!is_again, Promise::Spared, "a key was deactivated again although somebody had activated it")?;
             is(!seen.is_in_use(), Promise::Spared, "a key was deactivated that was in use")?;
             told_first(state, client, seen)
         }
@@ -165,11 +167,17 @@ fn notice(state: &State, rule: Rule, client: usize, act: Act) -> Verdict {
             is(is_due, Promise::NoStageSkipped, "an owner was reminded too early, or of what they were never told")
         }
         Act::TellDeactivated => {
-            is(truth.shut.is_some(), Promise::NoStageSkipped, "an owner was told that an active key is inactive")?;
-            // A key that was inactive when it was found is deactivated in the books: on the same terms.
-            if rule == Rule::Kept { told_first(state, client, seen) } else { Ok(()) }
+            is(truth.shut.is_some(), Promise::NoStageSkipped, "an owner was told that an active key is inactive")
         }
         Act::Deactivate | Act::Delete | Act::Reactivate => Ok(()),
+    }
+}
+
+/// Judges a case of a key that was inactive when it was found, and is deactivated in the books: on the same terms.
+pub(crate) fn judge_books(state: &mut State, client: usize) {
+    let Some(seen) = state.clients[client].truth.seen else { return };
+    if let Err((promise, how)) = told_first(state, client, seen) {
+        state.broke(promise, how);
     }
 }
 
@@ -179,9 +187,13 @@ pub(crate) fn judge_end(state: &mut State, rule: Rule, client: usize) {
     let truth = &state.clients[client].truth;
     let key = state.aws.key;
     let stands = |standing| truth.seen.is_some_and(|seen| seen.standing == standing);
+    // What AWS shows from before a change of somebody's ends a case, too. The rules open another.
+    let is_stale = truth.seen.is_some_and(|seen| seen.sight == Sight::Stale);
     let is_true = match why {
         Closed::Resolved => {
-            stands(Standing::Unruled) || truth.shut.is_none() && truth.seen.is_some_and(|seen| seen.is_resolved(rule))
+            stands(Standing::Unruled)
+                || is_stale
+                || truth.shut.is_none() && truth.seen.is_some_and(|seen| seen.is_resolved(rule))
         }
         Closed::Deleted => key.status == Status::Deleted || key.identity != Identity::Same,
         Closed::Gone => !state.aws.has(),
@@ -191,9 +203,7 @@ pub(crate) fn judge_end(state: &mut State, rule: Rule, client: usize) {
         Closed::Reactivated { .. } => truth.is_reactivated,
         Closed::ReactivatedByOther => {
             let other = |cause: Cause| cause != Cause::Client(client);
-            // What AWS shows from before a change of somebody's ends a case, too. The rules open another.
-            truth.seen.is_some_and(|seen| seen.sight == Sight::Stale)
-                || key.activators.iter().any(|cause| cause.is_some_and(other))
+            is_stale || key.activators.iter().any(|cause| cause.is_some_and(other))
         }
     };
     if !is_true {

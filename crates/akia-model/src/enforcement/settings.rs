@@ -6,7 +6,7 @@ use super::world::{Aws, Cause, Identity, Key, Level, Moment, Standing, Status};
 use crate::settings::Cut;
 
 /// Longer than every wait and every constant of the protocol in these worlds: nothing looks further back.
-pub(crate) const HORIZON: Moment = 9_000;
+pub(crate) const HORIZON: Moment = 5_000;
 
 /// The rule that the key breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,7 +89,7 @@ pub(crate) fn worlds(deep: bool) -> Vec<Setting> {
     let more = u8::from(deep);
     let cut = |shallow: Cut| if deep { Cut::Steps(10_000_000) } else { shallow };
     vec![
-        Setting::new("an unused key, faults", Rule::Unused, 2 + more, 0),
+        Setting::new("an unused key, faults", Rule::Unused, 4 + more, 0),
         Setting::new("an unused key, a fault and a deed", Rule::Unused, 1, 1 + more),
         Setting::new("an old key, deeds", Rule::Age, 0, 2 + more),
         Setting::new("an old key, a fault and a deed", Rule::Age, 1 + more, 1),

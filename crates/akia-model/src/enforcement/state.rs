@@ -11,6 +11,9 @@ use super::promise::Promise;
 use super::settings::HORIZON;
 use super::world::{Aws, Key, Late, Moment, STALE, Seen, Standing};
 
+/// The longest that a look covers anything: that of a notice.
+const LOOKS_LAST: Moment = 600;
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct State {
     pub(crate) now: Moment,
@@ -73,6 +76,8 @@ pub(crate) struct Truth {
     pub(crate) shut: Option<Moment>,
     /// When it was first seen that the soak is over.
     pub(crate) soaked: Option<Moment>,
+    /// A look has shown that a deactivation was carried out.
+    pub(crate) is_seen_off: bool,
     /// A look has shown that the key was on again, or used, while it should have been inactive.
     pub(crate) is_back: bool,
     /// A person has asked for the key.
@@ -177,9 +182,15 @@ impl Hash for State {
             (to, client, back(*by)).hash(state);
         }
         for Client { case, run, journal: _, truth } in clients {
-            let moved = case.clone().map(|case| case.moved_back(SignedDuration::from_secs(self.now), moment(-HORIZON)));
-            (moved, run).hash(state);
-            let seen = truth.seen.map(|seen| Seen {
+            let now = moment(self.now);
+            let passed = SignedDuration::from_secs(self.now);
+            let moved = case.clone().map(|case| case.forgetting(now).moved_back(passed, moment(-HORIZON)));
+            (&moved, run).hash(state);
+            if moved.is_some_and(|case| case.is_closed()) {
+                continue;
+            }
+            // Every run looks first.
+            let seen = truth.seen.filter(|seen| self.now - seen.at <= LOOKS_LAST).map(|seen| Seen {
                 at: back(seen.at),
                 used: seen.used.map(back),
                 activated: seen.activated.map(back),
@@ -187,10 +198,12 @@ impl Hash for State {
             });
             seen.hash(state);
             let Truth { announced, reminded, told_off, promised_off, promised_gone, shut, soaked, .. } = truth;
-            let moments =
-                [announced, reminded, told_off, promised_off, promised_gone, shut, soaked, &truth.wanted_back];
-            moments.map(|at| at.map(back)).hash(state);
-            (truth.is_back, truth.is_reactivated).hash(state);
+            if told_off.is_none() {
+                // Once its owner knows that it is inactive, what came before is no matter any more.
+                [announced, reminded, promised_off].map(|at| at.map(back)).hash(state);
+            }
+            [told_off, promised_gone, shut, soaked, &truth.wanted_back].map(|at| at.map(back)).hash(state);
+            (truth.is_seen_off, truth.is_back, truth.is_reactivated).hash(state);
         }
         (clients.len(), faults, outside, breach).hash(state);
     }

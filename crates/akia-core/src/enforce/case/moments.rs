@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::record::Hindrance;
-use super::{Case, Open, Stage, later};
+use super::{Case, FRESH_FOR_NOTICE, Open, Stage, later};
 use crate::key::LastUsed;
 
 impl Case {
@@ -47,6 +47,22 @@ impl Case {
         }
         self.told_at.iter_mut().chain(&mut self.soaks_from).for_each(back);
         back(&mut self.updated_at);
+        self
+    }
+
+    /// Drops what cannot decide anything any more at `now`: to the model check, cases that differ in nothing else are one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn forgetting(mut self, now: Timestamp) -> Self {
+        self.look = self.look.filter(|look| now.duration_since(look.at) <= FRESH_FOR_NOTICE);
+        match &mut self.stage {
+            Stage::Notified { .. } | Stage::Reminded { .. } => {}
+            Stage::Seen | Stage::Deactivated { .. } | Stage::Soaked { .. } => self.told_at = None,
+            Stage::Closed { at, .. } => {
+                *at = Timestamp::MIN;
+                (self.told_at, self.soaks_from, self.look, self.held) = (None, None, None, None);
+            }
+        }
         self
     }
 }
