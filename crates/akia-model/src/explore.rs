@@ -74,9 +74,10 @@ pub(crate) fn explore<M: Explored>(model: M, sum: &mut Sum) {
     }
 }
 
-/// The promises that a world breaks, by name, each with its story.
-pub(crate) fn broken<M: Explored>(model: M) -> Vec<(&'static str, String)> {
-    let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(LIMIT).spawn_bfs().join();
+/// The promises that a world breaks, by name, each with its story: all until the first is found, or until `wanted` is.
+pub(crate) fn broken<M: Explored>(model: M, wanted: Option<&'static str>) -> Vec<(&'static str, String)> {
+    let until = wanted.map_or(HasDiscoveries::AnyFailures, |name| HasDiscoveries::AnyOf([name].into()));
+    let checker = model.checker().finish_when(until).target_state_count(LIMIT).spawn_bfs().join();
     let is_broken = |name| matches!(checker.discovery_classification(name), DiscoveryClassification::Counterexample);
     let found = checker.discoveries().into_iter().filter(|(name, _)| is_broken(name));
     found.map(|(name, path)| (name, checker.model().story(name, path))).collect()

@@ -8,7 +8,7 @@ use crate::settings::Setting;
 
 /// The promises that a world breaks, each with its story.
 pub(crate) fn broken(setting: Setting) -> Vec<(Promise, String)> {
-    let broken = explore::broken(Rotations::new(setting));
+    let broken = explore::broken(Rotations::new(setting), None);
     let named = |name: &str| Promise::ALL.into_iter().find(|promise| promise.name() == name);
     broken.into_iter().filter_map(|(name, story)| Some((named(name)?, story))).collect()
 }

@@ -573,6 +573,12 @@ impl Case {
     /// what it was.
     fn settled(&mut self, at: Timestamp, key: KeyFacts) -> bool {
         let Some(open) = self.open.take() else { return true };
+        let is_before = self.inactive_since().is_some_and(|since| at < later(since, CLOCKS));
+        if (open.act, key.status) == (Act::Reactivate, KeyStatus::Active) && !is_before {
+            // Whatever somebody does to it from here on, it was activated.
+            self.close(at, reactivated(open));
+            return false;
+        }
         let first_look = open.first_look.unwrap_or(at);
         if open.first_look.is_none() || at < later(first_look, QUARANTINE) {
             self.open = Some(Open { first_look: Some(first_look.min(at)), ..open });

@@ -128,7 +128,8 @@ impl Cases {
         }
         // A report tells of an activation; a plan may stand on one from before it.
         let reports: &[bool] = if state.aws.key.activated.is_some() { &[false, true] } else { &[false] };
-        let is_due = case.open_act().is_some() || case.due().is_some_and(|(_, due)| due <= moment(state.now));
+        let now = moment(perform::clock(state, &self.setting, index));
+        let is_due = case.open_act().is_some() || case.due().is_some_and(|(_, due)| due <= now);
         // A run that has nothing to do yet is a mere look, and where nobody does anything there is nothing to see.
         let kinds = [is_due.then(|| Self::kind(case)), (self.setting.outside > 0).then_some(StepKind::Check)];
         let kinds = kinds.into_iter().flatten();
@@ -357,9 +358,12 @@ impl Model for Cases {
         if !state.is_anybody_running() {
             let open =
                 || state.clients.iter().filter_map(|client| client.case.as_ref()).filter(|case| !case.is_closed());
-            let due = open().filter_map(|case| match case.next(moment(state.now)) {
-                Next::Wait { until } => Some(seconds(until) - state.now),
-                Next::Look | Next::Do(..) | Next::Rest => None,
+            let due = state.clients.iter().enumerate().filter_map(|(index, client)| {
+                let now = perform::clock(state, &self.setting, index);
+                match client.case.as_ref()?.next(moment(now)) {
+                    Next::Wait { until } => Some(seconds(until) - now),
+                    Next::Look | Next::Do(..) | Next::Rest => None,
+                }
             });
             let mut waits: Vec<Moment> = due.min().into_iter().collect();
             // Right after a deactivation, AWS's clock and ours cannot be told apart; later on, they can.

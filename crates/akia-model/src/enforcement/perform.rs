@@ -106,7 +106,7 @@ pub(crate) fn head(state: &State, setting: &Setting, client: usize) -> Head {
 }
 
 /// What a machine takes for now: for one sabotage, not what it is.
-fn clock(state: &State, setting: &Setting, client: usize) -> Moment {
+pub(crate) fn clock(state: &State, setting: &Setting, client: usize) -> Moment {
     let shortened = || {
         let case = state.clients[client].case.as_ref()?;
         let is_strict = state.aws.level == Level::Strict && matches!(case.stage(), Stage::Reminded { .. });
@@ -218,9 +218,14 @@ fn learn(state: &mut State, rule: Rule, client: usize, seen: Seen) {
     }
     truth.is_seen_off |= is_sent && seen.status == Status::Inactive;
     if seen.is_known() {
-        let is_over = seen.status == Status::Inactive && is_soaked(state, client, seen.level);
+        let is_over = is_soaked(state, client, seen.level);
+        let is_settled = state.clients[client].case.as_ref().is_some_and(|case| case.open_act().is_none());
         let truth = &mut state.clients[client].truth;
-        truth.soaked = is_over.then(|| truth.soaked.unwrap_or(now));
+        if is_over && seen.status == Status::Inactive {
+            truth.soaked.get_or_insert(now);
+        } else if is_settled || seen.status != Status::Inactive {
+            truth.soaked = None;
+        }
     }
 }
 
@@ -312,10 +317,13 @@ fn change(state: &mut State, setting: &Setting, client: usize, act: Act, outcome
         Act::Announce | Act::Remind | Act::TellDeactivated => return,
     };
     let now = moment(clock(state, setting, client));
-    let may_send = state.clients[client].case.as_ref().is_some_and(|case| case.may_send(now));
     let is_unwritten = setting.sabotage == Some(Sabotage::WishForgotten) && act == Act::Reactivate;
-    if !may_send && !is_unwritten && setting.sabotage != Some(Sabotage::SentLate) {
-        state.record(client, CaseEvent::Refused { act, error: "the look is not fresh any more".to_owned() });
+    let is_sent_late = setting.sabotage == Some(Sabotage::SentLate);
+    let may_send = |case: &Case| if is_unwritten { case.reactivation(now).is_some() } else { case.may_send(now) };
+    if !is_sent_late && !state.clients[client].case.as_ref().is_some_and(may_send) {
+        if !is_unwritten {
+            state.record(client, CaseEvent::Refused { act, error: "the look is not fresh any more".to_owned() });
+        }
         return;
     }
     let is_there = state.aws.has();

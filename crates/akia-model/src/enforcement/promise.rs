@@ -23,6 +23,7 @@ pub(crate) enum Promise {
 }
 
 impl Promise {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 12] = [
         Self::ToldFirst,
         Self::SoakWhole,
@@ -191,16 +192,22 @@ pub(crate) fn judge_end(state: &mut State, rule: Rule, client: usize) {
     let is_stale = truth.seen.is_some_and(|seen| seen.sight == Sight::Stale);
     let is_true = match why {
         Closed::Resolved => {
-            stands(Standing::Unruled)
-                || is_stale
-                || truth.shut.is_none() && truth.seen.is_some_and(|seen| seen.is_resolved(rule))
+            let is_resolved = |seen: Seen| {
+                // An inactive key breaks few rules: one that akia has shut is not resolved by that.
+                let is_ours = key.cause == Cause::Client(client) && seen.status == Status::Inactive;
+                seen.is_resolved(rule) && (truth.shut.is_none() || !is_ours)
+            };
+            stands(Standing::Unruled) || is_stale || truth.seen.is_some_and(is_resolved)
         }
         Closed::Deleted => key.status == Status::Deleted || key.identity != Identity::Same,
         Closed::Gone => !state.aws.has(),
         Closed::Replaced => matches!(key.identity, Identity::OtherUser | Identity::OtherDate),
         Closed::Exempt { .. } => stands(Standing::Exempt),
         Closed::Protected => stands(Standing::Protected),
-        Closed::Reactivated { .. } => truth.is_reactivated,
+        // Somebody may have been quicker than the one who wanted it.
+        Closed::Reactivated { .. } => {
+            truth.is_reactivated || truth.wanted_back.is_some() && key.status == Status::Active
+        }
         Closed::ReactivatedByOther => {
             let other = |cause: Cause| cause != Cause::Client(client);
             is_stale || key.activators.iter().any(|cause| cause.is_some_and(other))

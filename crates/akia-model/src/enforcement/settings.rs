@@ -89,11 +89,11 @@ pub(crate) fn worlds(deep: bool) -> Vec<Setting> {
     let more = u8::from(deep);
     let cut = |shallow: Cut| if deep { Cut::Steps(10_000_000) } else { shallow };
     vec![
-        Setting::new("an unused key, faults", Rule::Unused, 4 + more, 0),
-        Setting::new("an unused key, a fault and a deed", Rule::Unused, 1, 1 + more),
-        Setting::new("an old key, deeds", Rule::Age, 0, 2 + more),
-        Setting::new("an old key, a fault and a deed", Rule::Age, 1 + more, 1),
-        Setting::new("an inactive key that was kept", Rule::Kept, 1 + more, 1),
-        Setting::new("two machines", Rule::Age, 0, 1 + more).machines(2).cut(cut(Cut::Depth(40))),
+        Setting::new("an unused key and faults", Rule::Unused, 4 + more, 0),
+        Setting::new("an unused key, a fault and two deeds", Rule::Unused, 1 + more, 2),
+        Setting::new("an old key and deeds", Rule::Age, 0, 3 + more),
+        Setting::new("an old key, two faults and a deed", Rule::Age, 2 + more, 1),
+        Setting::new("an inactive key that was kept", Rule::Kept, 1 + more, 1 + more),
+        Setting::new("enforcement on two machines", Rule::Age, 0, 1).machines(2).cut(cut(Cut::Depth(26))),
     ]
 }

@@ -7,10 +7,18 @@ use super::settings::{Rule, Setting};
 use crate::explore;
 
 /// The promises that a world breaks, each with its story.
+#[cfg(test)]
 pub(crate) fn broken(setting: Setting) -> Vec<(Promise, String)> {
-    let broken = explore::broken(Cases::new(setting));
+    let broken = explore::broken(Cases::new(setting), None);
     let named = |name: &str| Promise::ALL.into_iter().find(|promise| promise.name() == name);
     broken.into_iter().filter_map(|(name, story)| Some((named(name)?, story))).collect()
+}
+
+/// How a sabotage breaks the promise that it should, where it does.
+pub(crate) fn caught(sabotage: Sabotage) -> Option<String> {
+    let (setting, expected) = trap(sabotage);
+    let found = explore::broken(Cases::new(setting), Some(expected.name()));
+    found.into_iter().find(|(name, _)| *name == expected.name()).map(|(_, story)| story)
 }
 
 /// The world in which a sabotage shows soonest, and a promise that it breaks there.
