@@ -1,9 +1,11 @@
-//! The model check of the rotation protocol.
+//! The model check of the rotation protocol and of enforcement.
 //!
-//! The production state machine of `akia-core`, not a copy of it, is explored exhaustively in a model of IAM with lag,
+//! The production state machines of `akia-core`, not copies of them, are explored exhaustively in models of IAM with lag,
 //! lost answers, late commits, a racy quota, crashes, people and other machines. `cargo xtask prove` runs it.
 #![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
 
+mod enforcement;
+mod explore;
 mod model;
 mod perform;
 mod promise;
@@ -21,13 +23,13 @@ use std::time::Instant;
 
 use akia_core::rotation::Retirement;
 use clap::Parser;
-use stateright::{Checker, DiscoveryClassification, HasDiscoveries, Model};
 
+use crate::explore::{Sum, explore};
 use crate::model::Rotations;
 use crate::sabotage::Sabotage;
 use crate::settings::{Cut, Setting};
 
-/// Explore every state of the rotation protocol within bounds.
+/// Explore every state of the rotation protocol and of enforcement within bounds.
 #[derive(Parser)]
 struct Arguments {
     /// Explore the large worlds too: more than ten million states.
@@ -47,67 +49,40 @@ fn main() -> ExitCode {
         return sabotaged();
     }
     let began = Instant::now();
-    let (mut total, mut broken) = (0, 0);
-    let mut cut_off = Vec::new();
+    let mut sum = Sum::default();
     for setting in worlds(arguments.deep).into_iter().filter(|world| world.name.contains(&arguments.only)) {
-        let started = Instant::now();
-        let (name, cut) = (setting.name, setting.cut);
-        let mut search = Rotations::new(setting)
-            .checker()
-            .threads(std::thread::available_parallelism().map_or(1, Into::into))
-            .finish_when(HasDiscoveries::AnyFailures);
-        search = match cut {
-            Cut::Nowhere => search,
-            Cut::Depth(depth) => search.target_max_depth(depth),
-            Cut::Steps(steps) => search.target_state_count(steps),
-        };
-        let checker = search.spawn_bfs().join();
-        let states = checker.unique_state_count();
-        total += states;
-        let is_cut = match cut {
-            Cut::Nowhere => false,
-            Cut::Depth(depth) => checker.max_depth() >= depth,
-            Cut::Steps(steps) => checker.state_count() >= steps,
-        };
-        println!(
-            "{states:>10} states, depth {:>3}{}, {:>6.1} s  {name}",
-            checker.max_depth(),
-            if is_cut { " (cut off)" } else { "" },
-            started.elapsed().as_secs_f64()
-        );
-        if is_cut {
-            cut_off.push(name);
-        }
-        for (property, path) in checker.discoveries() {
-            if matches!(checker.discovery_classification(property), DiscoveryClassification::Counterexample) {
-                broken += 1;
-                println!("{}", story::tell(checker.model(), property, path));
-            }
-        }
+        explore(Rotations::new(setting), &mut sum);
     }
+    enforcement::explore_all(arguments.deep, &arguments.only, &mut sum);
+    let Sum { states, broken, cut_off } = sum;
     match cut_off.as_slice() {
         [] => println!("every world was explored to its end"),
         names => println!("cut off, and every other world explored to its end: {}", names.join("; ")),
     }
-    println!("{total:>10} unique states in {:.1} s, {broken} promises broken", began.elapsed().as_secs_f64());
+    println!("{states:>10} unique states in {:.1} s, {broken} promises broken", began.elapsed().as_secs_f64());
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Every weakened protocol, with the story of how it breaks.
 fn sabotaged() -> ExitCode {
-    let mut missed = 0;
-    for sabotage in Sabotage::ALL {
+    let rotations = Sabotage::ALL.map(|sabotage| {
         let (setting, expected) = traps::trap(sabotage);
-        match traps::broken(setting).into_iter().find(|(promise, _)| *promise == expected) {
-            Some((_, story)) => println!("{sabotage:?}:{story}"),
-            None => {
-                missed += 1;
-                println!("{sabotage:?}: NOT CAUGHT by \"{}\"", expected.name());
-            }
-        }
-    }
-    println!("{} ways to weaken the protocol, {missed} not caught", Sabotage::ALL.len());
+        let found = traps::broken(setting).into_iter().find(|(promise, _)| *promise == expected);
+        tell(&format!("{sabotage:?}"), expected.name(), found.map(|(_, story)| story))
+    });
+    let ways = [rotations.to_vec(), enforcement::sabotaged()].concat();
+    let missed = ways.iter().filter(|caught| !**caught).count();
+    println!("{} ways to weaken the protocols, {missed} not caught", ways.len());
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tells how a sabotage was caught. Says whether it was.
+fn tell(sabotage: &str, expected: &str, story: Option<String>) -> bool {
+    match &story {
+        Some(story) => println!("{sabotage}:{story}"),
+        None => println!("{sabotage}: NOT CAUGHT by \"{expected}\""),
+    }
+    story.is_some()
 }
 
 /// Steps after which `--deep` leaves a world that it would not come to the end of in a night.

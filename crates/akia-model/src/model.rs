@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use akia_core::journal::{Attribution, Event};
 use akia_core::rotation::{Decision, Effect, Rest, Rotation};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
+use crate::explore::Explored;
 use crate::perform::{Outcome, crash, outcomes, perform};
 use crate::promise::{Promise, holds, unreported_orphan};
 use crate::sabotage::Sabotage;
-use crate::settings::{GRACE, LOOK, QUARANTINE, Setting};
+use crate::settings::{Cut, GRACE, LOOK, QUARANTINE, Setting};
 use crate::state::{FOREIGN, Held, Run, State};
+use crate::story;
 use crate::world::{Cause, KeyNumber, Maker, NOW, Status, Tick, until};
 
 /// Steps within which a state must come to rest once faults stop.
@@ -454,6 +456,20 @@ impl Rotations {
 
     fn drains_to(&self, state: &State, promise: Promise) -> bool {
         state.breach.is_some() || self.drain(state) != Err(promise)
+    }
+}
+
+impl Explored for Rotations {
+    fn name(&self) -> &'static str {
+        self.setting.name
+    }
+
+    fn cut(&self) -> Cut {
+        self.setting.cut
+    }
+
+    fn story(&self, property: &str, path: Path<State, Action>) -> String {
+        story::tell(self, property, path)
     }
 }
 

@@ -1,31 +1,16 @@
 //! For each sabotage the world in which it shows soonest, and the search for it.
 
-use stateright::{Checker, HasDiscoveries, Model};
-
+use crate::explore;
 use crate::model::Rotations;
 use crate::promise::Promise;
 use crate::sabotage::Sabotage;
 use crate::settings::Setting;
-use crate::story;
-
-/// States after which a search that has found nothing is given up.
-const LIMIT: usize = 3_000_000;
 
 /// The promises that a world breaks, each with its story.
 pub(crate) fn broken(setting: Setting) -> Vec<(Promise, String)> {
-    let checker = Rotations::new(setting)
-        .checker()
-        .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(LIMIT)
-        .spawn_bfs()
-        .join();
-    Promise::ALL
-        .into_iter()
-        .filter_map(|promise| {
-            let path = checker.discovery(promise.name())?;
-            Some((promise, story::tell(checker.model(), promise.name(), path)))
-        })
-        .collect()
+    let broken = explore::broken(Rotations::new(setting), None);
+    let named = |name: &str| Promise::ALL.into_iter().find(|promise| promise.name() == name);
+    broken.into_iter().filter_map(|(name, story)| Some((named(name)?, story))).collect()
 }
 
 /// The world in which a sabotage shows soonest, and a promise that it breaks there.

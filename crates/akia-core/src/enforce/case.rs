@@ -1,5 +1,7 @@
 //! The state machine of one key's way out: seen, notified, reminded, deactivated, soaked, deleted.
 
+mod moments;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,6 +34,10 @@ pub struct Case {
     stage: Stage,
     /// The longest waits that the policy has asked for since the case was opened.
     waits: Waits,
+    /// When the owner was first told.
+    told_at: Option<Timestamp>,
+    /// From when the soak counts: the deactivation, the notice of it, or what has put it off since.
+    soaks_from: Option<Timestamp>,
     open: Option<Open>,
     look: Option<Look>,
     held: Option<Hindrance>,
@@ -50,7 +56,7 @@ pub struct Case {
 }
 
 /// How far a case is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Nobody was told yet.
     Seen,
@@ -109,7 +115,7 @@ impl Stage {
 }
 
 /// A change that was intended, and of which no outcome is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Open {
     act: Act,
     by: String,
@@ -119,7 +125,7 @@ struct Open {
     first_look: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Look {
     at: Timestamp,
     /// It is the key of the case, and it is there.
@@ -174,6 +180,8 @@ impl Case {
             changes: Vec::new(),
             deactivated_at: None,
             stage: Stage::Seen,
+            told_at: None,
+            soaks_from: None,
             open: None,
             look: None,
             held: None,
@@ -365,6 +373,14 @@ impl Case {
         self.inactive_since().is_some() && self.open.is_none() && is_fresh
     }
 
+    /// Whether the look that an intended change stands on still covers it. A machine may sleep between the intent and the
+    /// request.
+    #[must_use]
+    pub fn may_send(&self, now: Timestamp) -> bool {
+        let act = self.open_act().filter(|act| act.told().is_none());
+        act.zip(self.look).is_some_and(|(act, look)| self.covers(act, look, now))
+    }
+
     /// Whether a look is recent enough for an act.
     fn covers(&self, act: Act, look: Look, now: Timestamp) -> bool {
         let fresh = if act.told().is_some() { FRESH_FOR_NOTICE } else { FRESH_FOR_CHANGE };
@@ -445,6 +461,9 @@ impl Case {
             }
             CaseEvent::Refused { act, error } => {
                 self.outcome(|open| open == *act && act.told().is_none())?;
+                if *act == Act::Reactivate {
+                    self.soak_anew(at);
+                }
                 self.fail(Hindrance::Refused { act: *act, error: error.clone() });
                 Ok(())
             }
@@ -477,6 +496,21 @@ impl Case {
         if !self.settled(at, key) {
             return;
         }
+        // What AWS says of the key counts whether the policy can be read or not.
+        let before = std::mem::replace(&mut self.status, key.status);
+        match self.stage {
+            Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
+                if (before, key.status) == (KeyStatus::Inactive, KeyStatus::Active) {
+                    return self.close(at, Closed::ReactivatedByOther);
+                }
+            }
+            Stage::Deactivated { at: since, .. } | Stage::Soaked { since, .. } => {
+                if self.came_back(at, since, key, facts) {
+                    return;
+                }
+            }
+            Stage::Closed { .. } => {}
+        }
         let review = match review {
             Known::Told(review) => review,
             Known::Unknown { reason } => return self.hold_unknown("the policy", reason),
@@ -489,17 +523,11 @@ impl Case {
         if let Some(broken) = review.broken.told().filter(|broken| !broken.is_empty()) {
             self.broken = broken.iter().map(|(rule, _)| rule.clone()).collect();
         }
-        let before = std::mem::replace(&mut self.status, key.status);
         match self.stage {
             Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } => {
-                if (before, key.status) == (KeyStatus::Inactive, KeyStatus::Active) {
-                    return self.close(at, Closed::ReactivatedByOther);
-                }
                 self.looked_at_active(at, key, &facts.last_used, review);
             }
-            Stage::Deactivated { .. } | Stage::Soaked { .. } => {
-                self.looked_at_inactive(at, key, facts, review);
-            }
+            Stage::Deactivated { .. } | Stage::Soaked { .. } => self.looked_at_inactive(at, &facts.last_used, review),
             Stage::Closed { .. } => {}
         }
     }
@@ -545,10 +573,20 @@ impl Case {
     /// what it was.
     fn settled(&mut self, at: Timestamp, key: KeyFacts) -> bool {
         let Some(open) = self.open.take() else { return true };
+        let is_before = self.inactive_since().is_some_and(|since| at < later(since, CLOCKS));
+        if (open.act, key.status) == (Act::Reactivate, KeyStatus::Active) && !is_before {
+            // Whatever somebody does to it from here on, it was activated.
+            self.close(at, reactivated(open));
+            return false;
+        }
         let first_look = open.first_look.unwrap_or(at);
         if open.first_look.is_none() || at < later(first_look, QUARANTINE) {
             self.open = Some(Open { first_look: Some(first_look.min(at)), ..open });
             self.held = Some(Hindrance::TooSoon);
+            if key.status == KeyStatus::Inactive {
+                // Should it be active later on, somebody has activated it.
+                self.status = key.status;
+            }
             return false;
         }
         match (open.act, key.status) {
@@ -560,9 +598,12 @@ impl Case {
                 self.close(at, reactivated(open));
                 false
             }
-            // It did nothing.
+            // It did nothing. A key that a person wants back is not deleted because AWS did not answer.
+            (Act::Reactivate, KeyStatus::Inactive) => {
+                self.soak_anew(at);
+                true
+            }
             (Act::Deactivate, KeyStatus::Active)
-            | (Act::Reactivate, KeyStatus::Inactive)
             | (Act::Delete | Act::Announce | Act::Remind | Act::TellDeactivated, _) => true,
         }
     }
@@ -605,27 +646,33 @@ impl Case {
         self.look = Some(Look { at, is_same: true, is_clear: true });
     }
 
-    fn looked_at_inactive(&mut self, at: Timestamp, key: KeyFacts, facts: &Facts, review: &Review) {
-        let since = self.inactive_since().unwrap_or(at);
+    /// Whether a key that akia keeps inactive was active meanwhile.
+    fn came_back(&mut self, at: Timestamp, since: Timestamp, key: KeyFacts, facts: &Facts) -> bool {
+        // Whose clock says when it was deactivated is not known: what may be from before is none from after.
+        let is_after = |moment: Timestamp| moment > later(since, CLOCKS);
         if key.status == KeyStatus::Active {
-            // Whose clock says when it was deactivated is not known: what may be an answer from before is none from after.
             if at < later(since, CLOCKS) {
                 self.held = Some(Hindrance::TooSoon);
             } else {
                 self.close(at, Closed::ReactivatedByOther);
             }
-            return;
+            return true;
         }
-        match &facts.last_used {
-            LastUsed::Unknown { reason } => return self.hold_unknown("the last use", reason),
-            LastUsed::At { at: used, .. } if *used > later(since, CLOCKS) => {
-                return self.close(at, Closed::ReactivatedByOther);
-            }
-            LastUsed::At { .. } | LastUsed::Never => {}
+        if matches!(facts.last_used, LastUsed::At { at: used, .. } if is_after(used)) {
+            self.close(at, Closed::ReactivatedByOther);
+            return true;
         }
-        if facts.reactivated_at.is_some_and(|again| again > later(since, CLOCKS)) {
+        let is_again = facts.reactivated_at.is_some_and(is_after);
+        if is_again {
             // Activated and deactivated again: the soak begins anew.
-            return self.deactivated(at);
+            self.deactivated(at);
+        }
+        is_again
+    }
+
+    fn looked_at_inactive(&mut self, at: Timestamp, last_used: &LastUsed, review: &Review) {
+        if let LastUsed::Unknown { reason } = last_used {
+            return self.hold_unknown("the last use", reason);
         }
         if let Some(reason) = &review.stopped {
             self.held = Some(Hindrance::Stopped { reason: reason.clone() });
@@ -643,7 +690,7 @@ impl Case {
         };
         if hindrance.is_some() {
             // What was spared soaks anew when it is spared no more.
-            self.soak_anew(since, at);
+            self.soak_anew(at);
             self.held = hindrance;
             return;
         }
@@ -667,6 +714,7 @@ impl Case {
         let promised = |deadline: Timestamp| promised.map_or(deadline, |promised| promised.max(deadline));
         match (told, &mut self.stage) {
             (Told::Announced, Stage::Seen) => {
+                self.told_at = Some(at);
                 self.stage = Stage::Notified { at, deadline: promised(later(at, self.waits.deactivate_after)) };
             }
             (Told::Reminded, Stage::Notified { deadline, .. }) => {
@@ -677,6 +725,7 @@ impl Case {
                 let (since, until) = (*since, *until);
                 let until = self.soak_after_notice(until, at).map(promised);
                 self.stage = Stage::Deactivated { at: since, is_told: true, until };
+                self.soaks_from = self.soaks_from.max(Some(at));
             }
             (Told::Announced | Told::Reminded | Told::Deactivated, _) => {}
         }
@@ -695,17 +744,17 @@ impl Case {
     /// A policy that was made milder lengthens what was promised. One that was made stricter changes nothing.
     fn lengthen(&mut self) {
         let waits = self.waits;
+        let soaked = self.soaks_from.and_then(|from| self.soaked_at(from));
         match &mut self.stage {
             Stage::Notified { at, deadline } => *deadline = (*deadline).max(later(*at, waits.deactivate_after)),
-            Stage::Reminded { at, deadline } => *deadline = (*deadline).max(later(*at, waits.after_reminder())),
-            Stage::Deactivated { at, until, .. } => {
-                let asked = waits.delete_after.map(|wait| later(*at, wait));
-                *until = until.zip(asked).map(|(told, asked)| told.max(asked));
+            Stage::Reminded { at, deadline } => {
+                let from_notice = later(self.told_at.unwrap_or(*at), waits.deactivate_after);
+                *deadline = (*deadline).max(later(*at, waits.after_reminder())).max(from_notice);
             }
+            Stage::Deactivated { until, .. } => *until = until.zip(soaked).map(|(told, asked)| told.max(asked)),
             Stage::Soaked { since, at } => {
-                let asked = waits.delete_after.map(|wait| later(*since, wait));
-                if asked.is_none_or(|asked| asked > *at) {
-                    self.stage = Stage::Deactivated { at: *since, is_told: true, until: asked };
+                if soaked.is_none_or(|asked| asked > *at) {
+                    self.stage = Stage::Deactivated { at: *since, is_told: true, until: soaked };
                 }
             }
             Stage::Seen | Stage::Closed { .. } => {}
@@ -713,13 +762,14 @@ impl Case {
     }
 
     /// The soak begins anew, and never ends before what was told.
-    fn soak_anew(&mut self, since: Timestamp, from: Timestamp) {
-        let (is_told, told) = match self.stage {
-            Stage::Deactivated { is_told, until, .. } => (is_told, until),
-            Stage::Soaked { at, .. } => (true, Some(at)),
+    fn soak_anew(&mut self, from: Timestamp) {
+        let (since, is_told, told) = match self.stage {
+            Stage::Deactivated { at, is_told, until } => (at, is_told, until),
+            Stage::Soaked { since, at } => (since, true, Some(at)),
             Stage::Seen | Stage::Notified { .. } | Stage::Reminded { .. } | Stage::Closed { .. } => return,
         };
         let until = told.zip(self.soaked_at(from)).map(|(told, anew)| told.max(anew));
+        self.soaks_from = self.soaks_from.max(Some(from));
         self.stage = Stage::Deactivated { at: since, is_told, until };
     }
 
@@ -732,6 +782,7 @@ impl Case {
 
     fn deactivated(&mut self, at: Timestamp) {
         self.status = KeyStatus::Inactive;
+        self.soaks_from = Some(at);
         self.stage = Stage::Deactivated { at, is_told: false, until: self.soaked_at(at) };
         self.look = None;
     }

@@ -52,7 +52,7 @@ pub struct Evidence {
 }
 
 /// How long each stage lasts at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Waits {
     /// From the first notice to the reminder.
     pub remind_after: SignedDuration,
@@ -182,7 +182,7 @@ pub struct KeyFacts {
 }
 
 /// Why a case stays where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Hindrance {
     /// Something could not be read.
@@ -249,7 +249,7 @@ impl std::fmt::Display for Hindrance {
 }
 
 /// Why a case is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Closed {
     /// The key breaks no rule any more.

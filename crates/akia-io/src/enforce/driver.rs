@@ -351,17 +351,20 @@ impl Enforcer<'_> {
                 return self.record(run, CaseEvent::Refused { act, error }).await;
             }
         };
+        let now = self.clock.now();
         let is_still_clear = run.case.as_ref().is_some_and(|case| {
-            let now = self.clock.now();
-            let next = case.next(now);
-            matches!(next, Next::Do(next, _) if next == act)
+            matches!(case.next(now), Next::Do(next, _) if next == act)
                 || act == Act::Reactivate && case.reactivation(now).is_some()
         });
         if !is_still_clear {
             // The session took its time; the caller looks again.
             return Ok(());
         }
-        self.record(run, CaseEvent::Intended { act, by, reason }).await?;
+        self.record_at(run, now, CaseEvent::Intended { act, by, reason }).await?;
+        if !run.case.as_ref().is_some_and(|case| case.may_send(self.clock.now())) {
+            let error = "it was not sent: the look at the key was too old by then".to_owned();
+            return self.record(run, CaseEvent::Refused { act, error }).await;
+        }
         let CaseSubject { user, key, .. } = &run.step.subject;
         let event = match send(&actor, act, &user.name, key, clear).await {
             Ok(Answered { change: KeyChange::Done, request_id }) => match act {
@@ -412,7 +415,8 @@ impl Enforcer<'_> {
                     continue;
                 }
                 // Looks at the other keys may have taken their time: then it is looked again.
-                if !matches!(case.next(self.clock.now()), Next::Do(next, _) if next == act) {
+                let now = self.clock.now();
+                if !matches!(case.next(now), Next::Do(next, _) if next == act) {
                     continue;
                 }
                 let telling = Telling {
@@ -423,7 +427,7 @@ impl Enforcer<'_> {
                     deadline: case.deadline_told(told, at),
                 };
                 let by = self.gate.caller_arn().to_owned();
-                self.record(run, CaseEvent::Intended { act, by, reason: None }).await?;
+                self.record_at(run, now, CaseEvent::Intended { act, by, reason: None }).await?;
                 meant.push((index, act, telling.deadline));
                 keys.push(telling);
             }
@@ -494,8 +498,13 @@ impl Enforcer<'_> {
 
     /// Appends an event, durably, and applies it. An event that does not fit is not written.
     async fn record(&self, run: &mut Run<'_>, event: CaseEvent) -> Result<(), EnforceError> {
+        self.record_at(run, self.clock.now(), event).await
+    }
+
+    /// The same, of a moment that something was decided by: a later one may not allow it any more.
+    async fn record_at(&self, run: &mut Run<'_>, at: Timestamp, event: CaseEvent) -> Result<(), EnforceError> {
         let Some(case) = run.case.as_mut() else { return Ok(()) };
-        let record = CaseRecord { at: self.clock.now(), event };
+        let record = CaseRecord { at, event };
         let id = case.opening().case.clone();
         let mut next = case.clone();
         next.apply(&record).map_err(|illegal| EnforceError::Illegal { case: id.clone(), illegal })?;
