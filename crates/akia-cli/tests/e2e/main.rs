@@ -28,6 +28,7 @@ mod audit_past;
 mod bad_input;
 mod bites;
 mod broken_journal;
+mod config_rule;
 mod contract;
 mod enforce;
 mod ground;
