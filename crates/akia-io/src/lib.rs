@@ -8,6 +8,7 @@ pub mod aws;
 pub mod clock;
 pub mod edit;
 pub mod enforce;
+pub mod events;
 pub mod files;
 pub mod hardening;
 pub mod inventory;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use akia_core::LastUsed;
 use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
-use akia_core::estate::Estate;
+use akia_core::estate::{Amended, Estate};
 use akia_io::enforce::StopFile;
 use akia_io::rotate::Draw;
 use akia_io::store::snapshots::Snapshots;
@@ -36,12 +36,17 @@ pub(super) struct PlanFile {
     /// What would be told, and whom; for whoever reviews. Notices are put together anew when they are sent.
     #[serde(default)]
     pub(super) notices: Vec<Foreseen>,
+    /// What is other than the audit has read, and by which event that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) amended: Vec<Amended>,
 }
 
 /// What a plan stands on.
 pub(super) struct Basis {
     pub(super) evidence: Evidenced,
     pub(super) estates: Vec<Estate>,
+    /// What is other than the audit has read, by events since.
+    pub(super) amended: Vec<Amended>,
 }
 
 /// Runs the command.
@@ -74,7 +79,8 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
         context.say(&format!("enforcement is off on this machine ({}): nothing can be applied", stopped.reason));
     }
     let notices = notices::foresee(context, &plan, &basis.estates, &agreed.settings)?;
-    let file = PlanFile { schema: SCHEMA.to_owned(), plan, notices };
+    crate::events::tell_amended(context, &basis.amended);
+    let file = PlanFile { schema: SCHEMA.to_owned(), plan, notices, amended: basis.amended };
     if let Some(path) = &args.out {
         write(path, &file)?;
     }
@@ -99,10 +105,10 @@ pub(super) async fn latest(context: &Context, number: Option<i64>) -> Result<Opt
             None => Ok(None),
         };
     };
-    let estates = snapshots.estates(entry.id).await.map_err(unreadable)?;
+    let (estates, amended) = snapshots.estates_now(entry).await.map_err(unreadable)?;
     let evidence =
         Evidenced { audit: entry.id, at: entry.at, accounts: entry.accounts_read, active_keys: entry.active_keys };
-    Ok(Some(Basis { evidence, estates }))
+    Ok(Some(Basis { evidence, estates, amended }))
 }
 
 fn refused(error: &PlanError) -> CommandError {

@@ -104,8 +104,7 @@ fn enable_makes_the_rule_and_the_way_to_the_topic_once() {
 fn what_somebody_else_has_made_is_neither_changed_nor_removed() {
     let cloud = recording();
     let (home, topic) = (home(&cloud), topic(&cloud));
-    let rule =
-        json!({ "ConfigRuleName": NAME, "Source": { "Owner": "AWS", "SourceIdentifier": "ACCESS_KEYS_ROTATED" },
+    let rule = json!({ "ConfigRuleName": NAME, "Source": { "Owner": "AWS", "SourceIdentifier": "ACCESS_KEYS_ROTATED" },
         "InputParameters": "{\"maxAccessKeyAge\":\"90\"}" });
     cloud.call("config", "put_config_rule", json!({ "ConfigRule": rule }));
     cloud.call("events", "put_rule", json!({ "Name": NAME, "EventPattern": "{\"source\":[\"aws.config\"]}" }));

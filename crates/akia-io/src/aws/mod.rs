@@ -19,6 +19,7 @@ mod options;
 mod organizations;
 mod pace;
 mod probe;
+mod queue;
 mod security_hub;
 mod signed;
 mod wallet;
@@ -43,6 +44,7 @@ pub use options::{
 };
 pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
+pub use queue::{QueueDepth, QueueMessage, QueueUrl, QueueUrlError};
 pub use security_hub::{Imported, RefusedFinding};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};
 pub(crate) use web::{WebAnswer, WebFault, WebRequest};
