@@ -9,6 +9,7 @@ use akia_core::enforce::OnExposure;
 use akia_core::estate::{Account, Console, Details, Estate, Key, Known, User};
 use akia_core::finding::Owner;
 use akia_core::ids::AccountId;
+use akia_core::key::KeyStatus;
 use akia_core::notice::{Next, NoticeItem, NoticeKind, digests};
 use akia_core::settings::Settings;
 use akia_io::clock::{Clock as _, SystemClock};
@@ -129,7 +130,11 @@ impl Telling {
         };
         let limits = self.settings.audit.limits_of(&estate, Some(&user));
         let owner = akia_core::rule::owner_of(&estate, &limits, Some(&user), Some(id));
-        let command = ["akia", "key", "deactivate", id.as_str(), "--user", name];
+        let verb = match key.key.status {
+            KeyStatus::Active => "deactivate",
+            KeyStatus::Inactive => "delete",
+        };
+        let command = ["akia", "key", verb, id.as_str(), "--user", name];
         let item = NoticeItem {
             case: exposure_case(&key.finding, id),
             account: estate.account.id.clone(),

@@ -108,7 +108,7 @@ pub(crate) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit,
     }
     context.print(&report)?;
     if let Some(row) = &latest {
-        context.say(&format!("the latest came at {}", row.received_at));
+        context.say(&format!("the latest came at {}", super::seconds(row.received_at)));
     }
     if let Some(depth) = depth {
         context

@@ -8,6 +8,7 @@ pub(crate) mod watching;
 use akia_core::estate::Amended;
 use akia_io::store::events::EventRow;
 use akia_io::store::snapshots::SnapshotError;
+use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -27,12 +28,21 @@ pub(crate) fn tell_amended(context: &Context, amended: &[Amended]) {
         let key = one.key.as_ref().map_or_else(String::new, |key| format!("{key} of "));
         context.say(&format!(
             "since the audit: {key}{} in {}: {} (event of {}, AWS asked at {})",
-            one.user.name, one.account, one.change, one.event.at, one.looked_at
+            one.user.name,
+            one.account,
+            one.change,
+            seconds(one.event.at),
+            seconds(one.looked_at)
         ));
     }
     if amended.len() > MOST_LINES {
         context.say(&format!("… and {} more: akia events list", amended.len() - MOST_LINES));
     }
+}
+
+/// A moment to the second.
+fn seconds(at: Timestamp) -> Timestamp {
+    at.round(jiff::Unit::Second).unwrap_or(at)
 }
 
 /// What an event is about, in words.

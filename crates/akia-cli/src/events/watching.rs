@@ -179,12 +179,13 @@ impl Watch<'_> {
         }
         let account = account.map_or_else(|| "-".to_owned(), ToString::to_string);
         let again = if taken.is_duplicate { " (again)" } else { "" };
-        let about = [user.unwrap_or_default(), keys.join(" ")].join(" ");
+        let what = if row.event.is_some() { what } else { "-" };
+        let about: Vec<String> = user.into_iter().chain(keys).collect();
+        let about = if about.is_empty() { String::new() } else { format!("{}: ", about.join(" ")) };
         let line = format!(
-            "{}  {account}  {what:<15}  {:<11}  {}: {}{again}",
+            "{}  {account:<12}  {what:<15}  {:<11}  {about}{}{again}",
             row.at.strftime("%Y-%m-%d %H:%M:%SZ"),
             row.state.as_str(),
-            about.trim(),
             row.detail
         );
         self.context.print_text(&format!("{}\n", output::escape::visible(&line)))

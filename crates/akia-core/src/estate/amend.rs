@@ -232,7 +232,10 @@ fn expose(estate: &mut Estate, exposure: &KeyExposure, amended: &mut Vec<Amended
     let holds = |user: &&mut User| user.keys.iter().any(|key| key.id.as_ref() == Some(&exposure.key));
     let Some(user) = estate.users.iter_mut().find(holds) else { return };
     let Known::Told(details) = &mut user.details else { return };
-    details.exposed.insert(exposure.key.clone(), format!("{} at {}", exposure.code, exposure.event.at));
+    let words = format!("{} at {}", exposure.code, exposure.event.at);
+    if details.exposed.insert(exposure.key.clone(), words.clone()) == Some(words) {
+        return;
+    }
     amended.push(Amended {
         account: exposure.account.clone(),
         user: user.arn.clone(),
@@ -400,5 +403,6 @@ mod tests {
         assert_eq!((amended.len(), amended[0].change.as_str()), (1, "exposed"));
         let details = marked.users[0].details.told().unwrap();
         assert_eq!(details.exposed.keys().collect::<Vec<_>>(), [&id(1)]);
+        assert_eq!(amend(&mut marked, &[], &[exposure(1)], at(0)), [], "it is told once");
     }
 }

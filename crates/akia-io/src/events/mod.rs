@@ -5,6 +5,8 @@
 //! a message which is taken off its queue has had its effect. One that comes twice has it once.
 
 mod looker;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
