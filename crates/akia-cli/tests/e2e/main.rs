@@ -31,6 +31,7 @@ mod broken_journal;
 mod config_rule;
 mod contract;
 mod enforce;
+mod events;
 mod ground;
 mod hand;
 mod interrupted;
