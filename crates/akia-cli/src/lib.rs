@@ -15,6 +15,7 @@ pub mod drive;
 pub mod endpoints;
 pub mod enforce;
 pub mod error;
+mod events;
 pub mod exit;
 pub mod holdings;
 pub mod keys;

@@ -11,6 +11,7 @@ pub mod console_csv;
 pub mod digest;
 pub mod enforce;
 pub mod estate;
+pub mod event;
 pub mod finding;
 pub mod ids;
 pub mod inventory;

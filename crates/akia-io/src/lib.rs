@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod edit;
 pub mod enforce;
+pub mod events;
 pub mod files;
 pub mod hardening;
 pub mod inventory;

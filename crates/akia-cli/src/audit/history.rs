@@ -31,9 +31,13 @@ pub(crate) async fn run(context: &Context) -> Result<Exit, CommandError> {
         Column::new("remarks", "REMARKS"),
     ]);
     let mut report = Report::new("audit-history", "audits", columns);
+    let latest = entries.iter().rev().find(|entry| entry.has_details).map(|entry| entry.id);
     for (index, entry) in entries.iter().enumerate() {
         let before = entries.iter().take(index).rev().find(|before| is_comparable(&before.about, &entry.about));
-        report.push(row(entry, before));
+        // What events have led to lies over the latest audit that has its accounts, and nothing else.
+        let is_latest = Some(entry.id) == latest;
+        let amended = if is_latest { amended(context, entry).await } else { 0 };
+        report.push(row(entry, before, amended));
     }
     // Nearly always there is AWS and nothing else.
     if context.format() == Format::Table && entries.iter().all(|entry| entry.about.source == "aws") {
@@ -62,7 +66,15 @@ pub(super) fn is_comparable(a: &About, b: &About) -> bool {
     a.source == b.source && a.scope == b.scope
 }
 
-fn row(entry: &Entry, before: Option<&Entry>) -> Row {
+/// How much of a kept audit is other by events since.
+async fn amended(context: &Context, entry: &Entry) -> usize {
+    match past::existing(context).await {
+        Ok(Some(snapshots)) => snapshots.estates_now(entry, drop).await.map_or(0, |amended| amended.len()),
+        Ok(None) | Err(_) => 0,
+    }
+}
+
+fn row(entry: &Entry, before: Option<&Entry>, amended: usize) -> Row {
     let number = |number: usize| Cell::number(i64::try_from(number).unwrap_or(i64::MAX));
     let mut remarks = Vec::new();
     if !entry.is_whole {
@@ -73,6 +85,10 @@ fn row(entry: &Entry, before: Option<&Entry>) -> Row {
     }
     if !entry.has_details {
         remarks.push("counts only");
+    }
+    let words = format!("{amended} changes by events since");
+    if amended > 0 {
+        remarks.push(&words);
     }
     let accounts = format!("{} of {}", entry.accounts_read, entry.accounts);
     let mut cells = vec![
@@ -95,6 +111,7 @@ fn row(entry: &Entry, before: Option<&Entry>) -> Row {
     row.details.insert("users".into(), json!(entry.users));
     row.details.insert("is_whole".into(), json!(entry.is_whole));
     row.details.insert("has_details".into(), json!(entry.has_details));
+    row.details.insert("changed_by_events".into(), json!(amended));
     row.details.insert("scope".into(), json!(entry.about.scope));
     row.details.insert("settings".into(), json!(entry.about.settings));
     row

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use akia_core::audit::Audit;
 use akia_core::digest;
-use akia_core::estate::Earlier;
+use akia_core::estate::{Earlier, KeyExposure};
 use akia_core::finding::Finding;
 use akia_core::ids::{AccountId, Region, UserName};
 use akia_core::rule::AuditSettings;
@@ -93,6 +93,15 @@ impl Past {
         earlier.unwrap_or_else(|error| {
             tracing::warn!(%error, "an earlier audit cannot be used");
             None
+        })
+    }
+
+    /// Keys that AWS has said others may know, as far as events told.
+    pub(crate) async fn exposures(&self, source: &str) -> Vec<KeyExposure> {
+        let Some(snapshots) = &self.snapshots else { return Vec::new() };
+        snapshots.exposures(source).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "exposed keys are not known");
+            Vec::new()
         })
     }
 

@@ -203,7 +203,12 @@ async fn look(context: &Context, args: &AuditArgs) -> Result<Exit, CommandError>
     let is_partial = is_offline || args.as_of.is_some() || !args.rules.is_empty() || !args.without.is_empty();
     let past = Past::open(context, &args.past, is_partial, &settings.audit, settings.snapshots).await;
     let asked = read(context, args, &settings.audit, at, &past).await?;
-    let Asked { estates, unread, skipped, listed, scope, access, .. } = asked;
+    let Asked { mut estates, unread, skipped, listed, scope, access, .. } = asked;
+    // No answer of IAM says that a key is exposed; an event did (akia events).
+    let exposures = past.exposures(&scope.source).await;
+    for estate in &mut estates {
+        akia_core::estate::amend(estate, &[], &exposures, at);
+    }
     let audit = Audit::of(estates, unread, &settings.audit, at);
     held.tell_idle(context, &settings.audit, &audit);
     let kept = past.keep(context, &audit, &scope, &listed).await;

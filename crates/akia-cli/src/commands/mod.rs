@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod enforce;
+pub mod events;
 pub mod generate_docs;
 pub mod history;
 pub mod key;
@@ -49,6 +50,7 @@ pub enum Verb {
     Enforce(enforce::EnforceArgs),
     Notify(notify::NotifyArgs),
     ConfigRule(config_rule::ConfigRuleArgs),
+    Events(events::EventsArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -83,6 +85,7 @@ impl Verb {
             Self::Enforce(args) => on_runtime(enforce::run(context, args)),
             Self::Notify(args) => on_runtime(notify::run(context, args)),
             Self::ConfigRule(args) => on_runtime(config_rule::run(context, args)),
+            Self::Events(args) => on_runtime(events::run(context, args)),
             Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -114,6 +117,7 @@ impl Verb {
             | Self::Enforce(_)
             | Self::Notify(_)
             | Self::ConfigRule(_)
+            | Self::Events(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)

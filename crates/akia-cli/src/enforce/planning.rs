@@ -7,7 +7,7 @@ use std::path::Path;
 
 use akia_core::LastUsed;
 use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
-use akia_core::estate::{Estate, User};
+use akia_core::estate::{Amended, Estate, User};
 use akia_core::ids::UserArn;
 use akia_io::enforce::StopFile;
 use akia_io::rotate::Draw;
@@ -39,12 +39,17 @@ pub(super) struct PlanFile {
     /// What would be told, and whom; for whoever reviews. Notices are put together anew when they are sent.
     #[serde(default)]
     pub(super) notices: Vec<Foreseen>,
+    /// What is other than the audit has read, and by which event that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) amended: Vec<Amended>,
 }
 
 /// What a plan stands on.
 pub(super) struct Basis {
     pub(super) evidence: Evidenced,
     pub(super) estates: Vec<Estate>,
+    /// What is other than the audit has read, by events since.
+    pub(super) amended: Vec<Amended>,
 }
 
 /// Runs the command.
@@ -80,7 +85,8 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
         context.say(&format!("enforcement is off on this machine ({}): nothing can be applied", stopped.reason));
     }
     let notices = notices::foresee(context, &plan, &basis.estates, &agreed.settings)?;
-    let file = PlanFile { schema: SCHEMA.to_owned(), plan, notices };
+    crate::events::tell_amended(context, &basis.amended);
+    let file = PlanFile { schema: SCHEMA.to_owned(), plan, notices, amended: basis.amended };
     if let Some(path) = &args.out {
         write(path, &file)?;
     }
@@ -115,10 +121,10 @@ pub(super) async fn latest(
         estate.users.shrink_to_fit();
         estates.push(estate);
     };
-    snapshots.estates(entry.id, take).await.map_err(unreadable)?;
+    let amended = snapshots.estates_now(entry, take).await.map_err(unreadable)?;
     let evidence =
         Evidenced { audit: entry.id, at: entry.at, accounts: entry.accounts_read, active_keys: entry.active_keys };
-    Ok(Some(Basis { evidence, estates }))
+    Ok(Some(Basis { evidence, estates, amended }))
 }
 
 fn refused(error: &PlanError) -> CommandError {

@@ -50,19 +50,19 @@ impl Step {
         match self {
             Self::PutRule { .. } => {
                 format!(
-                    "{verb}    rule {name} of AWS Config: active keys at most {} days old{was}",
+                    "{verb:<7} rule {name} of AWS Config: active keys at most {} days old{was}",
                     wanted.max_age_days
                 )
             }
             Self::PutOrganizationRule { .. } => format!(
-                "{verb}    rule {name} of AWS Config in every account of the organisation: active keys at most {} days old{was}",
+                "{verb:<7} rule {name} of AWS Config in every account of the organisation: active keys at most {} days old{was}",
                 wanted.max_age_days
             ),
-            Self::Grant => format!("{verb}  EventBridge to publish to {topic}: one statement is added to its policy"),
+            Self::Grant => format!("{verb:<7} EventBridge to publish to {topic}: one statement is added to its policy"),
             Self::PutEventRule { .. } => {
-                format!("{verb}    rule {name} of EventBridge: a user becomes noncompliant{was}")
+                format!("{verb:<7} rule {name} of EventBridge: a user becomes noncompliant{was}")
             }
-            Self::PutTarget { .. } => format!("{verb}    what it finds to {topic}{was}"),
+            Self::PutTarget { .. } => format!("{verb:<7} what it finds to {topic}{was}"),
         }
     }
 }

@@ -19,8 +19,8 @@ mod review;
 pub use case::{Case, Clear, Illegal, Next, Stage};
 pub use plan::{Budget, Evidenced, Held, Plan, PlanError, PlanInput, Step, StepKind, plan};
 pub use policy::{
-    ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, Protected, Roles, Terms,
-    TermsOverride, Warning,
+    ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, OnExposure, Protected, Roles,
+    Terms, TermsOverride, Warning,
 };
 pub use record::{
     Act, CaseEvent, CaseRecord, CaseSubject, Closed, Evidence, Facts, Hindrance, KeyFacts, Opening, Proof, Told, Waits,

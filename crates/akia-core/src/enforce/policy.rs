@@ -47,6 +47,20 @@ pub struct EnforcePolicy {
     pub plan_age: SignedDuration,
     /// Whether a change needs to be approved by name.
     pub needs_approval: bool,
+    /// What is done at once about a key that others may know. A canary has nothing to show about it, so it is no part of the
+    /// digest.
+    #[serde(skip)]
+    pub on_exposure: OnExposure,
+}
+
+/// What is done about a key that AWS says others may know, as soon as an event tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnExposure {
+    /// It is written down: the next audit has a finding.
+    Record,
+    /// And the channels of `[notify]` are told at once.
+    #[default]
+    Notify,
 }
 
 /// What holds for one key.
@@ -260,6 +274,7 @@ impl Default for EnforcePolicy {
             evidence_age: SignedDuration::from_hours(24),
             plan_age: SignedDuration::from_hours(24),
             needs_approval: false,
+            on_exposure: OnExposure::default(),
         }
     }
 }

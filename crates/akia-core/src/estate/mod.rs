@@ -6,6 +6,7 @@
 //!
 //! Invariant: what AWS did not say is [`Known::Unknown`] with the reason, and never taken for "no" or "never".
 
+mod amend;
 mod assemble;
 mod grants;
 pub mod report;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccessKeyId, AccountId, UserArn, UserId, UserName};
 use crate::key::{KeyStatus, LastUsed};
 
+pub use amend::{Amended, EventRef, KeyExposure, UserFound, UserLook, amend};
 pub use assemble::{Sources, assemble};
 pub use steady::{Earlier, Freshness};
 
@@ -178,6 +180,9 @@ pub struct Details {
     pub inline: BTreeSet<String>,
     /// Everything that its policies, and those of its groups, say.
     pub grants: Grants,
+    /// Its keys that AWS says others may know: what AWS calls it, and when. No answer of IAM has it; an event told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exposed: BTreeMap<AccessKeyId, String>,
 }
 
 /// What the policies of a user amount to, as far as rules ask. Conditions are not weighed: a statement with one counts for

@@ -145,6 +145,15 @@ fn cases() -> Vec<(&'static str, Estate, &'static [&'static str], Estate)> {
             &[],
             with(|user| details(user).grants.quarantined = false),
         ),
+        (
+            "key-exposed",
+            with(|user| {
+                let key = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+                details(user).exposed.insert(key, "AWS_RISK_CREDENTIALS_EXPOSED".to_owned());
+            }),
+            &[],
+            with(|_| {}),
+        ),
         // 90 days and 23 hours are more than 90 days; 90 days are not.
         (
             "key-age",

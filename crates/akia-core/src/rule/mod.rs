@@ -290,12 +290,8 @@ fn command(remedy: &Remedy, subject: &Subject, key: Option<&str>) -> Option<Vec<
 }
 
 /// Who answers for a key: the nearest place where somebody has written it down.
-pub(crate) fn owner_of(
-    estate: &Estate,
-    limits: &Limits,
-    user: Option<&User>,
-    key: Option<&AccessKeyId>,
-) -> Option<Owner> {
+#[must_use]
+pub fn owner_of(estate: &Estate, limits: &Limits, user: Option<&User>, key: Option<&AccessKeyId>) -> Option<Owner> {
     let named = |name: &str, source| {
         let name = name.trim();
         (!name.is_empty()).then(|| Owner { name: name.to_owned(), source })

@@ -10,8 +10,8 @@ use toml::Spanned;
 use super::SettingsError;
 use super::table::{Span, Word, fault, kind, strings, text_of};
 use crate::enforce::{
-    ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, Protected, Roles, Terms,
-    TermsOverride,
+    ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, OnExposure, Protected, Roles,
+    Terms, TermsOverride,
 };
 use crate::ids::{AccessKeyId, AccountId, UserName};
 use crate::rule::Scope;
@@ -51,6 +51,8 @@ pub(super) struct EnforceTable {
     plan_age: Option<Spanned<Span>>,
     /// Whether each change must be approved by name: none or required; none.
     approval: Option<ApprovalWord>,
+    /// What is done at once about a key that AWS says others may know: record or notify; notify.
+    on_exposure: Option<ExposureWord>,
     /// Longest time that an exemption may hold for; 90d.
     longest_exemption: Option<Span>,
     /// Users whom nothing is done to.
@@ -228,6 +230,14 @@ enum ApprovalWord {
     Required,
 }
 
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum ExposureWord {
+    Record,
+    Notify,
+}
+
 impl From<InUseWord> for InUse {
     fn from(word: InUseWord) -> Self {
         match word {
@@ -310,6 +320,11 @@ impl EnforceTable {
             evidence_age: self.evidence_age.map_or(defaults.evidence_age, |span| span.0),
             plan_age,
             needs_approval: matches!(self.approval, Some(ApprovalWord::Required)),
+            on_exposure: match self.on_exposure {
+                Some(ExposureWord::Record) => OnExposure::Record,
+                Some(ExposureWord::Notify) => OnExposure::Notify,
+                None => defaults.on_exposure,
+            },
         })
     }
 }

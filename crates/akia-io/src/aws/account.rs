@@ -145,6 +145,7 @@ impl Caller {
                     .map(str::to_owned)
                     .collect(),
                 grants,
+                exposed: BTreeMap::new(),
             };
             details.insert(parse(&call, "UserName", name)?, one);
         }

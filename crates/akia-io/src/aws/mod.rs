@@ -19,6 +19,7 @@ mod options;
 mod organizations;
 mod pace;
 mod probe;
+mod queue;
 mod s3;
 mod security_hub;
 mod signed;
@@ -45,6 +46,7 @@ pub use options::{
 };
 pub use organizations::{AccountState, Member, Unit};
 pub use probe::Right;
+pub use queue::{QueueDepth, QueueMessage, QueueUrl, QueueUrlError};
 pub use s3::{ObjectLock, ObjectVersion, Put, Retention};
 pub use security_hub::{Imported, RefusedFinding};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};

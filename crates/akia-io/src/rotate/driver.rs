@@ -68,7 +68,8 @@ impl Stop {
         *self.0.borrow()
     }
 
-    async fn pulled(&self) {
+    /// Waits until it is pulled.
+    pub async fn pulled(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|pulled| *pulled).await.is_err() {
             // The switch is gone, so nobody can pull it.

@@ -5,6 +5,7 @@
 //! secret that was staged with it.
 
 pub mod chain;
+pub mod events;
 pub mod snapshots;
 pub mod sqlite;
 

@@ -34,7 +34,7 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 const COMPRESSION: u8 = 6;
 
 /// Each step takes the database from one version to the next. Steps are only ever added.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE audits (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -76,6 +76,7 @@ CREATE TABLE imports (
     PRIMARY KEY (account, region, audit)
 ) STRICT;
 ",
+    super::events::TABLE,
 ];
 
 /// Where an audit looked, and by what it judged.
@@ -187,7 +188,7 @@ pub enum SnapshotError {
 #[derive(Clone)]
 pub struct Snapshots {
     path: PathBuf,
-    connection: Arc<Mutex<SqliteConnection>>,
+    pub(super) connection: Arc<Mutex<SqliteConnection>>,
 }
 
 /// What is kept of an account.
@@ -474,7 +475,7 @@ impl Snapshots {
         serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))
     }
 
-    fn fails(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> SnapshotError + use<> {
+    pub(super) fn fails(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> SnapshotError + use<> {
         let path = self.path.clone();
         move |error| SnapshotError::Store(database_error(doing, &path, &error))
     }

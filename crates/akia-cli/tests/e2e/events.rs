@@ -1,0 +1,237 @@
+//! `akia events` with the real binary: a queue on moto, whose IAM is asked about what its messages say.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Cloud, Home, Ran};
+
+const SETTINGS: &str = "[enforce]\nrules = [\"key-never-used\"]\n[notify]\ndefault = [\"file\"]\n[notify.channels.file]\nkind = \"file\"\npath = \"PATH\"\n";
+
+struct Stage {
+    cloud: Cloud,
+    home: Home,
+    queue: String,
+    user: String,
+    key: String,
+}
+
+/// An account with a user and a key, which an audit was kept of, and a queue.
+fn stage() -> Stage {
+    let cloud = Backend::Moto.open();
+    let home =
+        Home::new(&cloud).profile("default", &cloud.admin).with("AWS_REGION", "us-east-1").without("AWS_PROFILE");
+    let path = home.path("notices.jsonl").to_str().unwrap().to_owned();
+    let home = home.file("akia.toml", SETTINGS.replace("PATH", &path));
+    let queue = cloud.call("sqs", "create_queue", json!({ "QueueName": "akia-events" }));
+    let queue = queue["QueueUrl"].as_str().unwrap().to_owned();
+    let (user, key) = ("bob".to_owned(), cloud.user("bob").key.id);
+    cloud.call(
+        "iam",
+        "tag_user",
+        json!({ "UserName": "bob", "Tags": [{ "Key": "owner", "Value": "team@example.com" }] }),
+    );
+    let config = home.path("akia.toml");
+    let ran = home.akia(&["audit", "--config", config.to_str().unwrap()]);
+    assert!(ran.stderr.contains("kept as audit 1"), "{}", ran.stderr);
+    // Moments are kept to the second, and what is as old as the audit is not newer.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    Stage { cloud, home, queue, user, key }
+}
+
+impl Stage {
+    fn send(&self, body: &Value) {
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        self.cloud.call("sqs", "send_message", json!({ "QueueUrl": self.queue, "MessageBody": body }));
+    }
+
+    fn left(&self) -> u64 {
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let asked = json!({ "QueueUrl": self.queue, "AttributeNames": names });
+        let answer = self.cloud.call("sqs", "get_queue_attributes", asked);
+        names.iter().map(|name| answer["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    fn akia(&self, arguments: &[&str]) -> Ran {
+        let config = self.home.path("akia.toml");
+        self.home.akia(&[arguments, &["--config", config.to_str().unwrap()]].concat())
+    }
+
+    fn watch(&self) -> Ran {
+        self.akia(&["events", "watch", "--queue", &self.queue, "--once", "--output", "json"])
+    }
+
+    fn listed(&self) -> Vec<Value> {
+        self.home.akia(&["events", "list", "--output", "json"]).done().json()["events"].as_array().unwrap().clone()
+    }
+
+    fn event(&self, id: &str, name: &str, parameters: &Value) -> Value {
+        json!({
+            "version": "0", "id": id, "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam",
+            "account": self.cloud.account, "time": "2026-11-01T00:00:00Z", "region": "us-east-1", "resources": [],
+            "detail": {
+                "eventSource": "iam.amazonaws.com", "eventName": name, "eventTime": "2026-11-01T00:00:00Z",
+                "requestParameters": parameters, "recipientAccountId": self.cloud.account,
+            },
+        })
+    }
+
+    fn exposure(&self, id: &str, code: &str) -> Value {
+        let mut event = self.event(id, "", &Value::Null);
+        event["source"] = json!("aws.health");
+        event["detail-type"] = json!("AWS Health Event");
+        event["detail"] = json!({
+            "eventArn": format!("arn:aws:health:us-east-1::event/RISK/{code}/EXAMPLE"), "service": "RISK",
+            "eventTypeCode": code, "eventTypeCategory": "issue", "statusCode": "open",
+            "eventMetadata": { "publicKey": self.key, "userName": self.user },
+            "affectedEntities": [{ "entityValue": self.key }],
+        });
+        event
+    }
+}
+
+#[test]
+fn the_inventory_follows_what_aws_says_and_not_what_an_event_claims() {
+    let stage = stage();
+    let made = stage.cloud.key("bob").id;
+    stage.cloud.call(
+        "iam",
+        "update_access_key",
+        json!({ "UserName": "bob", "AccessKeyId": stage.key, "Status": "Inactive" }),
+    );
+    // One true event brings the whole user; the second is forged: the key is there.
+    stage.send(&stage.event(
+        "e-1",
+        "UpdateAccessKey",
+        &json!({ "userName": "bob", "accessKeyId": stage.key, "status": "Inactive" }),
+    ));
+    stage.send(&stage.event("e-2", "DeleteAccessKey", &json!({ "userName": "bob", "accessKeyId": made })));
+    stage.send(&stage.event(
+        "e-1",
+        "UpdateAccessKey",
+        &json!({ "userName": "bob", "accessKeyId": stage.key, "status": "Inactive" }),
+    ));
+    let ran = stage.watch().done();
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line["id"].as_str().unwrap(), line["is_duplicate"].as_bool().unwrap())).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told.iter().filter(|(id, again)| *id == "e-1" && *again).count(), 1, "{told:?}");
+    assert_eq!(stage.left(), 0);
+    let plan = stage.home.path("plan.json");
+    let ran = stage.akia(&["enforce", "plan", "-o", plan.to_str().unwrap()]).done();
+    assert!(ran.stderr.contains("since the audit: ") && ran.stderr.contains("AWS asked at"), "{}", ran.stderr);
+    let file: Value = serde_json::from_str(&stage.home.read("plan.json")).unwrap();
+    let amended = file["amended"].as_array().unwrap();
+    let change = |key: &str| amended.iter().find(|one| one["key"] == key).map(|one| one["change"].clone());
+    assert_eq!(change(&stage.key), Some(json!("deactivated")), "{file}");
+    assert_eq!(change(&made), Some(json!("created")), "the forged deletion has no effect: {file}");
+    let history = stage.home.akia(&["audit", "history", "--output", "json"]).done().json();
+    assert_eq!(history["audits"][0]["changed_by_events"], 2, "{history}");
+}
+
+#[test]
+fn an_exposed_key_is_told_of_once_and_becomes_a_finding() {
+    let stage = stage();
+    stage.send(&stage.exposure("e-1", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    // AWS tells of one finding again, with an event of its own.
+    stage.send(&stage.exposure("e-2", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    let notices: Vec<Value> =
+        stage.home.read("notices.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [notice] = &notices[..] else { panic!("one notice: {notices:?}") };
+    assert_eq!((&notice["kind"], &notice["owner"]["name"]), (&json!("exposed"), &json!("team@example.com")));
+    assert_eq!(
+        (&notice["items"][0]["access_key"], &notice["items"][0]["user_name"]),
+        (&json!(stage.key), &json!("bob"))
+    );
+    let audit = stage.akia(&["audit", "--rule", "key-exposed", "--output", "json"]).json();
+    let finding = &audit["findings"][0];
+    assert_eq!((&finding["rule"], &finding["severity"]), (&json!("key-exposed"), &json!("critical")), "{audit}");
+    assert!(finding["detail"].as_str().unwrap().contains("AWS_RISK_CREDENTIALS_EXPOSED"), "{finding}");
+    assert!(stage.cloud.keys("bob")[0].active, "nothing was done to the key");
+    // Once the key is gone the finding is, too.
+    stage.cloud.call("iam", "delete_access_key", json!({ "UserName": "bob", "AccessKeyId": stage.key }));
+    let audit = stage.akia(&["audit", "--rule", "key-exposed", "--output", "json"]).json();
+    assert_eq!(audit["findings"], json!([]), "{audit}");
+}
+
+#[test]
+fn the_policy_may_keep_it_quiet() {
+    let stage = stage();
+    let settings = stage.home.read("akia.toml").replace("[enforce]", "[enforce]\non-exposure = \"record\"");
+    std::fs::write(stage.home.path("akia.toml"), settings).unwrap();
+    stage.send(&stage.exposure("e-1", "AWS_RISK_CREDENTIALS_EXPOSURE_SUSPECTED"));
+    stage.watch().done();
+    assert!(!stage.home.path("notices.jsonl").exists());
+    assert!(stage.listed()[0]["detail"].as_str().unwrap().contains("on-exposure = \"record\""));
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_and_told_and_what_concerns_no_key_is_passed_over() {
+    let stage = stage();
+    stage.send(&json!("not an event"));
+    stage.send(&stage.event("e-1", "CreateUser", &json!({ "userName": "carol" })));
+    stage.send(&stage.event("e-2", "UpdateAccessKey", &json!({ "userName": "bob" })));
+    stage.watch().done();
+    assert_eq!(stage.left(), 0, "nothing comes again and again");
+    let status = stage.home.akia(&["events", "status", "--queue", &stage.queue, "--output", "json"]).done();
+    let states = status.json()["states"].as_array().unwrap().clone();
+    let count = |state: &str| states.iter().find(|one| one["state"] == state).unwrap()["events"].as_u64().unwrap();
+    assert_eq!((count("unreadable"), count("ignored"), count("applied")), (2, 1, 0));
+    assert_eq!((&status.json()["waiting"], &status.json()["has_dead_letters"]), (&json!(0), &json!(false)));
+    assert!(status.stderr.contains("no dead-letter queue"), "{}", status.stderr);
+}
+
+#[test]
+fn where_an_account_cannot_be_entered_the_event_stays_a_hint() {
+    let stage = stage();
+    let mut foreign = stage.event("e-1", "DeleteUser", &json!({ "userName": "bob" }));
+    foreign["account"] = json!("999999999999");
+    stage.send(&foreign);
+    let ran = stage.watch();
+    // moto lets any role be assumed, and the account is empty; AWS denies. Either way bob of this account is untouched.
+    assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+    let plan = stage.akia(&["enforce", "plan", "--output", "json"]).done().json();
+    assert_eq!(plan.get("amended"), None, "{plan}");
+}
+
+#[test]
+fn a_queue_that_is_not_there_and_a_second_watch_are_told() {
+    let stage = stage();
+    let nowhere = stage.queue.replace("akia-events", "no-such-queue");
+    let ran = stage.akia(&["events", "watch", "--queue", &nowhere, "--once"]).exited(1);
+    assert!(
+        ran.stderr.contains("the queue cannot be read") && ran.stderr.contains("nothing was changed"),
+        "{}",
+        ran.stderr
+    );
+    let ran = stage.akia(&["events", "watch", "--queue", "akia-events"]).exited(2);
+    assert!(ran.stderr.contains("it is not the URL of a queue"), "{}", ran.stderr);
+}
+
+/// Until Ctrl-C: what comes while it waits is taken at once, and the end is a good one.
+#[test]
+fn a_watch_takes_what_comes_and_ends_on_ctrl_c() {
+    let stage = stage();
+    let config = stage.home.path("akia.toml");
+    let arguments = ["events", "watch", "--queue", &stage.queue, "--config", config.to_str().unwrap()];
+    let mut child = stage.home.command(&arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    words.read_line(&mut first).unwrap();
+    assert!(first.contains("waiting for events on"), "{first}");
+    let second = stage.akia(&["events", "watch", "--queue", &stage.queue, "--once"]).exited(1);
+    assert!(second.stderr.contains("another akia watches events"), "{}", second.stderr);
+    stage.send(&stage.event("e-1", "DeleteUser", &json!({ "userName": "nobody" })));
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.contains("user-deleted") && line.contains("there is no user nobody"), "{line}");
+    let pid = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    words.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("1 message taken off the queue"), "{rest}");
+    assert_eq!(stage.left(), 0);
+}
