@@ -167,7 +167,12 @@ pub(crate) async fn tell_open(context: &Context, store: Option<&SharedStore>) ->
     Ok(open.iter().map(object).collect())
 }
 
-fn is_protected(policy: &EnforcePolicy, opening: &QuarantineOpening, tags: Vec<(String, String)>) -> bool {
+/// Whether the policy leaves the user alone.
+pub(crate) fn is_protected(
+    policy: &EnforcePolicy,
+    opening: &QuarantineOpening,
+    tags: impl IntoIterator<Item = (String, String)>,
+) -> bool {
     let details = Details { id: Some(opening.user_id.clone()), tags: tags.into_iter().collect(), ..Details::default() };
     let user = User {
         arn: opening.user.clone(),

@@ -1,4 +1,5 @@
-//! What is done at once about exposed keys: the channels of `[notify]` are told.
+//! What is done at once about exposed keys: the channels of `[notify]` are told, and where the policy wants it, the user is put
+//! into quarantine.
 //!
 //! The notice is in the outbox before the event counts as answered, and goes through each channel once, whatever comes twice:
 //! its id follows from the finding and the key.
@@ -13,11 +14,13 @@ use akia_core::key::KeyStatus;
 use akia_core::notice::{Next, NoticeItem, NoticeKind, digests};
 use akia_core::settings::Settings;
 use akia_io::clock::{Clock as _, SystemClock};
+use akia_io::enforce::Gate;
 use akia_io::events::{ExposedKey, Responder, exposure_case};
 use akia_io::notify::{Channels, Outbox, Outcome};
 use akia_io::store::snapshots::Snapshots;
 use futures_util::future::BoxFuture;
 
+use super::containing::Containing;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::notices;
@@ -25,36 +28,42 @@ use crate::notices;
 /// Messages that one event sends at most.
 const MOST_AT_ONCE: usize = 100;
 
-/// Tells the owners.
-pub(super) struct Telling {
+/// Tells the owners, and has users contained.
+pub(super) struct Answering<'a> {
     settings: Settings,
     policy: OnExposure,
     store: Snapshots,
     source: String,
     post: Option<(Channels, Outbox, u64)>,
+    containing: Option<Containing<'a>>,
 }
 
-impl Telling {
+impl<'a> Answering<'a> {
     /// Makes the channels ready, where the policy wants them.
     pub(super) async fn open(
         context: &Context,
         settings: Settings,
         store: Snapshots,
         source: String,
+        gate: &'a Gate,
     ) -> Result<Self, CommandError> {
         let policy = settings.enforce.as_ref().map(|policy| policy.on_exposure).unwrap_or_default();
         let post = match policy {
             OnExposure::Record => None,
-            OnExposure::Notify if settings.notify.channels.is_empty() => {
+            OnExposure::Notify | OnExposure::Quarantine if settings.notify.channels.is_empty() => {
                 context.say("note: [notify] has no channel: exposed keys are written down, and nobody is told");
                 None
             }
-            OnExposure::Notify => {
+            OnExposure::Notify | OnExposure::Quarantine => {
                 let channels = notices::channels(context, &settings.notify).await?;
                 Some((channels, notices::outbox(context).await?, notices::seed()?))
             }
         };
-        Ok(Self { settings, policy, store, source, post })
+        let containing = match (policy, &settings.enforce) {
+            (OnExposure::Quarantine, Some(policy)) => Some(Containing::open(context, policy.clone(), gate).await?),
+            (OnExposure::Record | OnExposure::Notify | OnExposure::Quarantine, _) => None,
+        };
+        Ok(Self { settings, policy, store, source, post, containing })
     }
 
     /// The account as the latest kept audit has it: its name, its units and its tags decide whom a notice goes to.
@@ -67,7 +76,7 @@ impl Telling {
         let Some((channels, outbox, seed)) = &self.post else {
             return Ok(match self.policy {
                 OnExposure::Record => "written down (on-exposure = \"record\")".to_owned(),
-                OnExposure::Notify => "written down; [notify] has no channel".to_owned(),
+                OnExposure::Notify | OnExposure::Quarantine => "written down; [notify] has no channel".to_owned(),
             });
         };
         let clock = SystemClock;
@@ -155,8 +164,19 @@ impl Telling {
     }
 }
 
-impl Responder for Telling {
+impl Responder for Answering<'_> {
     fn exposed<'a>(&'a self, keys: &'a [ExposedKey]) -> BoxFuture<'a, Result<String, String>> {
-        Box::pin(self.tell(keys))
+        Box::pin(async move {
+            // Hands are tied first: the notice can wait for seconds, and a thief does not.
+            let mut said = Vec::new();
+            if let Some(containing) = &self.containing {
+                for key in keys {
+                    said.push(containing.contain(key).await);
+                }
+            }
+            let told = self.tell(keys).await;
+            let said: Result<Vec<String>, String> = said.into_iter().chain([told]).collect();
+            said.map(|said| said.join("; "))
+        })
     }
 }

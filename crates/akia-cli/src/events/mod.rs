@@ -1,6 +1,7 @@
 //! What `akia events` is made of.
 
 mod answering;
+mod containing;
 pub(crate) mod listing;
 pub(crate) mod template;
 pub(crate) mod watching;

@@ -14,7 +14,7 @@ use akia_io::store::events::EventState;
 use akia_io::store::snapshots::{SnapshotError, Snapshots};
 use serde_json::json;
 
-use super::answering::Telling;
+use super::answering::Answering;
 use super::{subject, unusable};
 use crate::commands::events::WatchArgs;
 use crate::context::Context;
@@ -63,9 +63,9 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
     let caller = Arc::new(signed.caller);
     let source = caller.source();
     let region = args.queue.region().unwrap_or_else(|| caller.region());
-    let telling = Telling::open(context, settings, store.clone(), source.clone()).await?;
     let gate = Gate::new(Arc::clone(&caller), entry, roles);
-    let intake = Intake { store: &store, source, looker: &gate, responder: &telling, clock: &SystemClock };
+    let answering = Answering::open(context, settings, store.clone(), source.clone(), &gate).await?;
+    let intake = Intake { store: &store, source, looker: &gate, responder: &answering, clock: &SystemClock };
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let mut watch = Watch { context, caller: &caller, region, queue: &args.queue, intake, stop, open: 0, taken: 0 };
     let ended = watch.run(args.once, &store).await;

@@ -168,6 +168,43 @@ fn the_policy_may_keep_it_quiet() {
 }
 
 #[test]
+fn the_policy_may_have_the_user_put_into_quarantine() {
+    let stage = stage();
+    let change = |from: &str, to: &str| {
+        let settings = stage.home.read("akia.toml").replace(from, to);
+        std::fs::write(stage.home.path("akia.toml"), settings).unwrap();
+    };
+    let attached = || {
+        let listed = stage.cloud.call("iam", "list_attached_user_policies", json!({ "UserName": "bob" }));
+        listed["AttachedPolicies"].as_array().unwrap().len()
+    };
+    let detail = |number: usize| stage.listed()[number]["detail"].as_str().unwrap().to_owned();
+    change("[enforce]", "[enforce]\non-exposure = \"quarantine\"\nprotected = { users = [\"bob\"] }");
+    stage.send(&stage.exposure("e-1", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    assert!(detail(0).contains("bob is protected by the policy") && attached() == 0, "{}", detail(0));
+
+    change("users = [\"bob\"]", "users = [\"nobody\"]");
+    stage.home.akia(&["enforce", "stop", "--reason", "drill"]).done();
+    stage.send(&stage.exposure("e-2", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    assert_eq!(attached(), 0, "enforcement is off");
+    stage.home.akia(&["enforce", "start"]).done();
+
+    stage.send(&stage.exposure("e-3", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    assert_eq!(attached(), 1);
+    let said = stage.listed().iter().map(|one| one["detail"].to_string()).collect::<String>();
+    assert!(said.contains("bob is in quarantine: akia enforce release") && said.contains("notices:"), "{said}");
+    // It comes twice, and is there once.
+    stage.send(&stage.exposure("e-4", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    let status = stage.home.akia(&["enforce", "status", "--output", "json"]);
+    assert_eq!(status.done().json()["quarantines"].as_array().unwrap().len(), 1);
+    assert!(stage.cloud.keys("bob")[0].active, "the key itself is left to people");
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_and_told_and_what_concerns_no_key_is_passed_over() {
     let stage = stage();
     stage.send(&json!("not an event"));

@@ -233,9 +233,15 @@ pub fn plan(input: &PlanInput<'_>, mut new_case: impl FnMut() -> CaseId) -> Resu
             }
         }
     }
+    let ended: BTreeMap<(&AccountId, &AccessKeyId), Timestamp> = input.cases.iter().filter_map(end_of).collect();
     for estate in input.estates.iter().filter(|estate| is_meant(&estate.account.id)) {
         for user in &estate.users {
             for key in &user.keys {
+                // The audit has seen it, and it is gone since.
+                let ended = key.id.as_ref().and_then(|id| ended.get(&(&estate.account.id, id)));
+                if ended.is_some_and(|ended| *ended >= estate.as_of) {
+                    continue;
+                }
                 match key.id.as_ref().and_then(|id| open.remove(&(&estate.account.id, id))) {
                     Some(case) => drawn.go_on(case, estate, user, key),
                     None => drawn.begin(estate, user, key, &mut new_case),
@@ -588,6 +594,20 @@ impl Step {
             policy: plan.policy.clone(),
             by: by.to_owned(),
         }
+    }
+}
+
+/// Of a case whose key is no more, as far as a look has shown: which key, and since when.
+fn end_of(case: &Case) -> Option<((&AccountId, &AccessKeyId), Timestamp)> {
+    let subject = &case.opening().subject;
+    match case.stage() {
+        Stage::Closed { at, why: Closed::Deleted | Closed::Gone } => Some(((&subject.account, &subject.key), *at)),
+        Stage::Closed { .. }
+        | Stage::Seen
+        | Stage::Notified { .. }
+        | Stage::Reminded { .. }
+        | Stage::Deactivated { .. }
+        | Stage::Soaked { .. } => None,
     }
 }
 

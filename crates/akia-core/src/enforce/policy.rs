@@ -61,6 +61,8 @@ pub enum OnExposure {
     /// And the channels of `[notify]` are told at once.
     #[default]
     Notify,
+    /// And the user is put into quarantine at once.
+    Quarantine,
 }
 
 /// What holds for one key.

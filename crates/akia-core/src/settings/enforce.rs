@@ -236,6 +236,7 @@ enum ApprovalWord {
 enum ExposureWord {
     Record,
     Notify,
+    Quarantine,
 }
 
 impl From<InUseWord> for InUse {
@@ -323,6 +324,7 @@ impl EnforceTable {
             on_exposure: match self.on_exposure {
                 Some(ExposureWord::Record) => OnExposure::Record,
                 Some(ExposureWord::Notify) => OnExposure::Notify,
+                Some(ExposureWord::Quarantine) => OnExposure::Quarantine,
                 None => defaults.on_exposure,
             },
         })

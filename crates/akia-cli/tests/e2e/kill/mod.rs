@@ -8,6 +8,7 @@
 //! `cargo xtask test --only kills` runs these by themselves, some stories at once.
 
 mod disk;
+mod enforcement;
 mod overwrite;
 mod power;
 mod process;
