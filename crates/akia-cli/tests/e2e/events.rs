@@ -196,6 +196,28 @@ fn where_an_account_cannot_be_entered_the_event_stays_a_hint() {
     assert_eq!(plan.get("amended"), None, "{plan}");
 }
 
+/// IAM cannot be reached: the event is kept as a hint, the message stays, and the next run makes good for both.
+#[test]
+fn what_could_not_be_asked_about_is_asked_about_again() {
+    let stage = stage();
+    stage.cloud.call(
+        "sqs",
+        "set_queue_attributes",
+        json!({ "QueueUrl": stage.queue, "Attributes": { "VisibilityTimeout": "3" } }),
+    );
+    stage.cloud.call("iam", "delete_access_key", json!({ "UserName": "bob", "AccessKeyId": stage.key }));
+    stage.send(&stage.event("e-1", "DeleteAccessKey", &json!({ "userName": "bob", "accessKeyId": stage.key })));
+    let stage = Stage { home: stage.home.with("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:9"), ..stage };
+    let ran = stage.watch().exited(3);
+    assert!(ran.stderr.contains("left on the queue") && ran.stderr.contains("not reachable"), "{}", ran.stderr);
+    assert_eq!((stage.left(), stage.listed()[0]["state"].clone()), (1, json!("unconfirmed")));
+    let stage = Stage { home: stage.home.without("AWS_ENDPOINT_URL_IAM"), ..stage };
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let ran = stage.watch().done();
+    assert!(ran.stderr.contains("1 message taken off"), "{}", ran.stderr);
+    assert_eq!((stage.left(), stage.listed()[0]["state"].clone()), (0, json!("applied")));
+}
+
 #[test]
 fn a_queue_that_is_not_there_and_a_second_watch_are_told() {
     let stage = stage();
