@@ -1,5 +1,6 @@
 //! `akia events watch`: takes messages off the queue.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,17 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
     let answering = Answering::open(context, settings, store.clone(), source.clone(), &gate).await?;
     let intake = Intake { store: &store, source, looker: &gate, responder: &answering, clock: &SystemClock };
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
-    let mut watch = Watch { context, caller: &caller, region, queue: &args.queue, intake, stop, open: 0, taken: 0 };
+    let mut watch = Watch {
+        context,
+        caller: &caller,
+        region,
+        queue: &args.queue,
+        intake,
+        stop,
+        open: 0,
+        left: BTreeSet::new(),
+        taken: 0,
+    };
     let ended = watch.run(args.once, &store).await;
     signals.abort();
     ended?;
@@ -91,6 +102,8 @@ struct Watch<'a> {
     stop: Stop,
     /// Events whose effect is not whole.
     open: usize,
+    /// Messages that were left on the queue.
+    left: BTreeSet<String>,
     /// Messages that were taken off.
     taken: usize,
 }
@@ -122,6 +135,9 @@ impl Watch<'_> {
                 Err(error) => return Err(no_queue(&error, self.taken)),
             };
             failures = 0;
+            // What was left on the queue comes again, and would do so without end.
+            let is_new = |message: &&QueueMessage| !once || !self.left.contains(&message.id);
+            let messages: Vec<QueueMessage> = messages.iter().filter(is_new).cloned().collect();
             if once && messages.is_empty() {
                 break;
             }
@@ -139,12 +155,14 @@ impl Watch<'_> {
         let taken = self.intake.take(&message.body).await.map_err(|error| self.lost(&error))?;
         self.tell(&taken)?;
         if let Err(why) = &taken.settled {
+            self.left.insert(message.id.clone());
             self.context.say(&format!(
                 "left on the queue, and taken again later (handed out {} times so far): {why}",
                 message.receives
             ));
             return Ok(());
         }
+        self.left.remove(&message.id);
         match self.caller.delete_message(&self.region, self.queue, &message.receipt).await {
             Ok(()) => self.taken += 1,
             // Its effect is kept: it comes again, and has none.

@@ -241,7 +241,7 @@ fn a_database_of_a_newer_akia_is_left_alone() {
     bytes[60..64].copy_from_slice(&[0, 0, 0, 99]);
     fs::write(&path, &bytes).unwrap();
     let ran = home.akia(&["audit", "history"]).exited(1);
-    assert!(ran.stderr.contains("have version 99; this akia knows versions up to 2"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("have version 99; this akia knows versions up to 3"), "{}", ran.stderr);
     home.akia(&["audit"]).exited(0);
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }

@@ -233,6 +233,28 @@ fn where_an_account_cannot_be_entered_the_event_stays_a_hint() {
     assert_eq!(plan.get("amended"), None, "{plan}");
 }
 
+/// IAM cannot be reached: the event is kept as a hint, the message stays, and the next run makes good for both.
+#[test]
+fn what_could_not_be_asked_about_is_asked_about_again() {
+    let stage = stage();
+    stage.cloud.call(
+        "sqs",
+        "set_queue_attributes",
+        json!({ "QueueUrl": stage.queue, "Attributes": { "VisibilityTimeout": "3" } }),
+    );
+    stage.cloud.call("iam", "delete_access_key", json!({ "UserName": "bob", "AccessKeyId": stage.key }));
+    stage.send(&stage.event("e-1", "DeleteAccessKey", &json!({ "userName": "bob", "accessKeyId": stage.key })));
+    let stage = Stage { home: stage.home.with("AWS_ENDPOINT_URL_IAM", "http://127.0.0.1:9"), ..stage };
+    let ran = stage.watch().exited(3);
+    assert!(ran.stderr.contains("left on the queue") && ran.stderr.contains("not reachable"), "{}", ran.stderr);
+    assert_eq!((stage.left(), stage.listed()[0]["state"].clone()), (1, json!("unconfirmed")));
+    let stage = Stage { home: stage.home.without("AWS_ENDPOINT_URL_IAM"), ..stage };
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let ran = stage.watch().done();
+    assert!(ran.stderr.contains("1 message taken off"), "{}", ran.stderr);
+    assert_eq!((stage.left(), stage.listed()[0]["state"].clone()), (0, json!("applied")));
+}
+
 #[test]
 fn a_queue_that_is_not_there_and_a_second_watch_are_told() {
     let stage = stage();
@@ -271,4 +293,41 @@ fn a_watch_takes_what_comes_and_ends_on_ctrl_c() {
     words.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("1 message taken off the queue"), "{rest}");
     assert_eq!(stage.left(), 0);
+}
+
+/// Killed while the owner is being told: the finding is kept, the message comes again, and nobody is told twice by it.
+#[test]
+fn a_kill_between_the_finding_and_the_end_of_its_message_loses_neither() {
+    let stage = stage();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings =
+        "[notify]\ndefault = [\"hook\"]\n[notify.channels.hook]\nkind = \"webhook\"\nurl = { env = \"HOOK\" }\n";
+    let home = stage
+        .home
+        .file("akia.toml", format!("{settings}secret = {{ env = \"KEY\" }}\n"))
+        .with("HOOK", &format!("http://{}/x", listener.local_addr().unwrap()))
+        .with("KEY", "canary-4711-canary-4711-canary");
+    let stage = Stage { home, ..stage };
+    // What was taken and not taken off comes again at once.
+    let visible = json!({ "QueueUrl": stage.queue, "Attributes": { "VisibilityTimeout": "1" } });
+    stage.cloud.call("sqs", "set_queue_attributes", visible);
+    stage.send(&stage.exposure("e-1", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    let config = stage.home.path("akia.toml");
+    let arguments = ["events", "watch", "--queue", &stage.queue, "--once", "--config", config.to_str().unwrap()];
+    let mut child = stage.home.command(&arguments).spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut first = [0; 4];
+    stream.read_exact(&mut first).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(stage.listed()[0]["exposures"][0]["key"], json!(stage.key), "the finding was kept before");
+    assert_eq!(stage.left(), 1, "the message was not taken off");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let ran = stage.watch().done();
+    let line: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&line["id"], &line["is_duplicate"]), (&json!("e-1"), &json!(true)));
+    assert_eq!(stage.left(), 0);
+    let outbox = stage.home.akia(&["notify", "outbox", "--output", "json"]).done().json();
+    let messages = outbox["messages"].as_array().unwrap();
+    assert_eq!((messages.len(), &messages[0]["state"]), (1, &json!("sending")), "{outbox}");
 }

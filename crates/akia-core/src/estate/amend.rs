@@ -348,6 +348,7 @@ mod tests {
         let first = look(1, "ann", Some(("ann", ANN, vec![listed(1, KeyStatus::Inactive)])));
         let second = look(2, "ann", Some(("ann", ANN, vec![listed(1, KeyStatus::Active)])));
         let old = look(-1, "ann", None);
+        assert_eq!(changes(&mut estate(), std::slice::from_ref(&old)), Vec::<String>::new());
         let (mut forth, mut back) = (estate(), estate());
         changes(&mut forth, &[first.clone(), second.clone()]);
         changes(&mut back, &[second, old, first]);

@@ -8,6 +8,7 @@ mod fake;
 mod logs;
 mod sandbox;
 mod wallet;
+mod watchers;
 mod wire;
 
 use akia_core::secret::SecretAccessKey;
