@@ -262,7 +262,7 @@ impl Campaign {
         let share = self.share;
         let estates = self.world.audit(share);
         // An audit of some hours ago, or one that is too old.
-        let age = self.world.random.i64(..26) * HOUR * i64::from(share > 0);
+        let age = self.world.random.i64(0..26) * HOUR * i64::from(share > 0);
         let active_keys = self.world.keys.iter().filter(|key| !key.is_gone && key.is_active).count();
         let evidence = Evidenced { audit: 1, at: moment(made_at - age), accounts: estates.len(), active_keys };
         let cases: Vec<Case> = self.threads.iter().map(|thread| thread.case.clone()).collect();
@@ -410,7 +410,7 @@ impl Campaign {
             is_spared: look.found.is_some_and(|key| world.is_spared(key)),
             is_frozen: world.rulebook.is_frozen,
             is_stopped: world.rulebook.is_stopped || !world.rulebook.is_enabled,
-            is_broken: look.found.is_some_and(|key| world.broken(key, is_active)),
+            is_broken: look.found.is_some_and(|key| world.broken(key, is_active, reactivated_at.map(seconds))),
             is_in_use: look.found.and_then(|key| world.keys[key].used).is_some_and(|used| world.now - used < QUIET),
             waits: world.rulebook.waits,
         };
@@ -537,7 +537,7 @@ impl Campaign {
             (1, Some(_)) => CaseEvent::Unanswered { act, error: error() },
             (2, Some(key)) => {
                 self.sent(index, act, key);
-                let at = self.world.now + self.world.random.i64(..LATE);
+                let at = self.world.now + self.world.random.i64(0..LATE);
                 self.world.late.push((at, key, change, index));
                 CaseEvent::Unanswered { act, error: error() }
             }
@@ -619,9 +619,12 @@ impl Campaign {
     }
 
     fn pass(&mut self, by: Moment) {
-        for (key, change, case) in self.world.pass(by) {
+        let then = self.world.now + by;
+        while let Some((at, key, change, case)) = self.world.next_late(then) {
+            self.world.now = self.world.now.max(at);
             self.commit(key, change, case);
         }
+        self.world.now = then;
     }
 
     fn note(&mut self, what: u8, about: usize) {

@@ -217,13 +217,11 @@ impl World {
         self.rulebook.is_stopped.then_some("somebody has said so")
     }
 
-    /// Time passes, and late requests take effect. Tells of each.
-    pub(crate) fn pass(&mut self, by: Moment) -> Vec<(usize, Change, usize)> {
-        self.now += by;
-        let now = self.now;
-        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.late).into_iter().partition(|late| late.0 <= now);
-        self.late = rest;
-        due.into_iter().map(|(_, key, change, case)| (key, change, case)).collect()
+    /// The next late request that takes effect until then.
+    pub(crate) fn next_late(&mut self, then: Moment) -> Option<(Moment, usize, Change, usize)> {
+        let (index, _) =
+            self.late.iter().enumerate().filter(|(_, late)| late.0 <= then).min_by_key(|(_, late)| late.0)?;
+        Some(self.late.remove(index))
     }
 
     pub(crate) fn set(&mut self, key: usize, change: Change, by: Option<usize>) {
@@ -268,7 +266,8 @@ impl World {
     }
 
     /// The rules that a key breaks, as the documentation of each has it.
-    pub(crate) fn broken(&self, key: usize, is_active: bool) -> bool {
+    /// `activated` is when it was last activated again, as far as the audit has told.
+    pub(crate) fn broken(&self, key: usize, is_active: bool, activated: Option<Moment>) -> bool {
         let key = &self.keys[key];
         let since = |at: Moment| self.now - at;
         let is = |rule: &str, holds: bool| holds && self.rulebook.rules.contains(rule);
@@ -277,7 +276,7 @@ impl World {
                 || is("key-unused", key.used.is_some_and(|used| since(used) > 45 * DAY))
                 || is("key-never-used", key.used.is_none() && since(key.created) > 45 * DAY);
         }
-        let last = key.used.into_iter().chain(key.activated).fold(key.created, Moment::max);
+        let last = key.used.into_iter().chain(activated).fold(key.created, Moment::max);
         is("inactive-key-kept", since(last) > 30 * DAY)
     }
 
@@ -289,7 +288,7 @@ impl World {
 
     /// What an audit reads: not all of it, where `share` of 256 say so.
     pub(crate) fn audit(&mut self, share: u8) -> Vec<Estate> {
-        let as_of = self.now - self.random.i64(..4) * HOUR;
+        let as_of = self.now - self.random.i64(0..4) * HOUR;
         let mut estates = Vec::new();
         for account in 0..self.accounts.len() {
             if self.chance(share / 2) {
