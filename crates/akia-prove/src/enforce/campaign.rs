@@ -504,10 +504,11 @@ impl Campaign {
     /// As `Enforcer::change`: intent, call, outcome.
     fn change(&mut self, index: usize, act: Act) -> Result<(), Died> {
         let reason = (act == Act::Reactivate).then(|| "wanted".to_owned());
+        self.record(index, CaseEvent::Intended { act, by: "akia".to_owned(), reason })?;
         if act == Act::Reactivate {
+            // A wish that the journal did not take was not granted, and its person was told so.
             self.threads[index].truth.wanted_back = Some(self.world.now);
         }
-        self.record(index, CaseEvent::Intended { act, by: "akia".to_owned(), reason })?;
         if self.strikes() {
             return Err(Died);
         }
