@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
 
 mod director;
+mod enforce;
 mod folder;
 mod judge;
 mod outsider;
@@ -50,6 +51,12 @@ struct Arguments {
     /// Break something on purpose, to see it found.
     #[arg(long)]
     sabotage: Option<Sabotage>,
+    /// Simulate campaigns of enforcement instead of rotations.
+    #[arg(long)]
+    enforce: bool,
+    /// Break enforcement on purpose, to see it found.
+    #[arg(long, requires = "enforce")]
+    enforce_sabotage: Option<enforce::Sabotage>,
     /// Failed seeds after which to stop.
     #[arg(long, default_value_t = 5)]
     fail_limit: usize,
@@ -89,12 +96,22 @@ impl Sum {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    if arguments.enforce {
+        return enforce::run(enforce::Asked {
+            runs: arguments.runs,
+            seed: arguments.seed,
+            threads: arguments.threads.unwrap_or(processors),
+            is_story: arguments.story,
+            sabotage: arguments.enforce_sabotage,
+            fail_limit: arguments.fail_limit,
+        });
+    }
     if arguments.story {
         let outcome = Worker::new(arguments.sabotage).unwrap().run(arguments.seed, true);
         print_story(arguments.seed, &outcome);
         return if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let threads = arguments.threads.unwrap_or(2 * processors);
     let next = AtomicU64::new(arguments.seed);
     let end = arguments.seed.saturating_add(arguments.runs);

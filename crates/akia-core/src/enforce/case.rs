@@ -505,6 +505,9 @@ impl Case {
                 }
             }
             Stage::Deactivated { at: since, .. } | Stage::Soaked { since, .. } => {
+                if before == KeyStatus::Active {
+                    return self.close(at, Closed::ReactivatedByOther);
+                }
                 if self.came_back(at, since, key, facts) {
                     return;
                 }
@@ -581,10 +584,17 @@ impl Case {
         }
         let first_look = open.first_look.unwrap_or(at);
         if open.first_look.is_none() || at < later(first_look, QUARANTINE) {
+            let open_act = open.act;
             self.open = Some(Open { first_look: Some(first_look.min(at)), ..open });
             self.held = Some(Hindrance::TooSoon);
-            if key.status == KeyStatus::Inactive {
+            let is_telling = match open_act {
                 // Should it be active later on, somebody has activated it.
+                Act::Deactivate => key.status == KeyStatus::Inactive,
+                // Should it be inactive later on, somebody has deactivated it.
+                Act::Delete => key.status == KeyStatus::Active && !is_before,
+                Act::Reactivate | Act::Announce | Act::Remind | Act::TellDeactivated => false,
+            };
+            if is_telling {
                 self.status = key.status;
             }
             return false;
@@ -652,6 +662,7 @@ impl Case {
         let is_after = |moment: Timestamp| moment > later(since, CLOCKS);
         if key.status == KeyStatus::Active {
             if at < later(since, CLOCKS) {
+                self.status = KeyStatus::Inactive;
                 self.held = Some(Hindrance::TooSoon);
             } else {
                 self.close(at, Closed::ReactivatedByOther);

@@ -91,7 +91,7 @@ pub(crate) fn worlds(deep: bool) -> Vec<Setting> {
     vec![
         Setting::new("an unused key and faults", Rule::Unused, 4 + more, 0),
         Setting::new("an unused key, a fault and two deeds", Rule::Unused, 1 + more, 2),
-        Setting::new("an old key and deeds", Rule::Age, 0, 3 + more),
+        Setting::new("an old key and deeds", Rule::Age, 0, 2 + more),
         Setting::new("an old key, two faults and a deed", Rule::Age, 2 + more, 1),
         Setting::new("an inactive key that was kept", Rule::Kept, 1 + more, 1 + more),
         Setting::new("enforcement on two machines", Rule::Age, 0, 1).machines(2).cut(cut(Cut::Depth(26))),
