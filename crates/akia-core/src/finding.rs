@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest;
 use crate::ids::{AccessKeyId, AccountId, UserArn};
+use crate::rule::{self, Remedy};
 
 /// How much a broken rule matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,8 +150,6 @@ pub struct Finding {
     pub detail: String,
     /// Who answers for it.
     pub owner: Option<Owner>,
-    /// The command that mends it, word by word, where one does.
-    pub command: Option<Vec<String>>,
 }
 
 impl Finding {
@@ -177,6 +176,21 @@ impl Finding {
         };
         let text = [&self.rule, self.account.as_str(), self.subject.name(), &key].join("\n");
         digest::short(&text)
+    }
+
+    /// The command that mends it, word by word, where one does.
+    #[must_use]
+    pub fn command(&self) -> Option<Vec<&str>> {
+        let Subject::User { arn } = &self.subject else { return None };
+        let user = ["--user", arn.name.as_str()];
+        let words: &[&str] = match (&rule::find(&self.rule)?.remedy, &self.key) {
+            (Remedy::Rotate, _) => &["akia", "rotate"],
+            (Remedy::Deactivate, Some(key)) => &["akia", "key", "deactivate", key.as_str()],
+            (Remedy::Delete, Some(key)) => &["akia", "key", "delete", key.as_str()],
+            (Remedy::Deactivate | Remedy::Delete, None) => &["akia", "key", "list"],
+            (Remedy::ByHand, _) => return None,
+        };
+        Some([words, &user].concat())
     }
 
     /// The key that it is about.

@@ -47,7 +47,7 @@ struct Line<'a> {
     owner: Option<&'a str>,
     owner_source: Option<OwnerSource>,
     fix: &'static str,
-    command: Option<&'a [String]>,
+    command: Option<Vec<&'a str>>,
 }
 
 impl<'a> Line<'a> {
@@ -74,7 +74,7 @@ impl<'a> Line<'a> {
             owner: finding.owner.as_ref().map(|owner| owner.name.as_str()),
             owner_source: finding.owner.as_ref().map(|owner| owner.source),
             fix: words::fix(&finding.rule),
-            command: finding.command.as_deref(),
+            command: finding.command(),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn control(control: &Control) -> String {
 
 /// The command that mends a finding, to be pasted into a shell.
 pub(crate) fn command(finding: &Finding) -> Option<String> {
-    let words = finding.command.as_ref()?;
+    let words = finding.command()?;
     Some(words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "))
 }
 

@@ -96,7 +96,7 @@ pub struct Rule {
     /// Whether it applies without being asked for.
     pub is_on: bool,
     /// The command that mends it.
-    remedy: Remedy,
+    pub(crate) remedy: Remedy,
     /// Looks.
     check: Check,
 }
@@ -162,7 +162,7 @@ fn of_service(user: &User, scene: &Scene<'_>, judge: impl FnOnce(&Details) -> Ve
 }
 
 /// The command that mends a broken rule.
-enum Remedy {
+pub(crate) enum Remedy {
     Rotate,
     Deactivate,
     Delete,
@@ -268,25 +268,12 @@ fn finding(
         severity: rule.severity,
         account: estate.account.id.clone(),
         account_name: estate.account.name.clone(),
-        command: command(&rule.remedy, &subject, id.as_ref().map(|id| id.as_str())),
         key_created_at: key.and_then(|key| key.created_at.told().copied()),
         owner: owner_of(estate, scene.limits, user, id.as_ref()),
         subject,
         key: id,
         detail: String::new(),
     }
-}
-
-fn command(remedy: &Remedy, subject: &Subject, key: Option<&str>) -> Option<Vec<String>> {
-    let Subject::User { arn } = subject else { return None };
-    let words: &[&str] = match (remedy, key) {
-        (Remedy::Rotate, _) => &["akia", "rotate", "--user", arn.name.as_str()],
-        (Remedy::Deactivate, Some(key)) => &["akia", "key", "deactivate", key, "--user", arn.name.as_str()],
-        (Remedy::Delete, Some(key)) => &["akia", "key", "delete", key, "--user", arn.name.as_str()],
-        (Remedy::Deactivate | Remedy::Delete, None) => &["akia", "key", "list", "--user", arn.name.as_str()],
-        (Remedy::ByHand, _) => return None,
-    };
-    Some(words.iter().map(|&word| word.to_owned()).collect())
 }
 
 /// Who answers for a key: the nearest place where somebody has written it down.

@@ -504,11 +504,9 @@ fn fix(finding: &Finding) -> String {
 
 /// What mends all of the findings about a key, each once. A key that should go need not be rotated before.
 fn fixes(findings: &[&Finding]) -> String {
-    let rotates = |finding: &&Finding| {
-        finding.command.as_ref().is_some_and(|words| words.get(1).is_some_and(|verb| verb == "rotate"))
-    };
+    let rotates = |finding: &&Finding| finding.command().is_some_and(|words| words.get(1) == Some(&"rotate"));
     let (rotations, others): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|finding| rotates(finding));
-    let goes = others.iter().any(|finding| finding.command.is_some());
+    let goes = others.iter().any(|finding| finding.command().is_some());
     let mut fixes = Vec::new();
     for finding in others.into_iter().chain(rotations.into_iter().filter(|_| !goes)) {
         let fix = fix(finding);

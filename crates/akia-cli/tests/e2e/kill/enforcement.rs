@@ -199,6 +199,10 @@ impl Scene {
                 Deed::Announce | Deed::Deactivate | Deed::Delete if self.has_come_to(deed.stages().1) => true,
                 Deed::Announce | Deed::Deactivate | Deed::Delete => {
                     self.plan();
+                    if !self.has_step() {
+                        // Between the two looks before a deletion time has to pass.
+                        std::thread::sleep(Duration::from_secs(5));
+                    }
                     let ran = self.home.akia(&deed.command(&self.idle));
                     said = format!("{}{}", ran.stdout, ran.stderr);
                     self.has_come_to(deed.stages().1)
