@@ -141,6 +141,38 @@ pub enum QuarantineEvent {
     },
 }
 
+impl QuarantineEvent {
+    /// It in a few words, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Opened { opening } => format!("{}: {}, by {}", opening.user, opening.reason, opening.by),
+            Self::Renewed { reason, by } => format!("sessions opened since, too: {reason}, by {by}"),
+            Self::ReleaseAsked { reason, by } => format!("{reason}, by {by}"),
+            Self::Looked { facts } => {
+                let said = |known: &Known<bool>| match known {
+                    Known::Told(true) => "yes".to_owned(),
+                    Known::Told(false) => "no".to_owned(),
+                    Known::Unknown { reason } => format!("not known ({reason})"),
+                };
+                let user = match &facts.user_id {
+                    Known::Told(Some(id)) => id.to_string(),
+                    Known::Told(None) => "gone".to_owned(),
+                    Known::Unknown { reason } => format!("not known ({reason})"),
+                };
+                let (attached, denied) = (said(&facts.is_attached), said(&facts.denies_sessions));
+                format!("user {user}, policy attached: {attached}, sessions denied: {denied}")
+            }
+            Self::Intended { measure, by } => format!("{measure} by {by}"),
+            Self::Done { measure, request_id } => match request_id {
+                Some(id) => format!("{measure}, request {id}"),
+                None => measure.to_string(),
+            },
+            Self::Refused { measure, error } | Self::Unanswered { measure, error } => format!("{measure}: {error}"),
+        }
+    }
+}
+
 /// What AWS says of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserFacts {

@@ -156,12 +156,16 @@ async fn list(context: &Context, journal: Option<SharedStore>, args: &ListArgs) 
             Column::new("state", "STATE"),
         ],
     );
+    let none = "nothing was rotated on this machine yet";
     let Some(journal) = journal else {
-        context.say("nothing was rotated on this machine yet");
+        context.say(none);
         context.print(&report)?;
         return Ok(Exit::Done);
     };
     let known = Known::of_store(&*journal).await?;
+    if known.rotations().next().is_none() {
+        context.say(none);
+    }
     let made = made_keys(&journal.entries(Threads::Rotations).await.map_err(unreadable)?);
     for rotation in known.rotations().rev() {
         let plan = rotation.plan();

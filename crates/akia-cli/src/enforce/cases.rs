@@ -1,12 +1,16 @@
 //! `akia enforce status` and `akia enforce history`: what the journal knows of cases.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
+use akia_core::ThreadId;
 use akia_core::enforce::{Case, CaseEvent, CaseRecord, Closed, Stage};
 use akia_core::estate::Known;
 use akia_core::ids::{AccessKeyId, CaseId};
-use akia_io::store::{StoreError, Threads};
-use serde_json::json;
+use akia_core::quarantine::{QuarantineEvent, QuarantineRecord};
+use akia_io::store::{Entry, StoreError, Threads};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{all_cases, planning, quarantine};
 use crate::commands::enforce::StatusArgs;
@@ -129,32 +133,30 @@ pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<
         context.print(&report)?;
         return Ok(Exit::Done);
     };
-    let entries = journal.entries(Threads::Cases).await.map_err(unreadable)?;
-    let mut keys: std::collections::HashMap<CaseId, AccessKeyId> = std::collections::HashMap::new();
+    let mut entries = journal.entries(Threads::Cases).await.map_err(unreadable)?;
+    entries.extend(journal.entries(Threads::Quarantines).await.map_err(unreadable)?);
+    entries.sort_by_key(|entry| entry.seq);
+    let mut keys: HashMap<&ThreadId, AccessKeyId> = HashMap::new();
     let mut rows = Vec::new();
     for entry in &entries {
-        let Some(case) = entry.thread.case() else { continue };
-        let record: CaseRecord = entry.parse().map_err(unreadable)?;
-        if let CaseEvent::Opened { opening } = &record.event {
-            keys.insert(case.clone(), opening.subject.key.clone());
-        }
-        let Some(key) = keys.get(case) else { continue };
+        let Some(Line { at, opened, is_change, body, detail }) = line(entry)? else { continue };
+        keys.extend(opened.map(|key| (&entry.thread, key)));
+        let Some(key) = keys.get(&entry.thread) else { continue };
         let is_meant = match which {
-            None => is_change(&record.event),
+            None => is_change,
             Some(Which::Key(wanted)) => wanted == key,
-            Some(Which::Case(wanted)) => wanted == case,
+            Some(Which::Case(wanted)) => entry.thread.case() == Some(wanted),
         };
         if !is_meant {
             continue;
         }
-        let body = serde_json::to_value(&record.event).unwrap_or_default();
         let mut row = Row::from(vec![
             Cell::number(i64::try_from(entry.seq).unwrap_or(i64::MAX)),
-            Cell::time(record.at),
-            Cell::text(case),
+            Cell::time(at),
+            Cell::text(entry.thread.as_str()),
             Cell::text(key),
             Cell::text(body.get("event").and_then(|event| event.as_str()).unwrap_or("unknown")),
-            Cell::text(detail(&record.event)),
+            Cell::text(detail),
         ]);
         row.details.insert("record".into(), body);
         row.details.insert("hash".into(), json!(entry.hash.to_string()));
@@ -166,10 +168,10 @@ pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<
                 Which::Key(key) => key.to_string(),
                 Which::Case(case) => case.to_string(),
             };
-            return Err(CommandError::failed(format_args!("the journal has no case of {name}"))
+            return Err(CommandError::failed(format_args!("the journal has no case and no quarantine of {name}"))
                 .next("akia enforce status --all"));
         }
-        context.say("no key was changed by enforcement yet");
+        context.say("nothing was changed by enforcement yet");
     }
     if which.is_none() {
         rows.reverse();
@@ -177,6 +179,44 @@ pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<
     rows.into_iter().for_each(|row| report.push(row));
     context.print(&report)?;
     Ok(Exit::Done)
+}
+
+/// One record, as it is shown.
+struct Line {
+    at: Timestamp,
+    /// The key, where this record opens something about one.
+    opened: Option<AccessKeyId>,
+    is_change: bool,
+    body: Value,
+    detail: String,
+}
+
+fn line(entry: &Entry) -> Result<Option<Line>, CommandError> {
+    match &entry.thread {
+        ThreadId::Rotation(_) => Ok(None),
+        ThreadId::Case(_) => {
+            let CaseRecord { at, event } = entry.parse().map_err(unreadable)?;
+            let opened = match &event {
+                CaseEvent::Opened { opening } => Some(opening.subject.key.clone()),
+                _ => None,
+            };
+            let body = serde_json::to_value(&event).unwrap_or_default();
+            Ok(Some(Line { at, opened, is_change: is_change(&event), body, detail: detail(&event) }))
+        }
+        ThreadId::Quarantine(_) => {
+            let QuarantineRecord { at, event } = entry.parse().map_err(unreadable)?;
+            let opened = match &event {
+                QuarantineEvent::Opened { opening } => Some(opening.key.clone()),
+                _ => None,
+            };
+            let is_change = matches!(
+                event,
+                QuarantineEvent::Done { .. } | QuarantineEvent::Refused { .. } | QuarantineEvent::Unanswered { .. }
+            );
+            let body = serde_json::to_value(&event).unwrap_or_default();
+            Ok(Some(Line { at, opened, is_change, body, detail: event.words() }))
+        }
+    }
 }
 
 fn is_change(event: &CaseEvent) -> bool {

@@ -65,6 +65,10 @@ fn a_user_is_tied_and_untied(cloud: &Cloud) {
     let ran = enforce(&home, "release", &key, &[]).exited(1);
     assert!(ran.stderr.contains("akia holds no quarantine for key"), "{}", ran.stderr);
     home.akia(&["history", "verify"]).done();
+    let history = home.akia(&["enforce", "history", &key.id, "--output", "json"]).done().json();
+    let events = history["records"].as_array().unwrap().iter().map(|one| one["event"].as_str().unwrap());
+    let done: Vec<&str> = events.filter(|event| !matches!(*event, "looked" | "intended")).collect();
+    assert_eq!(done, ["opened", "done", "done", "renewed", "done", "release-asked", "done", "done"], "{history}");
 }
 
 #[test]

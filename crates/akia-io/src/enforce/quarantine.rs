@@ -103,7 +103,11 @@ impl Quarantiner<'_> {
     /// # Errors
     /// When AWS does not say.
     pub async fn opening(&self, id: QuarantineId, key: &AccessKeyId, reason: &str) -> Result<Asked, QuarantineError> {
-        let account = self.gate.hub().access_key_account(key).await?;
+        let account = match self.gate.hub().access_key_account(key).await {
+            // A key of the caller's own account needs no right to ask for that.
+            Err(AwsError::AccessDenied { .. }) => self.gate.own_account().clone(),
+            account => account?,
+        };
         let reader = self.gate.reader(&account).await?;
         let (_, owner) = reader.access_key_last_used(key).await?;
         let name = owner.ok_or_else(|| QuarantineError::NoUser { key: key.clone(), account: account.clone() })?;

@@ -37,6 +37,12 @@ impl Gate {
         &self.entry.caller_arn
     }
 
+    /// The account of whoever calls.
+    #[must_use]
+    pub fn own_account(&self) -> &AccountId {
+        &self.entry.own
+    }
+
     /// The one who calls.
     #[must_use]
     pub fn hub(&self) -> &Caller {
