@@ -48,11 +48,12 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
         .map_err(|error| CommandError::failed(format_args!("another akia watches events on this machine: {error}")))?;
     let store = Snapshots::open(&folder).await.map_err(|error| unusable(&error))?;
     let files = context.aws_files()?;
-    let signed = signing::sign(context, &files, Mfa::IfPossible).await?;
+    let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
     let identity = signed.caller.caller_identity().await;
     let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
     let roles = settings.enforce.clone().unwrap_or_default().roles;
     let role_name = args.reach.role_name.as_ref().or(roles.reader.as_ref());
+    let own = identity.account.clone();
     let entry = Entry {
         partition: identity.partition().unwrap_or(Partition::Aws),
         own: identity.account,
@@ -66,7 +67,7 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
     let region = args.queue.region().unwrap_or_else(|| caller.region());
     let telling = Telling::open(context, settings, store.clone(), source.clone()).await?;
     let gate = Gate::new(Arc::clone(&caller), entry, roles);
-    let intake = Intake { store: &store, source, looker: &gate, responder: &telling, clock: &SystemClock };
+    let intake = Intake { store: &store, source, own, looker: &gate, responder: &telling, clock: &SystemClock };
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let mut watch = Watch {
         context,

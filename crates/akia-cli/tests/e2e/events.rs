@@ -184,14 +184,15 @@ fn what_cannot_be_read_is_kept_and_told_and_what_concerns_no_key_is_passed_over(
 }
 
 #[test]
-fn where_an_account_cannot_be_entered_the_event_stays_a_hint() {
+fn an_account_that_no_audit_has_read_is_not_entered_for_an_event() {
     let stage = stage();
     let mut foreign = stage.event("e-1", "DeleteUser", &json!({ "userName": "bob" }));
     foreign["account"] = json!("999999999999");
     stage.send(&foreign);
-    let ran = stage.watch();
-    // moto lets any role be assumed, and the account is empty; AWS denies. Either way bob of this account is untouched.
-    assert!(matches!(ran.code, 0 | 3), "{ran:?}");
+    let ran = stage.watch().exited(3);
+    let line: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&line["state"], stage.left()), (&json!("unconfirmed"), 0));
+    assert!(line["detail"].as_str().unwrap().contains("no kept audit has read this account"), "{line}");
     let plan = stage.akia(&["enforce", "plan", "--output", "json"]).done().json();
     assert_eq!(plan.get("amended"), None, "{plan}");
 }
