@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use akia_core::enforce::{Act, Case, CaseEvent, CaseRecord, Plan, Stage, Step};
 use akia_core::estate::Account;
-use akia_core::ids::{AccessKeyId, AccountId, Partition};
+use akia_core::ids::{AccessKeyId, AccountId};
 use akia_core::span;
 use akia_io::enforce::{Ended, EnforceError, Enforcer, Gate, PolicyNow, PolicySource, StopFile, Watch};
 use akia_io::files::read_limited;
-use akia_io::organization::{self, Entry};
 use akia_io::settings;
 use akia_io::state::{Lock, StateFolder};
 use akia_io::store::SharedStore;
@@ -27,7 +26,7 @@ use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 use crate::signing::{self, Mfa};
-use crate::{drive, organization as hub, prompt, workbench};
+use crate::{drive, prompt, workbench};
 
 /// Largest plan that is read, in bytes.
 const MOST_BYTES: u64 = 512 << 20;
@@ -248,19 +247,7 @@ impl Desk {
         let signed = signing::sign_as(context, &files, Mfa::IfPossible, aws, context.profile()?).await?;
         let identity = signed.caller.caller_identity().await;
         let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
-        let entry = Entry {
-            partition: identity.partition().unwrap_or(Partition::Aws),
-            own: identity.account,
-            caller_arn: identity.arn,
-            role_name: reach
-                .role_name
-                .as_ref()
-                .or(roles.reader.as_ref())
-                .map_or(hub::ROLE_NAME, String::as_str)
-                .to_owned(),
-            external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
-            session: organization::session_name("akia-enforce"),
-        };
+        let entry = super::entry(identity, reach, &roles, "akia-enforce");
         let caller = Arc::new(signed.caller);
         let post = Post::open(context, &agreed.settings.notify).await?;
         let (config, environment) = (reach.config.config.clone(), context.environment.clone());
