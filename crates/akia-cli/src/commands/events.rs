@@ -39,7 +39,7 @@ pub enum EventsVerb {
     ///
     /// A message is taken off only after its effect is written down; one that comes twice has its effect once. What cannot be
     /// read is kept apart (akia events list --state unreadable). Exposed keys become findings of the rule key-exposed and, unless
-    /// [enforce] says on-exposure = "record", notices of the kind exposed through the channels of [notify].
+    /// the enforce table says on-exposure = "record", notices of the kind exposed through the channels of the notify table.
     ///
     /// Prints a line for each event; with --output json, an object a line.
     #[command(after_long_help = super::examples(&[

@@ -58,7 +58,7 @@ pub enum HistoryVerb {
     ///
     /// A checkpoint says how many records the journal has and the hash that stands for all of them, signed with a key of the
     /// state folder. Under Object Lock nobody can replace or delete it, so that `akia history verify --sealed` finds out a journal
-    /// that was rewritten later. With seal under [journal] in akia.toml, `akia enforce apply` does it after each run.
+    /// that was rewritten later. With seal in the journal table of akia.toml, `akia enforce apply` does it after each run.
     #[command(after_long_help = super::examples(&[
         ("akia history seal s3://example-log/akia", "for as long as the bucket keeps objects by itself"),
         ("akia history seal", "where akia.toml says"),

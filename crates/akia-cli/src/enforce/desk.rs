@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use akia_core::ids::Partition;
 use akia_core::settings::JournalSettings;
 use akia_io::aws::Caller;
 use akia_io::enforce::{Gate, Quarantiner};
-use akia_io::organization::{self, Entry};
 use akia_io::state::{Lock, StateFolder};
 use akia_io::store::SharedStore;
 use akia_io::store::sqlite::SqliteStore;
@@ -18,7 +16,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::sealing::{self, Wish};
 use crate::signing::{self, Mfa};
-use crate::{organization as hub, workbench};
+use crate::workbench;
 
 /// Everything that a run needs.
 pub(super) struct Desk {
@@ -51,19 +49,7 @@ impl Desk {
         let signed = signing::sign_as(context, &files, Mfa::IfPossible, aws, context.profile()?).await?;
         let identity = signed.caller.caller_identity().await;
         let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
-        let entry = Entry {
-            partition: identity.partition().unwrap_or(Partition::Aws),
-            own: identity.account,
-            caller_arn: identity.arn,
-            role_name: reach
-                .role_name
-                .as_ref()
-                .or(roles.reader.as_ref())
-                .map_or(hub::ROLE_NAME, String::as_str)
-                .to_owned(),
-            external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
-            session: organization::session_name("akia-enforce"),
-        };
+        let entry = super::entry(identity, reach, &roles, "akia-enforce");
         let caller = Arc::new(signed.caller);
         let gate = Gate::new(Arc::clone(&caller), entry, roles);
         Ok(Self { store: Arc::new(store), folder: folder.clone(), caller, gate, _lock: lock })

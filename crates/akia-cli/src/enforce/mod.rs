@@ -9,13 +9,18 @@ pub(crate) mod planning;
 pub(crate) mod quarantine;
 pub(crate) mod switch;
 
-use akia_core::enforce::EnforcePolicy;
+use akia_core::enforce::{EnforcePolicy, Roles};
+use akia_core::ids::Partition;
 use akia_core::settings::Settings;
+use akia_io::aws::CallerIdentity;
+use akia_io::organization::{self, Entry};
 use akia_io::store::SharedStore;
 
 use crate::args::ConfigArgs;
+use crate::commands::enforce::ReachArgs;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::organization as hub;
 
 /// The settings with a policy in them.
 pub(crate) struct Agreed {
@@ -42,6 +47,19 @@ pub(crate) fn agreed(context: &Context, config: &ConfigArgs) -> Result<Agreed, C
             .next("akia enforce lint --config FILE (checks it)"));
     };
     Ok(Agreed { settings: loaded.settings, policy })
+}
+
+/// How the accounts of others are entered to read them: what the command line says, else the settings.
+pub(crate) fn entry(identity: CallerIdentity, reach: &ReachArgs, roles: &Roles, session: &str) -> Entry {
+    let role_name = reach.role_name.as_ref().or(roles.reader.as_ref());
+    Entry {
+        partition: identity.partition().unwrap_or(Partition::Aws),
+        own: identity.account,
+        caller_arn: identity.arn,
+        role_name: role_name.map_or(hub::ROLE_NAME, String::as_str).to_owned(),
+        external_id: reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
+        session: organization::session_name(session),
+    }
 }
 
 /// Every case of the journal; says so of those that cannot be read.

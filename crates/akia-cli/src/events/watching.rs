@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akia_core::ids::{Partition, Region};
+use akia_core::ids::Region;
 use akia_io::aws::{AwsError, Caller, QueueMessage, QueueUrl};
 use akia_io::clock::{Clock as _, SystemClock};
 use akia_io::enforce::Gate;
 use akia_io::events::{Intake, Taken};
-use akia_io::organization::{self, Entry};
 use akia_io::rotate::Stop;
 use akia_io::store::events::EventState;
 use akia_io::store::snapshots::{SnapshotError, Snapshots};
@@ -24,7 +23,7 @@ use crate::exit::Exit;
 use crate::output::{self, Format};
 use crate::progress::Progress;
 use crate::signing::{self, Mfa};
-use crate::{drive, organization as hub, workbench};
+use crate::{drive, enforce, workbench};
 
 /// How long the queue is waited at: an attempt has 15 seconds in all.
 const WAIT: Duration = Duration::from_secs(10);
@@ -48,25 +47,18 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
         .map_err(|error| CommandError::failed(format_args!("another akia watches events on this machine: {error}")))?;
     let store = Snapshots::open(&folder).await.map_err(|error| unusable(&error))?;
     let files = context.aws_files()?;
-    let signed = signing::sign(context, &files, Mfa::IfPossible).await?;
+    let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
     let identity = signed.caller.caller_identity().await;
     let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
     let roles = settings.enforce.clone().unwrap_or_default().roles;
-    let role_name = args.reach.role_name.as_ref().or(roles.reader.as_ref());
-    let entry = Entry {
-        partition: identity.partition().unwrap_or(Partition::Aws),
-        own: identity.account,
-        caller_arn: identity.arn,
-        role_name: role_name.map_or(hub::ROLE_NAME, String::as_str).to_owned(),
-        external_id: args.reach.external_id.as_ref().or(roles.external_id.as_ref()).cloned(),
-        session: organization::session_name("akia-events"),
-    };
+    let own = identity.account.clone();
+    let entry = enforce::entry(identity, &args.reach, &roles, "akia-events");
     let caller = Arc::new(signed.caller);
     let source = caller.source();
     let region = args.queue.region().unwrap_or_else(|| caller.region());
     let gate = Gate::new(Arc::clone(&caller), entry, roles);
     let answering = Answering::open(context, settings, store.clone(), source.clone(), &gate).await?;
-    let intake = Intake { store: &store, source, looker: &gate, responder: &answering, clock: &SystemClock };
+    let intake = Intake { store: &store, source, own, looker: &gate, responder: &answering, clock: &SystemClock };
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let mut watch = Watch {
         context,

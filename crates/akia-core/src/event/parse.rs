@@ -34,7 +34,7 @@ struct Envelope {
     #[serde(rename = "detail-type")]
     detail_type: String,
     source: String,
-    account: AccountId,
+    account: Option<AccountId>,
     time: Timestamp,
     #[serde(default)]
     detail: serde_json::Value,
@@ -55,6 +55,7 @@ struct Notification {
 struct Call {
     event_source: String,
     event_name: String,
+    recipient_account_id: Option<AccountId>,
     event_time: Option<Timestamp>,
     error_code: Option<String>,
     user_identity: Option<Caller>,
@@ -95,6 +96,9 @@ struct NewKey {
 struct Finding {
     event_arn: Option<String>,
     event_type_code: String,
+    /// The account that it is about. With the organisation's view of AWS Health the event itself is one of the account that has
+    /// the view.
+    affected_account: Option<String>,
     status_code: Option<String>,
     #[serde(default)]
     affected_entities: Vec<Entity>,
@@ -140,18 +144,23 @@ fn event(body: &str) -> Result<Event, Unreadable> {
     if envelope.id.is_empty() || envelope.id.len() > LONGEST_ID || !envelope.id.chars().all(is_plain) {
         return Err(unreadable("its id is none"));
     }
-    let (what, at) = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+    let (what, at, account) = match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         ("aws.iam", "AWS API Call via CloudTrail") => {
             let call = detail::<Call>(envelope.detail)?;
             let at = call.event_time.unwrap_or(envelope.time);
-            (of_call(call)?, at)
+            let account = envelope.account.or_else(|| call.recipient_account_id.clone());
+            (of_call(call)?, at, account)
         }
         ("aws.health", "AWS Health Event" | "AWS Health Abuse Event") => {
-            (of_finding(detail(envelope.detail)?, &envelope.resources, &envelope.id)?, envelope.time)
+            let finding = detail::<Finding>(envelope.detail)?;
+            let affected = finding.affected_account.as_deref().and_then(|account| account.parse().ok());
+            let account = affected.or(envelope.account);
+            (of_finding(finding, &envelope.resources, &envelope.id)?, envelope.time, account)
         }
-        _ => (nothing("another source, or another type"), envelope.time),
+        _ => (nothing("another source, or another type"), envelope.time, envelope.account),
     };
-    Ok(Event { id: envelope.id, at, account: envelope.account, what })
+    let account = account.ok_or_else(|| unreadable("it names no account"))?;
+    Ok(Event { id: envelope.id, at, account, what })
 }
 
 fn of_call(call: Call) -> Result<What, Unreadable> {
@@ -350,6 +359,22 @@ mod tests {
         nobody["detail"]["eventMetadata"] = Value::Null;
         nobody["detail"]["affectedEntities"] = json!([{ "entityValue": "UNKNOWN" }]);
         assert!(parse(&nobody.to_string()).unwrap_err().to_string().contains("neither a key nor a user"));
+    }
+
+    #[test]
+    fn the_account_is_the_one_that_the_event_is_about() {
+        let account = |event: &Value| parse(&event.to_string()).map(|event| event.account.to_string());
+        // The organisation's view: the event is one of the account that has the view.
+        let mut viewed = exposure(EXPOSURES[0]);
+        viewed["account"] = json!("210987654321");
+        assert_eq!(account(&viewed).unwrap(), "123456789012");
+        viewed["detail"]["affectedAccount"] = json!("not an account");
+        assert_eq!(account(&viewed).unwrap(), "210987654321");
+        let mut deleted = call("DeleteUser", json!({ "userName": "Bob" }), Value::Null);
+        deleted.as_object_mut().unwrap().remove("account");
+        assert_eq!(account(&deleted).unwrap(), "123456789012");
+        deleted["detail"].as_object_mut().unwrap().remove("recipientAccountId");
+        assert_eq!(account(&deleted).unwrap_err().to_string(), "it names no account");
     }
 
     #[test]

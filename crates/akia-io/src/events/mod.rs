@@ -96,6 +96,8 @@ pub struct Intake<'a> {
     pub store: &'a Snapshots,
     /// Whom AWS is asked at, as audits say it.
     pub source: String,
+    /// The account of whoever asks.
+    pub own: AccountId,
     /// Asks AWS.
     pub looker: &'a dyn Looker,
     /// What is done about exposed keys.
@@ -165,6 +167,13 @@ impl Intake<'_> {
     async fn confirm(&self, event: Event) -> Result<Taken, SnapshotError> {
         if let What::Nothing { why } = &event.what {
             let row = self.row(&event, EventState::Ignored, why.clone());
+            self.store.put_event(&row).await?;
+            return Ok(Taken { row, is_duplicate: false, settled: Ok(()) });
+        }
+        // Else whoever can write to the queue could have akia enter an account of theirs, and show it the external id.
+        if event.account != self.own && !self.store.has_read(&self.source, &event.account).await? {
+            let why = "no kept audit has read this account, and akia enters no other: akia audit --org";
+            let row = self.row(&event, EventState::Unconfirmed, why.to_owned());
             self.store.put_event(&row).await?;
             return Ok(Taken { row, is_duplicate: false, settled: Ok(()) });
         }

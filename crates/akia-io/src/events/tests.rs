@@ -94,6 +94,7 @@ impl Stage {
         let intake = Intake {
             store: &self.store,
             source: "aws".to_owned(),
+            own: own(),
             looker: &self.aws,
             responder: &self.owner,
             clock: &Still,
@@ -104,6 +105,10 @@ impl Stage {
     fn asked(&self) -> usize {
         self.aws.asked.load(Ordering::SeqCst)
     }
+}
+
+fn own() -> AccountId {
+    "123456789012".parse().unwrap()
 }
 
 fn key() -> AccessKeyId {
@@ -198,6 +203,7 @@ async fn where_aws_cannot_be_asked_the_event_is_a_hint_and_is_asked_about_again(
     let intake = Intake {
         store: &stage.store,
         source: "aws".to_owned(),
+        own: own(),
         looker: &stage.aws,
         responder: &stage.owner,
         clock: &Still,
@@ -252,4 +258,12 @@ async fn what_cannot_be_read_is_kept_as_it_came() {
     assert_eq!((stage.store.events(None, 9).await.unwrap().len(), stage.asked()), (1, 0));
     let counts = stage.store.event_counts().await.unwrap();
     assert!(counts.contains(&(EventState::Unreadable, 1)), "{counts:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_no_audit_has_read_is_not_entered() {
+    let stage = Stage::new(vec![bob(&[])]).await;
+    let foreign = deactivated("e-1", "2026-11-29T10:00:00Z").replace("123456789012", "999999999999");
+    let taken = stage.take(&foreign).await;
+    assert_eq!((taken.row.state, taken.settled, stage.asked()), (EventState::Unconfirmed, Ok(()), 0));
 }

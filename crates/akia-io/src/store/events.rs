@@ -6,6 +6,7 @@
 use akia_core::digest;
 use akia_core::estate::{Amended, Estate, KeyExposure, UserLook, amend};
 use akia_core::event::Event;
+use akia_core::ids::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -164,6 +165,21 @@ impl Snapshots {
     pub async fn looks_since(&self, source: &str, since: Timestamp) -> Result<Vec<UserLook>, SnapshotError> {
         let rows = self.applied(source, since).await?;
         Ok(rows.into_iter().flat_map(|row| row.looks).collect())
+    }
+
+    /// Whether a kept audit of a source has read the account.
+    pub async fn has_read(&self, source: &str, account: &AccountId) -> Result<bool, SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        let found: i64 = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM bodies JOIN audits ON audits.id = bodies.audit
+             WHERE account = ? AND source = ? AND is_read)",
+        )
+        .bind(account.as_str())
+        .bind(source)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(self.fails("read"))?;
+        Ok(found != 0)
     }
 
     /// Keys that AWS has said others may know, of one source.
