@@ -425,7 +425,7 @@ impl Campaign {
         }
         let was_inactive = self.threads[index].case.inactive_since().is_some();
         let event = CaseEvent::Looked { facts: Box::new(look.facts), review: Box::new(review) };
-        self.record(index, event)?;
+        let recorded = self.record(index, event);
         let thread = &mut self.threads[index];
         let is_in_books = thread.case.inactive_since().is_some() && !was_inactive;
         if is_in_books {
@@ -435,7 +435,7 @@ impl Campaign {
                 self.judged(index, told);
             }
         }
-        Ok(())
+        recorded
     }
 
     fn spoil(&mut self, look: &mut super::world::Look, subject: &CaseSubject, step: Option<&Step>) {
