@@ -155,7 +155,10 @@ impl Campaign {
         // A key that akia has shut, and whose case ended as if it had not.
         for key in self.world.keys.iter().filter(|key| !key.is_gone && !key.is_active) {
             let Some(thread) = key.shut_by.and_then(|case| self.threads.get(case)) else { continue };
-            let is_same_user = self.world.users[key.user].id == thread.case.opening().subject.user_id;
+            // Of a user that was renamed before the next look, AWS tells nothing under the old name: the intent in the journal is
+            // all that is known.
+            let (user, subject) = (&self.world.users[key.user], &thread.case.opening().subject);
+            let is_same_user = user.id == subject.user_id && user.arn == subject.user;
             if is_same_user && thread.case.is_closed() && thread.case.deactivated_at().is_none() {
                 self.outcome.violations.push(format!("LOST: key {} was shut, and its case does not know", key.id));
             }
@@ -214,6 +217,9 @@ impl Campaign {
     fn recreate(&mut self, key: usize) {
         let old = self.world.keys[key].user;
         let user = self.world.users[old].clone();
+        if user.is_gone {
+            return;
+        }
         self.world.users[old].is_gone = true;
         let created = self.world.keys[key].created;
         for key in self.world.keys.iter_mut().filter(|key| key.user == old) {
