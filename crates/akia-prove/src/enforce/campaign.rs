@@ -6,8 +6,8 @@
 use std::hash::{Hash, Hasher};
 
 use akia_core::enforce::{
-    Act, Budget, Case, CaseEvent, CaseRecord, CaseSubject, Evidenced, Next, Plan, PlanInput, Proof, Stage, Step,
-    StepKind, Told, plan, review,
+    Act, Budget, Case, CaseEvent, CaseRecord, CaseSubject, Closed, Evidenced, Next, Plan, PlanInput, Proof, Stage,
+    Step, StepKind, Told, plan, review,
 };
 use akia_core::estate::{Account, Known};
 use akia_core::rule::AuditSettings;
@@ -63,7 +63,7 @@ struct Campaign {
 /// Runs the campaign of a seed.
 pub(crate) fn run(seed: u64, sabotage: Option<Sabotage>, is_telling: bool) -> Outcome {
     let mut world = World::new(seed);
-    let share = [0, 4, 16, 40][world.random.usize(..4)];
+    let share = [0, 8, 24, 60][world.random.usize(..4)];
     let mut campaign = Campaign {
         world,
         threads: Vec::new(),
@@ -87,7 +87,7 @@ pub(crate) fn run(seed: u64, sabotage: Option<Sabotage>, is_telling: bool) -> Ou
 
 impl Campaign {
     fn live(&mut self) {
-        for _ in 0..self.world.random.usize(8..20) {
+        for _ in 0..self.world.random.usize(12..32) {
             let by = self.world.random.i64(HOUR..4 * DAY);
             self.pass(by);
             self.deeds();
@@ -606,6 +606,11 @@ impl Campaign {
         }
         thread.records.push(record);
         let stage = thread.case.stage().as_str();
+        let subject = thread.case.opening().subject.clone();
+        let says_deleted = matches!(thread.case.stage(), Stage::Closed { why: Closed::Deleted, .. });
+        if says_deleted && self.world.find(&subject).is_some_and(|key| self.world.is_of(key, &subject)) {
+            self.violated(&format!("LOST: the case of key {} says that it was deleted, and it is there", subject.key));
+        }
         (index, stage, self.world.now).hash(&mut self.hasher);
         if self.strikes() { Err(Died) } else { Ok(()) }
     }

@@ -236,7 +236,8 @@ fn a_change_is_not_sent_when_its_look_has_grown_old_since_the_intent() {
 
 #[test]
 fn nothing_is_done_that_the_policy_forbids() {
-    let spoilers: [(&str, fn(&mut Scene)); 8] = [
+    type Spoil = fn(&mut Scene);
+    let spoilers: [(&str, Spoil); 8] = [
         ("exempt", |scene| scene.review.exempt = Some("T-1".to_owned())),
         ("protected", |scene| scene.review.is_protected = true),
         ("frozen", |scene| scene.review.frozen = Some("year end".to_owned())),
