@@ -175,11 +175,7 @@ impl Campaign {
                 0 => self.world.set(key, Change::Deactivate, None),
                 1 | 2 => self.world.set(key, Change::Activate, None),
                 3 => self.world.set(key, Change::Delete, None),
-                4..=6 => {
-                    if self.world.keys[key].is_active {
-                        self.world.keys[key].used = Some(self.world.now);
-                    }
-                }
+                4..=6 if self.world.keys[key].is_active => self.world.keys[key].used = Some(self.world.now),
                 7 => self.recreate(key),
                 8 => self.rename(key),
                 9 => {
