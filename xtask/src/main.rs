@@ -47,7 +47,7 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Explore every state of the rotation protocol in the model of IAM, simulate the whole with everything that can go
+    /// Explore every state of the rotation protocol and of enforcement in the model of IAM, simulate the whole with everything that can go
     /// wrong, kill the real binary at each call and race it; prints counts, and what leads to a lost key if anything does.
     Prove {
         /// How many seeds the simulation runs [default: what CI runs, or with --deep ten million].
@@ -59,6 +59,9 @@ enum Task {
         /// Print everything that happens in the first seed, and run no other.
         #[arg(long)]
         story: bool,
+        /// Simulate campaigns of enforcement instead of rotations.
+        #[arg(long)]
+        enforce: bool,
         /// As much as a night allows; also every error at every call of the real binary, and hundreds of races.
         #[arg(long)]
         deep: bool,
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
         Task::Prove { fuzz: true, seconds, target, .. } => prove_fuzz::fuzz(seconds, &target),
+        Task::Prove { enforce: true, runs, seed, story, .. } => prove_simulate::campaigns(runs, seed, story),
         Task::Prove { fuzz: false, runs, seed, story, deep, .. } => prove_all(runs, seed, story, deep),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
@@ -101,6 +105,7 @@ fn prove_all(runs: Option<u64>, seed: u64, story: bool, deep: bool) -> Result<()
     }
     prove::model(deep)?;
     prove_simulate::simulate(runs, seed, story, deep)?;
+    prove_simulate::campaigns(None, seed, story)?;
     if !races::CAN_TRACE {
         println!("    system calls are traced on Linux on x86-64 only: the real binary is NOT CHECKED");
         return Ok(());

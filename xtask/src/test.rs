@@ -33,7 +33,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step {
         name: "prove",
-        what: "the model check of the rotation protocol",
+        what: "the model check of the rotation protocol and of enforcement",
         run: || prove::model(false).map(|()| Outcome::Passed),
     },
     Step { name: "kills", what: "the real binary killed, failing and powerless at each system call", run: kills },
@@ -46,6 +46,11 @@ const STEPS: &[Step] = &[
         name: "simulate",
         what: "rotations with every fault, simulated",
         run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),
+    },
+    Step {
+        name: "campaigns",
+        what: "campaigns of enforcement with every fault, simulated",
+        run: || prove_simulate::campaigns(None, 1, false).map(|()| Outcome::Passed),
     },
     Step { name: "doctests", what: "the examples in the documentation", run: doctests },
     Step { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },

@@ -1,6 +1,8 @@
 //! The state machine of one key's way out: seen, notified, reminded, deactivated, soaked, deleted.
 
 mod moments;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

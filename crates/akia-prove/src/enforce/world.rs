@@ -348,7 +348,7 @@ impl World {
             created_at: moment(self.keys[index].created),
         };
         let key = if no_keys { unknown() } else { Known::Told(found.map(facts_of)) };
-        let used = self.keys.iter().find(|key| key.id == subject.key).and_then(|key| key.used);
+        let used = found.and_then(|key| self.keys[key].used);
         let last_used = if no_use { use_unknown() } else { last_used(used) };
         let facts = Facts { user_id, key, last_used, reactivated_at };
         let shown = (!no_user).then_some(user).flatten().zip(facts.key.told().copied().flatten()).map(|(user, key)| {
