@@ -224,82 +224,46 @@ impl FromStr for Region {
     }
 }
 
-identifier! {
+/// The name of what the journal keeps together: a letter, a hyphen and 16 hexadecimal digits.
+macro_rules! thread_name {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal) => {
+        identifier! { $(#[$doc])* $name }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let is_number = |hex: &str| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+                if text.strip_prefix($prefix).is_some_and(is_number) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(IdError::new(text, $expected))
+                }
+            }
+        }
+
+        impl $name {
+            /// Builds the id from 64 random bits, which the caller draws.
+            #[must_use]
+            pub fn from_bits(bits: u64) -> Self {
+                Self(format!(concat!($prefix, "{:016x}"), bits))
+            }
+        }
+    };
+}
+
+thread_name! {
     /// The name of one rotation: `r-` and 16 hexadecimal digits.
-    RotationId
+    RotationId, "r-", "a rotation id (r- and 16 hexadecimal digits)"
 }
 
-impl FromStr for RotationId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits =
-            text.strip_prefix("r-").is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError::new(text, "a rotation id (r- and 16 hexadecimal digits)"))
-        }
-    }
-}
-
-impl RotationId {
-    /// Builds the id from 64 random bits, which the caller draws.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        Self(format!("r-{bits:016x}"))
-    }
-}
-
-identifier! {
+thread_name! {
     /// The name of the case of one key: `c-` and 16 hexadecimal digits.
-    CaseId
+    CaseId, "c-", "a case id (c- and 16 hexadecimal digits)"
 }
 
-impl FromStr for CaseId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits =
-            text.strip_prefix("c-").is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError::new(text, "a case id (c- and 16 hexadecimal digits)"))
-        }
-    }
-}
-
-impl CaseId {
-    /// Builds the id from 64 random bits, which the caller draws.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        Self(format!("c-{bits:016x}"))
-    }
-}
-
-identifier! {
+thread_name! {
     /// The name of one quarantine: `q-` and 16 hexadecimal digits.
-    QuarantineId
-}
-
-impl FromStr for QuarantineId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits =
-            text.strip_prefix("q-").is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError::new(text, "a quarantine id (q- and 16 hexadecimal digits)"))
-        }
-    }
-}
-
-impl QuarantineId {
-    /// Builds the id from 64 random bits, which the caller draws.
-    #[must_use]
-    pub fn from_bits(bits: u64) -> Self {
-        Self(format!("q-{bits:016x}"))
-    }
+    QuarantineId, "q-", "a quarantine id (q- and 16 hexadecimal digits)"
 }
 
 /// What records of the journal belong together: those of a rotation, a case or a quarantine.
