@@ -1,7 +1,7 @@
 //! One simulated campaign: weeks of plans and runs over one estate, with everything that goes wrong.
 //!
-//! What decides is production: [`plan`], [`review`], [`Case`], [`Budget`]. What carries it out mirrors
-//! `akia_io::enforce::driver`, so that a million campaigns take minutes; the driver itself runs in [`super::driven`].
+//! What decides is production: `plan`, `review`, `Case`, `Budget`. What carries it out mirrors `akia_io::enforce::driver`, so that
+//! a million campaigns take half an hour and not days.
 
 use std::hash::{Hash, Hasher};
 
