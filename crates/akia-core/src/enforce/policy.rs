@@ -411,3 +411,116 @@ impl EnforcePolicy {
 fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(days * 24)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::{Console, Details, Known};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn account() -> Account {
+        Account::bare("123456789012".parse().unwrap())
+    }
+
+    fn user(path_and_name: &str) -> User {
+        User {
+            arn: format!("arn:aws:iam::123456789012:user{path_and_name}").parse().unwrap(),
+            created_at: None,
+            console: Console::Without,
+            mfa_active: false,
+            keys: Vec::new(),
+            details: Known::Told(Details {
+                tags: [("Tier".to_owned(), "gold".to_owned())].into(),
+                ..Details::default()
+            }),
+            service_credentials: Known::Told(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn an_exemption_holds_for_its_user_or_key_in_its_time_alone() {
+        let exemption = Exemption {
+            account: "123456789012".parse().unwrap(),
+            user: Some("Ann".parse().unwrap()),
+            key: None,
+            owner: "ann".to_owned(),
+            reason: "migration".to_owned(),
+            ticket: "T-1".to_owned(),
+            approver: "bob".to_owned(),
+            granted: at("2026-01-01T00:00:00Z"),
+            expires: at("2026-02-01T00:00:00Z"),
+        };
+        let key = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+        let holds = |account: &str, user: &str, now: &str| {
+            exemption.holds(&account.parse().unwrap(), &user.parse().unwrap(), &key, at(now))
+        };
+        assert!(holds("123456789012", "ann", "2026-01-01T00:00:00Z"), "IAM takes Ann and ann for one name");
+        assert!(!holds("123456789012", "ann", "2026-02-01T00:00:00Z"), "it has ended");
+        assert!(!holds("123456789012", "ann", "2025-12-31T23:59:59Z"), "it has not begun");
+        assert!(!holds("123456789012", "anna", "2026-01-02T00:00:00Z"), "another user");
+        assert!(!holds("210987654321", "ann", "2026-01-02T00:00:00Z"), "another account");
+        let of_key = Exemption { user: None, key: Some("AKIAI44QH8DHBEXAMPLE".parse().unwrap()), ..exemption.clone() };
+        assert!(!of_key.holds(&account().id, &"ann".parse().unwrap(), &key, exemption.granted), "another key");
+    }
+
+    #[test]
+    fn each_way_to_be_protected_is_enough() {
+        let with = |protected: Protected| EnforcePolicy { protected, ..EnforcePolicy::default() };
+        let ann = user("/ops/ann");
+        assert!(!with(Protected::default()).is_protected(&account(), &ann));
+        let ways = [
+            Protected { users: vec!["a*".to_owned()], ..Protected::default() },
+            Protected { paths: vec!["/ops/*".to_owned()], ..Protected::default() },
+            Protected { tags: [("tier".to_owned(), "gold".to_owned())].into(), ..Protected::default() },
+            Protected { accounts: vec![account().id], ..Protected::default() },
+        ];
+        for way in ways {
+            assert!(with(way.clone()).is_protected(&account(), &ann), "{way:?}");
+        }
+        let silver = Protected { tags: [("tier".to_owned(), "silver".to_owned())].into(), ..Protected::default() };
+        assert!(!with(silver).is_protected(&account(), &ann));
+    }
+
+    #[test]
+    fn a_freeze_holds_between_its_moments_or_on_its_days_in_utc() {
+        let (from, to) = (at("2026-12-24T00:00:00Z"), at("2027-01-02T00:00:00Z"));
+        let once = Freeze { time: FreezeTime::Between { from, to }, reason: "year end".to_owned() };
+        assert!(once.holds(from) && !once.holds(to) && !once.holds(from - SignedDuration::from_secs(1)));
+        let weekly = Freeze { time: FreezeTime::Weekly([Day(5), Day(6)].into()), reason: "weekend".to_owned() };
+        assert!(weekly.holds(at("2026-11-28T12:00:00Z")), "a Saturday");
+        assert!(!weekly.holds(at("2026-11-30T00:00:00Z")), "a Monday");
+    }
+
+    #[test]
+    fn a_later_override_wins_and_a_reminder_stays_before_the_deactivation() {
+        let scope = || Scope { paths: vec!["/ops/*".to_owned()], ..Scope::default() };
+        let first = TermsOverride { scope: scope(), deactivate_after: Some(days(40)), ..TermsOverride::default() };
+        let second = TermsOverride { scope: scope(), deactivate_after: Some(days(10)), ..TermsOverride::default() };
+        let policy = EnforcePolicy { overrides: vec![first, second], ..EnforcePolicy::default() };
+        let waits = policy.terms_of(&account(), &user("/ops/ann")).waits;
+        assert_eq!((waits.deactivate_after, waits.remind_after), (days(10), days(5)));
+        assert_eq!(policy.terms_of(&account(), &user("/ann")).waits, Terms::default().waits);
+    }
+
+    #[test]
+    fn an_exemption_makes_no_other_policy_and_everything_else_does() {
+        let policy = EnforcePolicy::default();
+        let frozen = Freeze { time: FreezeTime::Weekly([Day(0)].into()), reason: "monday".to_owned() };
+        assert_ne!(EnforcePolicy { freezes: vec![frozen], ..policy.clone() }.digest(), policy.digest());
+        let exemption = Exemption {
+            account: account().id,
+            user: None,
+            key: Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()),
+            owner: "ann".to_owned(),
+            reason: "migration".to_owned(),
+            ticket: "T-1".to_owned(),
+            approver: "bob".to_owned(),
+            granted: at("2026-01-01T00:00:00Z"),
+            expires: at("2026-02-01T00:00:00Z"),
+        };
+        assert_eq!(EnforcePolicy { exemptions: vec![exemption], ..policy.clone() }.digest(), policy.digest());
+    }
+}

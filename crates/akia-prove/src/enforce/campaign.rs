@@ -1,7 +1,7 @@
 //! One simulated campaign: weeks of plans and runs over one estate, with everything that goes wrong.
 //!
-//! What decides is production: [`plan`], [`review`], [`Case`], [`Budget`]. What carries it out mirrors
-//! `akia_io::enforce::driver`, so that a million campaigns take minutes; the driver itself runs in `super::driven`.
+//! What decides is production: `plan`, `review`, `Case`, `Budget`. What carries it out mirrors `akia_io::enforce::driver`, so that
+//! a million campaigns take half an hour and not days.
 
 use std::hash::{Hash, Hasher};
 
@@ -416,19 +416,22 @@ impl Campaign {
             is_in_use: look.found.and_then(|key| world.keys[key].used).is_some_and(|used| world.now - used < QUIET),
             waits: world.rulebook.waits,
         };
-        if self.sabotage != Some(Sabotage::OldLook) || self.threads[index].truth.seen.is_none() {
-            let used = look.found.and_then(|key| world.keys[key].used);
-            let activated = reactivated_at.map(seconds);
-            let case = &self.threads[index].case;
-            let since = case.inactive_since().map(seconds);
-            let is_kept = case.opening().evidence.status == KeyStatus::Inactive;
-            let is_open = is_kept || case.open_act() == Some(Act::Deactivate);
-            judge::learn(world, &mut self.threads[index].truth, seen, since, used, activated, is_open);
-        }
+        let used = look.found.and_then(|key| world.keys[key].used);
+        let activated = reactivated_at.map(seconds);
+        let case = &self.threads[index].case;
+        let since = case.inactive_since().map(seconds);
+        let is_kept = case.opening().evidence.status == KeyStatus::Inactive;
+        let is_open = is_kept || case.open_act() == Some(Act::Deactivate);
+        let records = case.records();
         let was_inactive = self.threads[index].case.inactive_since().is_some();
         let event = CaseEvent::Looked { facts: Box::new(look.facts), review: Box::new(review) };
         let recorded = self.record(index, event);
+        let is_blind = self.sabotage == Some(Sabotage::OldLook) && self.threads[index].truth.seen.is_some();
         let thread = &mut self.threads[index];
+        // What a process that was killed at once has seen, nobody knows.
+        if thread.case.records() > records && !is_blind {
+            judge::learn(&self.world, &mut thread.truth, seen, since, used, activated, is_open);
+        }
         let is_in_books = thread.case.inactive_since().is_some() && !was_inactive;
         if is_in_books {
             thread.truth.shut.get_or_insert(self.world.now);
