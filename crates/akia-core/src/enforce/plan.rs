@@ -624,3 +624,6 @@ fn evidence(estate: &Estate, key: &Key, broken: Vec<(String, String)>) -> Eviden
         broken,
     }
 }
+
+#[cfg(test)]
+mod tests;
