@@ -5,6 +5,8 @@
 //! page for people, `docs/akia.schema.json` the schema for editors; tests hold both to the types here.
 
 mod enforce;
+#[cfg(test)]
+mod enforce_tests;
 mod notify;
 mod table;
 
