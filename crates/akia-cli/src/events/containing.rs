@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use akia_core::enforce::EnforcePolicy;
-use akia_core::quarantine::{QuarantineOpening, QuarantineStage};
+use akia_core::quarantine::{Ended, Quarantine, QuarantineOpening, QuarantineStage};
 use akia_io::clock::{Clock as _, SystemClock};
 use akia_io::enforce::{Gate, Quarantiner, StopFile, load_quarantines};
 use akia_io::events::ExposedKey;
@@ -72,6 +72,12 @@ impl<'a> Containing<'a> {
         let _lock = self.folder.lock("enforce").map_err(|error| error.to_string())?;
         let all = load_quarantines(&*self.store).await.map_err(|error| error.to_string())?;
         let is_of_user = |of: &QuarantineOpening| (&of.account, &of.user_id) == (&opening.account, &opening.user_id);
+        let is_released = |one: &Quarantine| matches!(one.stage(), QuarantineStage::Over { why: Ended::Released, .. });
+        let is_same = |one: &Quarantine| is_of_user(one.opening()) && one.opening().reason == opening.reason;
+        if all.iter().any(|one| is_released(one) && is_same(one)) {
+            // AWS tells of one finding several times.
+            return Ok(format!("{name} was taken out of quarantine by a person, and stays so for this finding"));
+        }
         let earlier = all.iter().find(|one| !one.is_over() && is_of_user(one.opening())).cloned();
         let quarantiner = Quarantiner { store: Arc::clone(&self.store), clock: workbench::clock(), gate: self.gate };
         let mut one = match earlier {

@@ -232,6 +232,12 @@ fn the_policy_may_have_the_user_put_into_quarantine() {
     let status = stage.home.akia(&["enforce", "status", "--output", "json"]);
     assert_eq!(status.done().json()["quarantines"].as_array().unwrap().len(), 1);
     assert!(stage.cloud.keys("bob")[0].active, "the key itself is left to people");
+    // A person takes it back, and AWS tells of the finding once more.
+    let release = ["enforce", "release", &stage.key, "--reason", "a drill", "--yes", "--config", "akia.toml"];
+    stage.home.akia(&release).done();
+    stage.send(&stage.exposure("e-5", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    stage.watch().done();
+    assert_eq!(attached(), 0, "what a person has decided stays");
 }
 
 #[test]
