@@ -9,6 +9,7 @@ use akia_core::audit::{Audit, Unread};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::key_table::key_table;
+use akia_core::moment;
 use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
 use akia_core::settings::Settings;
 use akia_io::audit::{Progress as Watch, read_account_since, read_report};
@@ -75,7 +76,7 @@ pub struct AuditArgs {
     pub reports: Vec<PathBuf>,
 
     /// Count ages to this moment, for example 2026-11-01 or 2026-11-01T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub as_of: Option<Timestamp>,
 
     /// Where the settings stand.
@@ -713,12 +714,4 @@ fn rule(text: &str) -> Result<&'static Rule, String> {
             None => "there is no such rule; `akia audit rules` lists them".to_owned(),
         }
     })
-}
-
-/// A date, taken for its first moment in UTC, or a moment.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
-        return jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|error| error.to_string());
-    }
-    text.parse().map_err(|_| "it is neither a date (2026-11-01) nor a moment (2026-11-01T12:00:00Z)".to_owned())
 }

@@ -270,7 +270,8 @@ fn mistakes_are_named_before_aws_is_asked() {
     for (arguments, words) in [
         (&["audit", "--write", "x.pdf"][..], "the name x.pdf says no form"),
         (&["audit", "--rule", "key-agee"], "did you mean key-age?"),
-        (&["audit", "--as-of", "yesterday"], "it is neither a date (2026-11-01) nor a moment"),
+        (&["audit", "--as-of", "yesterday"], "it is no moment; write 2026-12-24"),
+        (&["audit", "--as-of", "2026-11-01T12:00:00"], "it is no moment; write 2026-12-24"),
         (&["audit", "--fail-on", "grave"], "is not a severity"),
         (&["audit", "explain", "nothing-like-it"], "there is no such rule"),
     ] {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
@@ -15,7 +14,7 @@ use crate::enforce::{
 };
 use crate::ids::{AccessKeyId, AccountId, UserName};
 use crate::rule::Scope;
-use crate::span;
+use crate::{moment, span};
 
 /// Days of the week as they are written.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -513,12 +512,7 @@ impl<'de> Deserialize<'de> for Moment {
             toml::Value::Datetime(moment) => moment.to_string(),
             other => return Err(de::Error::custom(format_args!("it is {}; write {FORMS}", kind(&other)))),
         };
-        let date = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10);
-        let moment = match date {
-            Some(date) => Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok(),
-            None => text.parse().ok(),
-        };
-        moment.map(Self).ok_or_else(|| de::Error::custom(format_args!("it is no moment; write {FORMS}")))
+        moment::parse(&text).map(Self).map_err(de::Error::custom)
     }
 }
 
