@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::policy::{Command, JobPolicy, Need, PolicyOptions, ResourceForm, required_actions};
+use akia_core::policy::{Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, required_actions};
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
 
@@ -33,6 +33,12 @@ fn every_document() -> Vec<(String, Value)> {
                     documents.push((format!("{} {options:?}", job.as_str()), serde_json::from_str(&text).unwrap()));
                 }
             }
+        }
+    }
+    for duty in [Duty::Audit { security_hub: true }].into_iter().chain(Duty::ENFORCEMENT) {
+        for partition in Partition::ALL {
+            let text = duty.policy(partition).to_pretty_json();
+            documents.push((format!("{duty:?} {partition}"), serde_json::from_str(&text).unwrap()));
         }
     }
     documents
@@ -103,11 +109,12 @@ fn grammar(document: &Value) -> Result<(), String> {
         if let Some(condition) = statement.get("Condition") {
             for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
                 check(
-                    ["BoolIfExists", "ForAllValues:StringLike", "Null"].contains(&operator.as_str()),
+                    ["ArnEquals", "BoolIfExists", "ForAllValues:StringLike", "Null"].contains(&operator.as_str()),
                     format!("operator {operator}"),
                 )?;
                 for (key, value) in keys.as_object().ok_or("a condition's keys are no object")? {
-                    check(["aws:MultiFactorAuthPresent", "aws:TagKeys"].contains(&key.as_str()), format!("key {key}"))?;
+                    const KEYS: [&str; 3] = ["aws:MultiFactorAuthPresent", "aws:TagKeys", "iam:PolicyARN"];
+                    check(KEYS.contains(&key.as_str()), format!("key {key}"))?;
                     check(!values(value).is_empty(), format!("no value for {key}"))?;
                 }
             }
