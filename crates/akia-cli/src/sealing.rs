@@ -38,14 +38,13 @@ pub(crate) async fn seal(
     store: &dyn Store,
     folder: &StateFolder,
     caller: &Caller,
+    by: &str,
     wish: &Wish,
 ) -> Result<(Head, Sealed), CommandError> {
     let head = store.verify(Vec::new()).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
     let signer = signer(context, folder).await?;
-    let identity = caller.caller_identity().await;
-    let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
     let vault = Vault { caller, region: caller.region(), place: wish.place.clone() };
-    let sealed = vault.seal(&signer, head, &identity.arn, context.started_at, wish.retain).await;
+    let sealed = vault.seal(&signer, head, by, context.started_at, wish.retain).await;
     let sealed =
         sealed.map_err(|error| refused(&error, "the journal is whole, and no checkpoint of it was written"))?;
     let words = if sealed.was_there { "was sealed already" } else { "is sealed" };

@@ -53,14 +53,14 @@ impl Workbench {
         };
         Ok(Self { files, state, driver })
     }
+}
 
-    /// Where the ids of new rotations come from.
-    ///
-    /// # Errors
-    /// When the system has no randomness to give.
-    pub fn draw(&self) -> Result<Draw, CommandError> {
-        Draw::seeded_by_system().map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))
-    }
+/// Where the ids of new rotations, cases and quarantines come from.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn draw() -> Result<Draw, CommandError> {
+    Draw::seeded_by_system().map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))
 }
 
 /// The state folder, made where there is none.

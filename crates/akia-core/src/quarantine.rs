@@ -293,7 +293,6 @@ pub struct Quarantine {
     held: Option<String>,
     /// It is not known what became of the last measure.
     is_lost: bool,
-    records: u64,
 }
 
 impl Quarantine {
@@ -315,7 +314,6 @@ impl Quarantine {
             open: None,
             held: None,
             is_lost: false,
-            records: 1,
         })
     }
 
@@ -376,12 +374,6 @@ impl Quarantine {
     #[must_use]
     pub fn is_answer_lost(&self) -> bool {
         self.is_lost
-    }
-
-    /// How many records it has.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.records
     }
 
     /// What may be done now.
@@ -457,7 +449,6 @@ impl Quarantine {
                 self.held = Some(format!("{measure}: {error}"));
             }
         }
-        self.records += 1;
         Ok(())
     }
 

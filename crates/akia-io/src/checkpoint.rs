@@ -60,7 +60,7 @@ fn key_id(public_key: &[u8]) -> String {
 ///
 /// # Errors
 /// In words, why it does not count.
-pub fn opened(bytes: &[u8], signer: &str) -> Result<Checkpoint, &'static str> {
+fn opened(bytes: &[u8], signer: &str) -> Result<Checkpoint, &'static str> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(|_| "it is no signed envelope")?;
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err("it holds something else than a checkpoint");

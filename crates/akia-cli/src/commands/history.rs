@@ -296,7 +296,9 @@ async fn seal(context: &Context, journal: Option<SharedStore>, args: &SealArgs) 
     };
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
-    let (head, sealed) = sealing::seal(context, &*journal, &folder, &signed.caller, &wish).await?;
+    let identity = signed.caller.caller_identity().await;
+    let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
+    let (head, sealed) = sealing::seal(context, &*journal, &folder, &signed.caller, &identity.arn, &wish).await?;
     let mut report = Report::new(
         "history-seal",
         "checkpoints",

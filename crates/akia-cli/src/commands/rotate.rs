@@ -109,7 +109,7 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
         without_evidence: args.without_evidence,
         pace: Pace::default(),
     };
-    let draw = bench.draw()?;
+    let draw = crate::workbench::draw()?;
     let prepared = bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await;
     print_plan(context, &prepared);
     if args.consent.dry_run {

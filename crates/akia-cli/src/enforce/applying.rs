@@ -17,7 +17,7 @@ use serde_json::json;
 use super::desk::Desk;
 use super::notices::Post;
 use super::planning::{self, PlanFile, SCHEMA};
-use super::{Agreed, agreed, all_cases};
+use super::{Agreed, agreed, agreed_or_default, all_cases, switch};
 use crate::commands::enforce::{ApplyArgs, ReachArgs, ReactivateArgs};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
@@ -51,11 +51,7 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
         return if args.consent.dry_run { Ok(Exit::Done) } else { report(context, &[]) };
     }
     let folder = workbench::state_folder(context)?;
-    if let Some(stopped) = StopFile::of(&folder).thrown() {
-        return Err(CommandError::decision(format_args!("enforcement is off on this machine: {}", stopped.reason))
-            .now(format!("nothing was changed; it was switched off at {} by {}", stopped.at, stopped.by))
-            .next("akia enforce start"));
-    }
+    switch::refuse_when_off(&folder)?;
     if args.consent.dry_run {
         return Ok(Exit::Done);
     }
@@ -94,9 +90,7 @@ pub(crate) async fn reactivate(context: &Context, args: &ReactivateArgs) -> Resu
     }
     prompt::confirm(context, args.consent.yes, "Activate the key again?")?;
     // Bringing back needs no policy: whatever the file says, or whether there is one.
-    let loaded = args.reach.config.load(context)?;
-    let policy = loaded.settings.enforce.clone().unwrap_or_default();
-    let agreed = Agreed { settings: loaded.settings, policy };
+    let agreed = agreed_or_default(context, &args.reach.config)?;
     let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
     let post = Post::open(context, &agreed.settings.notify).await?;
     let source = Source::of(context, &args.reach, &folder);

@@ -66,7 +66,8 @@ impl Desk {
     /// When it is not there afterwards.
     pub(super) async fn seal(&self, context: &Context, settings: &JournalSettings) -> Result<(), CommandError> {
         let Some(wish) = Wish::of(settings) else { return Ok(()) };
-        let sealed = sealing::seal(context, &*self.store, &self.folder, &self.caller, &wish).await;
+        let sealed =
+            sealing::seal(context, &*self.store, &self.folder, &self.caller, self.gate.caller_arn(), &wish).await;
         // What was done is done, and said.
         sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
     }

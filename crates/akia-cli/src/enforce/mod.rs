@@ -62,6 +62,16 @@ pub(crate) fn entry(identity: CallerIdentity, reach: &ReachArgs, roles: &Roles, 
     }
 }
 
+/// Reads the settings for what needs no policy; where there is one, its roles and its protection hold.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn agreed_or_default(context: &Context, config: &ConfigArgs) -> Result<Agreed, CommandError> {
+    let settings = config.load(context)?.settings;
+    let policy = settings.enforce.clone().unwrap_or_default();
+    Ok(Agreed { settings, policy })
+}
+
 /// Every case of the journal; says so of those that cannot be read.
 ///
 /// # Errors

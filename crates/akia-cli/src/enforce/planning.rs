@@ -10,7 +10,6 @@ use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput
 use akia_core::estate::{Amended, Estate, User};
 use akia_core::ids::UserArn;
 use akia_io::enforce::StopFile;
-use akia_io::rotate::Draw;
 use akia_io::store::snapshots::Snapshots;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +77,7 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
         by: &by,
         now: context.started_at,
     };
-    let draw = Draw::seeded_by_system();
-    let draw = draw.map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))?;
+    let draw = workbench::draw()?;
     let plan = plan(&input, || draw.case()).map_err(|error| refused(&error))?;
     if let Some(stopped) = &stopped {
         context.say(&format!("enforcement is off on this machine ({}): nothing can be applied", stopped.reason));

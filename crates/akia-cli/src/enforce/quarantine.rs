@@ -3,14 +3,13 @@
 use akia_core::enforce::EnforcePolicy;
 use akia_core::estate::{Account, Console, Details, Known, User};
 use akia_core::quarantine::{Measure, Quarantine, QuarantineOpening, QuarantineStage, quarantine_policy};
-use akia_io::enforce::{Asked, QuarantineError, StopFile, load_quarantines};
-use akia_io::rotate::Draw;
+use akia_io::enforce::{Asked, QuarantineError, load_quarantines};
 use akia_io::store::SharedStore;
 use serde_json::{Value, json};
 
-use super::Agreed;
 use super::desk::Desk;
-use crate::commands::enforce::{QuarantineArgs, ReachArgs, ReleaseArgs};
+use super::{agreed_or_default, switch};
+use crate::commands::enforce::{QuarantineArgs, ReleaseArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -20,18 +19,14 @@ use crate::{prompt, workbench};
 /// Runs `quarantine`.
 pub(crate) async fn run(context: &Context, args: &QuarantineArgs) -> Result<Exit, CommandError> {
     let folder = workbench::state_folder(context)?;
-    if let Some(stopped) = StopFile::of(&folder).thrown() {
-        return Err(CommandError::decision(format_args!("enforcement is off on this machine: {}", stopped.reason))
-            .now("nothing was changed")
-            .next("akia enforce start"));
-    }
-    let agreed = loaded(context, &args.reach)?;
+    switch::refuse_when_off(&folder)?;
+    let agreed = agreed_or_default(context, &args.reach.config)?;
     let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
     let quarantiner = desk.quarantiner();
-    let draw = Draw::seeded_by_system();
-    let draw = draw.map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))?;
-    let Asked { opening, tags } =
-        quarantiner.opening(draw.quarantine(), &args.key, &args.reason).await.map_err(|error| refused(&error))?;
+    let Asked { opening, tags } = quarantiner
+        .opening(workbench::draw()?.quarantine(), &args.key, &args.reason)
+        .await
+        .map_err(|error| refused(&error))?;
     if is_protected(&agreed.policy, &opening, tags) && !args.protected_too {
         return Err(CommandError::decision(format_args!(
             "the user {} is protected by the policy: nothing is done to it",
@@ -98,7 +93,7 @@ pub(crate) async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exi
         return Ok(Exit::Done);
     }
     prompt::confirm(context, args.consent.yes, "Take the quarantine back?")?;
-    let agreed = loaded(context, &args.reach)?;
+    let agreed = agreed_or_default(context, &args.reach.config)?;
     let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
     let quarantiner = desk.quarantiner();
     quarantiner.ask_release(&mut one, &args.reason).await.map_err(|error| refused(&error))?;
@@ -120,13 +115,6 @@ pub(crate) async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exi
     };
     desk.seal(context, &agreed.settings.journal).await?;
     Ok(exit)
-}
-
-/// A policy is not needed for it; where there is one, its roles and its protection hold.
-fn loaded(context: &Context, reach: &ReachArgs) -> Result<Agreed, CommandError> {
-    let loaded = reach.config.load(context)?;
-    let policy = loaded.settings.enforce.clone().unwrap_or_default();
-    Ok(Agreed { settings: loaded.settings, policy })
 }
 
 /// Those that are not over.

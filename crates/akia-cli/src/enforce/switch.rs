@@ -1,6 +1,7 @@
 //! The kill switch of this machine.
 
 use akia_io::enforce::{StopFile, Stopped};
+use akia_io::state::StateFolder;
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -19,6 +20,17 @@ pub(crate) fn stop(context: &Context, reason: &str) -> Result<Exit, CommandError
     context.say("enforcement is off on this machine; a run that is under way stops before its next act");
     context.say("next: akia enforce start (to switch it on again)");
     Ok(Exit::Done)
+}
+
+/// Refuses what a thrown switch forbids.
+///
+/// # Errors
+/// When it is thrown.
+pub(super) fn refuse_when_off(folder: &StateFolder) -> Result<(), CommandError> {
+    let Some(stopped) = StopFile::of(folder).thrown() else { return Ok(()) };
+    Err(CommandError::decision(format_args!("enforcement is off on this machine: {}", stopped.reason))
+        .now(format!("nothing was changed; it was switched off at {} by {}", stopped.at, stopped.by))
+        .next("akia enforce start"))
 }
 
 /// Takes it back.

@@ -38,8 +38,7 @@ impl<'a> Containing<'a> {
         let folder = workbench::state_folder(context)?;
         let store = SqliteStore::open(&folder).await;
         let store = store.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
-        let draw = Draw::seeded_by_system();
-        let draw = draw.map_err(|error| CommandError::failed(format_args!("no randomness: {error}")))?;
+        let draw = workbench::draw()?;
         Ok(Self { folder, store: Arc::new(store), gate, policy, draw })
     }
 
