@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod journal;
 pub mod key;
 pub mod key_table;
+pub mod leak;
 pub mod moment;
 pub mod notice;
 pub mod policy;

@@ -1,0 +1,19 @@
+//! Leaked keys: how a key looks wherever it stands, and what is told of one that was found.
+//!
+//! A detector takes bytes and says which keys stand in them; it knows nothing of files or repositories. A scanner
+//! (`akia-scan`) brings the bytes and says where they came from. What both say together is a [`Sighting`]; all sightings of one
+//! key are a [`Leak`]. What was looked at, and what was not, is the [`Coverage`]: a scan that skipped something says so.
+
+mod coverage;
+mod detect;
+mod fingerprint;
+mod place;
+mod report;
+mod sighting;
+
+pub use coverage::{Coverage, Skipped, Why};
+pub use detect::{Detector, Options};
+pub use fingerprint::Fingerprint;
+pub use place::{GitPlace, Part, Place, Reach};
+pub use report::{Leak, LeakPlace, SCHEMA, ScanReport};
+pub use sighting::{Class, Confidence, Encoding, Found, FoundSecret, Kind, Sighting};

@@ -1,0 +1,45 @@
+//! What a scan has found and looked at so far, from all its threads.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use akia_core::leak::{Coverage, ScanReport, Sighting, Why};
+
+/// Collects what sources find. Sources tell it seldom: what is quick is counted by themselves and added at the end.
+#[derive(Default)]
+pub struct Ledger {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    sightings: Vec<Sighting>,
+    coverage: Coverage,
+}
+
+impl Ledger {
+    /// A key was found.
+    pub fn found(&self, sighting: Sighting) {
+        self.lock().sightings.push(sighting);
+    }
+
+    /// So many things, with so many bytes unpacked, were looked at.
+    pub fn looked_at(&self, objects: u64, bytes: u64) {
+        self.lock().coverage.looked_at(objects, bytes);
+    }
+
+    /// Something was not looked at.
+    pub fn skip(&self, what: impl Into<String>, why: Why, detail: impl Into<String>) {
+        self.lock().coverage.skip(what, why, detail);
+    }
+
+    /// Everything, put together by key.
+    #[must_use]
+    pub fn into_report(self, sources: Vec<String>) -> ScanReport {
+        let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ScanReport::new(sources, inner.sightings, inner.coverage)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
