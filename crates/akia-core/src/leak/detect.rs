@@ -22,9 +22,6 @@ pub struct Detector {
     options: Options,
 }
 
-/// What every form of a key begins with.
-const NEEDLES: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];
-
 /// Length of a key id.
 const ID: usize = 20;
 
@@ -36,7 +33,7 @@ impl Detector {
     #[must_use]
     pub fn new(options: Options) -> Self {
         #[expect(clippy::expect_used, reason = "the needles are constants, and a test builds it")]
-        let needles = packed::Searcher::new(NEEDLES).expect("the needles can be searched for");
+        let needles = packed::Searcher::new(super::PREFIXES).expect("the needles can be searched for");
         Self { needles, options }
     }
 
@@ -75,6 +72,7 @@ impl Detector {
                 encodings: Vec::new(),
                 span,
                 line,
+                hidden: None,
             });
         }
         found

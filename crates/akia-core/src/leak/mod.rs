@@ -7,6 +7,7 @@
 mod coverage;
 mod detect;
 mod fingerprint;
+mod ignore;
 mod place;
 mod report;
 mod sighting;
@@ -14,6 +15,12 @@ mod sighting;
 pub use coverage::{Coverage, Skipped, Why};
 pub use detect::{Detector, Options};
 pub use fingerprint::Fingerprint;
+pub use ignore::{BaselineError, Hidden, Ignores, gitleaks_rule};
 pub use place::{GitPlace, Part, Place, Reach};
-pub use report::{Leak, LeakPlace, SCHEMA, ScanReport};
+pub use report::{Leak, LeakPlace, Pairs, SCHEMA, ScanReport};
 pub use sighting::{Class, Confidence, Encoding, Found, FoundSecret, Kind, Sighting};
+
+/// How the ids of keys begin. Ids of users, groups, roles and the like (`AIDA`, `AROA`, …) are no keys.
+///
+/// Source: "IAM identifiers" in the IAM User Guide, table of unique id prefixes.
+pub const PREFIXES: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];

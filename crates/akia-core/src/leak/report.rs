@@ -5,8 +5,10 @@ use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Confidence, Coverage, Encoding, Fingerprint, Kind, Place, Sighting};
+use super::ignore::Hidden;
+use super::{Class, Confidence, Coverage, Encoding, Fingerprint, Kind, Place, Reach, Sighting};
 use crate::ids::{AccessKeyId, AccountId};
+use crate::secret::SecretAccessKey;
 
 /// The name of the JSON form.
 pub const SCHEMA: &str = "akia.scan/1";
@@ -33,8 +35,43 @@ pub struct Leak {
     pub secret: Option<String>,
     /// Whether a session token stands with it.
     pub session_token: bool,
+    /// Whether the baseline has it.
+    #[serde(default)]
+    pub known: bool,
     /// Where it stands, sorted and each once.
     pub places: Vec<LeakPlace>,
+}
+
+impl Leak {
+    /// Whether somebody has to do something: a real key that is not known, at a place that is not hidden.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.counts_as(Class::Real)
+    }
+
+    /// The same for keys of this class.
+    #[must_use]
+    pub fn counts_as(&self, class: Class) -> bool {
+        self.class == class && !self.known && self.is_shown()
+    }
+
+    /// Whether it stands at a place that is not hidden.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.shown_places().next().is_some()
+    }
+
+    /// The places that are not hidden.
+    pub fn shown_places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| place.hidden.is_none()).map(|place| &place.place)
+    }
+
+    /// Whether it still stands where it is used: in HEAD, in the index, or in something that is no history.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.shown_places()
+            .any(|place| place.git.as_ref().is_none_or(|git| matches!(git.reach, Reach::Head | Reach::Index)))
+    }
 }
 
 /// One place of a leaked key.
@@ -46,6 +83,9 @@ pub struct LeakPlace {
     /// How it is written there, the outermost encoding first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encodings: Vec<Encoding>,
+    /// Why the place does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Hidden>,
 }
 
 /// What a scan says.
@@ -61,34 +101,47 @@ pub struct ScanReport {
     pub coverage: Coverage,
 }
 
+/// The pairs of a scan, for whoever asked to try them.
+pub type Pairs = BTreeMap<Fingerprint, (AccessKeyId, SecretAccessKey)>;
+
 impl ScanReport {
     /// Puts sightings together by key.
     #[must_use]
-    pub fn new(sources: Vec<String>, sightings: Vec<Sighting>, mut coverage: Coverage) -> Self {
+    pub fn new(sources: Vec<String>, sightings: Vec<Sighting>, coverage: Coverage) -> Self {
+        Self::with_pairs(sources, sightings, coverage).0
+    }
+
+    /// The same, and the secrets, which the report does not hold.
+    #[must_use]
+    pub fn with_pairs(sources: Vec<String>, sightings: Vec<Sighting>, mut coverage: Coverage) -> (Self, Pairs) {
         let mut leaks: BTreeMap<Fingerprint, Leak> = BTreeMap::new();
-        for sighting in sightings {
-            let fingerprint = sighting.found.fingerprint();
-            let place = LeakPlace { place: sighting.place, encodings: sighting.found.encodings };
-            match leaks.entry(fingerprint) {
+        let mut pairs = Pairs::new();
+        for Sighting { found, place } in sightings {
+            let fingerprint = found.fingerprint();
+            let place = LeakPlace { place, encodings: found.encodings, hidden: found.hidden };
+            match leaks.entry(fingerprint.clone()) {
                 Entry::Occupied(mut known) => {
                     let leak = known.get_mut();
-                    leak.confidence = leak.confidence.max(sighting.found.confidence);
-                    leak.session_token |= sighting.found.session_token;
+                    leak.confidence = leak.confidence.max(found.confidence);
+                    leak.session_token |= found.session_token;
                     leak.places.push(place);
                 }
                 Entry::Vacant(new) => {
-                    let fingerprint = new.key().clone();
                     new.insert(Leak {
-                        fingerprint,
-                        kind: sighting.found.kind,
-                        class: sighting.found.class,
-                        confidence: sighting.found.confidence,
-                        account: sighting.found.id.as_ref().and_then(AccessKeyId::account),
-                        access_key_id: sighting.found.id,
-                        secret: sighting.found.secret.map(|found| shown(found.secret.expose())),
-                        session_token: sighting.found.session_token,
+                        fingerprint: fingerprint.clone(),
+                        kind: found.kind,
+                        class: found.class,
+                        confidence: found.confidence,
+                        account: found.id.as_ref().and_then(AccessKeyId::account),
+                        access_key_id: found.id.clone(),
+                        secret: found.secret.as_ref().map(|found| shown(found.secret.expose())),
+                        session_token: found.session_token,
+                        known: false,
                         places: vec![place],
                     });
+                    if let (Some(id), Some(secret)) = (found.id, found.secret) {
+                        pairs.insert(fingerprint, (id, secret.secret));
+                    }
                 }
             }
         }
@@ -101,7 +154,12 @@ impl ScanReport {
             (b.confidence, &a.access_key_id, &a.fingerprint).cmp(&(a.confidence, &b.access_key_id, &b.fingerprint))
         });
         coverage.skipped.sort();
-        Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }
+        (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)
+    }
+
+    /// Leaves out what is less sure than that.
+    pub fn keep(&mut self, least: Confidence) {
+        self.leaks.retain(|leak| leak.confidence >= least);
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Place};
+use super::{Fingerprint, Hidden, Place};
 use crate::ids::AccessKeyId;
 use crate::secret::SecretAccessKey;
 
@@ -102,6 +102,8 @@ pub struct Found {
     pub span: Range<usize>,
     /// Its line, counted from 1.
     pub line: u64,
+    /// Whether a comment on its line takes it out.
+    pub hidden: Option<Hidden>,
 }
 
 impl Found {
