@@ -17,6 +17,7 @@ pub mod enforce;
 pub mod error;
 mod events;
 pub mod exit;
+mod forms;
 pub mod holdings;
 pub mod keys;
 pub mod logging;

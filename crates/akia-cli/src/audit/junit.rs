@@ -9,7 +9,7 @@ use akia_core::finding::Finding;
 use akia_core::ids::AccountId;
 
 use super::words;
-use super::xml::{escape, push};
+use crate::forms::xml::{escape, push};
 
 pub(super) fn render(audit: &Audit) -> String {
     let mut of_account: BTreeMap<&AccountId, Vec<&Finding>> = BTreeMap::new();

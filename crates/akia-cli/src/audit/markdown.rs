@@ -4,7 +4,7 @@ use akia_core::audit::Audit;
 use akia_core::finding::{Finding, Severity};
 
 use super::words::{self, counted, thousands};
-use super::xml::push;
+use crate::forms::xml::push;
 use crate::output::escape::visible;
 
 /// The most rows of a table: a job summary of GitHub holds a mebibyte.

@@ -19,7 +19,6 @@ mod sarif;
 pub(crate) mod security_hub;
 pub(crate) mod settings;
 pub(crate) mod words;
-mod xml;
 
 use std::path::Path;
 

@@ -12,9 +12,7 @@ use akia_core::rule::{RULES, Rule};
 use serde_json::{Value, json};
 
 use super::words;
-
-/// The most results of a run that GitHub takes. Findings are sorted: the slightest are left out.
-const MOST_RESULTS: usize = 25_000;
+use crate::forms::sarif::{MOST_RESULTS, plain, url_path};
 
 pub(super) fn render(audit: &Audit) -> String {
     let partitions = words::partitions(audit);
@@ -101,37 +99,12 @@ fn message(finding: &Finding) -> String {
     plain(&format!("Account {}, {of}: {title}: {}", finding.account, finding.detail))
 }
 
-/// Text in which SARIF sees neither a link nor a placeholder (3.11.5 and 3.11.6).
-fn plain(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in crate::output::escape::visible(text).chars() {
-        match c {
-            '\\' | '[' | ']' => escaped.extend(['\\', c]),
-            '{' | '}' => escaped.extend([c, c]),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 /// A path, as GitHub wants one, that is the same in every audit. Nothing is there.
 fn uri(finding: &Finding) -> String {
     match &finding.subject {
         Subject::Root => format!("aws/{}/root", finding.account),
-        Subject::User { arn } => format!("aws/{}/user/{}", finding.account, url_path(arn.name.as_str())),
+        Subject::User { arn } => format!("aws/{}/user/{}", finding.account, url_path(arn.name.as_str(), b"")),
     }
-}
-
-fn url_path(text: &str) -> String {
-    let mut path = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~+=,@".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path
 }
 
 fn logical(finding: &Finding, partition: Partition) -> Value {
@@ -249,10 +222,5 @@ mod tests {
         let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
         let last = notes.last().unwrap()["message"]["text"].as_str().unwrap();
         assert_eq!(last, "left out, because GitHub takes 25,000: 1 finding; the other formats have all");
-    }
-
-    #[test]
-    fn evidence_is_neither_a_link_nor_a_placeholder() {
-        assert_eq!(super::plain("[a](1) {0} \u{1b}"), "\\[a\\](1) {{0}} \\\\u{{1b}}");
     }
 }

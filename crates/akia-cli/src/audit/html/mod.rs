@@ -1,11 +1,6 @@
-//! One page that people open in a meeting: no network, no script needed, light and dark, on paper and on a phone.
-//!
-//! The content security policy in its head allows nothing but the style and the script that stand here, by their
-//! hashes: even markup that slipped through the escaping could not run. The page is well-formed XML as well, which a
-//! test uses.
+//! The page of an audit.
 
 mod picture;
-mod table;
 mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,17 +14,11 @@ use akia_core::rule::{Control, Framework};
 use jiff::Timestamp;
 
 use super::words::{self, counted, thousands};
-use super::xml::{escape, push};
+use crate::forms::page::{moment, page};
+use crate::forms::table::{Cell, Kind, Table};
+use crate::forms::xml::{escape, push};
 use picture::{Dot, Used};
-use table::{Cell, Kind, Table};
 pub use trend::TrendPoint;
-
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
-
-/// SHA-256 of the two; a test compares, and names the right ones.
-const STYLE_HASH: &str = "sha256-9JzYSMkXQalbc+q5VoYpRr2WwySTzYM1UAvvcwc5OaA=";
-const SCRIPT_HASH: &str = "sha256-+iVpiGXuFmzbvv9Y6FGo+qxE8O7oF/MNl8E1+KiQqNo=";
 
 /// The most rows of a table. All of a large estate would make a page that no browser scrolls.
 const MOST_KEYS: usize = 100;
@@ -39,53 +28,26 @@ const MOST_ROWS: usize = 300;
 /// The page; `trend` are the audits of the same accounts, the oldest first and this one last.
 pub(super) fn render(audit: &Audit, trend: &[TrendPoint]) -> String {
     let keys = Keys::of(audit);
-    let mut html = String::with_capacity(1 << 20);
-    push(
-        &mut html,
-        format_args!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{STYLE_HASH}'; script-src \
-             '{SCRIPT_HASH}'; base-uri 'none'; form-action 'none'\"/>\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-             <meta name=\"referrer\" content=\"no-referrer\"/>\n<title>Access key audit</title>\n\
-             <style>{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n"
-        ),
-    );
-    header(&mut html, audit, trend.len() > 1);
-    html.push_str("<main id=\"main\">\n");
-    summary(&mut html, audit);
-    trend::section(&mut html, trend);
-    html.push_str("<h2 id=\"pictures\">Age and use</h2>\n<div class=\"pictures\">\n");
-    let dots = keys.dots();
-    picture::ages(&mut html, &dots);
-    picture::uses(&mut html, &dots);
-    html.push_str("</div>\n");
-    worst_keys(&mut html, &keys);
-    rules(&mut html, audit);
-    accounts(&mut html, audit);
-    owners(&mut html, audit);
-    findings(&mut html, audit);
-    not_whole(&mut html, audit);
-    push(
-        &mut html,
-        format_args!(
-            "</main>\n<footer><p>Made by akia {}. Ages are counted to {}. A key is never called unused because AWS did not \
-             answer.</p></footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-            escape(words::VERSION),
-            moment(audit.at)
-        ),
-    );
-    html
+    let at = moment(audit.at);
+    let note = format!("Ages are counted to {at}. A key is never called unused because AWS did not answer.");
+    page("Access key audit", &format!("As of {at}."), &links(audit, trend.len() > 1), &note, |html| {
+        summary(html, audit);
+        trend::section(html, trend);
+        html.push_str("<h2 id=\"pictures\">Age and use</h2>\n<div class=\"pictures\">\n");
+        let dots = keys.dots();
+        picture::ages(html, &dots);
+        picture::uses(html, &dots);
+        html.push_str("</div>\n");
+        worst_keys(html, &keys);
+        rules(html, audit);
+        accounts(html, audit);
+        owners(html, audit);
+        findings(html, audit);
+        not_whole(html, audit);
+    })
 }
 
-fn header(html: &mut String, audit: &Audit, has_trend: bool) {
-    push(
-        html,
-        format_args!(
-            "<header>\n<h1>Access key audit</h1>\n<p class=\"soft\">As of {}.</p>\n<nav aria-label=\"Contents\"><ul>",
-            moment(audit.at)
-        ),
-    );
+fn links(audit: &Audit, has_trend: bool) -> Vec<(&'static str, &'static str)> {
     let mut links = vec![
         ("summary", "Summary"),
         ("pictures", "Age and use"),
@@ -101,10 +63,7 @@ fn header(html: &mut String, audit: &Audit, has_trend: bool) {
     if !audit.is_whole() {
         links.push(("missing", "What is missing"));
     }
-    for (id, name) in links {
-        push(html, format_args!("<li><a href=\"#{id}\">{name}</a></li>"));
-    }
-    html.push_str("</ul></nav>\n</header>\n");
+    links
 }
 
 fn summary(html: &mut String, audit: &Audit) {
@@ -541,37 +500,11 @@ fn days(now: Timestamp, at: Timestamp) -> i64 {
     now.duration_since(at).as_hours() / 24
 }
 
-fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{fixture, words};
-    use super::{SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH};
-    use quick_xml::Reader;
-    use quick_xml::events::Event;
-    use sha2::{Digest as _, Sha256};
-
-    /// Every start tag with its attributes, in order; fails on markup that is not well-formed.
-    fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
-        let text = |text: &str| text.to_owned();
-        let mut reader = Reader::from_str(html);
-        let mut tags = Vec::new();
-        loop {
-            match reader.read_event().unwrap() {
-                Event::Start(tag) | Event::Empty(tag) => {
-                    let attributes = tag.attributes().map(|attribute| {
-                        let attribute = attribute.unwrap();
-                        (text(attribute.key.as_ref()), text(&attribute.value))
-                    });
-                    tags.push((text(tag.name().as_ref()), attributes.collect()));
-                }
-                Event::Eof => return tags,
-                _ => {}
-            }
-        }
-    }
+    use crate::forms::page::tests::{assert_accessible, tags};
+    use crate::forms::page::{SCRIPT, STYLE};
 
     #[test]
     fn the_page_of_a_small_audit() {
@@ -581,9 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_in_the_head_allows_its_style_and_script_and_nothing_else() {
-        let hash = |text: &str| format!("sha256-{}", data_encoding::BASE64.encode(&Sha256::digest(text.as_bytes())));
-        assert_eq!([STYLE_HASH, SCRIPT_HASH], [hash(STYLE), hash(SCRIPT)].each_ref().map(String::as_str));
+    fn nothing_reaches_out_of_the_page() {
         let html = super::render(&fixture::small(), &[]);
         for outside in ["http:", "https:", "src=", "url(", "@import", "javascript:", "style=", " on"] {
             let page = html.replace(" on ", " ").replace(" one", " ");
@@ -607,43 +538,7 @@ mod tests {
 
     #[test]
     fn the_page_can_be_walked_without_eyes() {
-        let tags = tags(&super::render(&fixture::small(), &[]));
-        let ids: Vec<&str> = tags
-            .iter()
-            .flat_map(|(_, attributes)| attributes)
-            .filter(|(name, _)| name == "id")
-            .map(|(_, id)| id.as_str())
-            .collect();
-        let unique: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
-        assert_eq!(unique.len(), ids.len(), "an id stands twice: {ids:?}");
-        let mut heading = 0;
-        for (name, attributes) in &tags {
-            let value =
-                |wanted: &str| attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-            if let Some(level) = name.strip_prefix('h').and_then(|level| level.parse::<u32>().ok()) {
-                assert!(level <= heading + 1, "a heading of level {level} below one of {heading}");
-                heading = level;
-            }
-            if name == "th" {
-                assert!(value("scope").is_some(), "a header of neither a row nor a column");
-            }
-            if name == "svg" {
-                let said = value("aria-hidden").is_some() || value("role") == Some("img");
-                assert!(said, "a picture that says nothing: {attributes:?}");
-            }
-            for reference in ["aria-labelledby", "aria-describedby"] {
-                assert!(
-                    value(reference).is_none_or(|id| unique.contains(id)),
-                    "{reference} leads nowhere: {attributes:?}"
-                );
-            }
-            if let Some(target) = value("href") {
-                assert!(unique.contains(target.trim_start_matches('#')), "{target} leads nowhere");
-            }
-        }
-        let count = |wanted: &str| tags.iter().filter(|(name, _)| name == wanted).count();
-        assert_eq!(count("caption"), count("table"), "a table without a caption");
-        assert_eq!(count("h1"), 1);
+        assert_accessible(&super::render(&fixture::small(), &[]));
     }
 
     #[test]
@@ -653,7 +548,7 @@ mod tests {
         let html = super::render(&audit, &[]);
         assert!(html.len() < 3_000_000, "{} bytes", html.len());
         let left_out = words::thousands(audit.findings.len() - super::MOST_FINDINGS);
-        let said = format!("{left_out} more are not shown here. The CSV and JSONL forms of the audit have all.");
+        let said = format!("{left_out} more are not shown here. The CSV and JSONL forms have all.");
         assert!(html.contains(&said), "{said}");
         let rows = tags(&html).iter().filter(|(name, _)| name == "tr").count();
         assert!(rows < 2_500, "{rows} rows");

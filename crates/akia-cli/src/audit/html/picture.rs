@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use akia_core::finding::Severity;
 
 use super::super::words::{counted, thousands};
-use super::super::xml::push;
+use crate::forms::xml::push;
 
 /// One active key, as far as the pictures show it.
 pub(super) struct Dot {

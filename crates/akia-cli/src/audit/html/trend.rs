@@ -5,8 +5,8 @@ use akia_core::finding::Severity;
 use jiff::Timestamp;
 
 use super::super::words::{counted, thousands};
-use super::super::xml::push;
-use super::table::{Cell, Kind, Table};
+use crate::forms::table::{Cell, Kind, Table};
+use crate::forms::xml::push;
 
 /// One audit of the trend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn section(html: &mut String, points: &[TrendPoint]) {
         most_rows: MOST_ROWS,
     };
     let rows = points.iter().rev().map(|point| {
-        let mut row = vec![Cell::text(&super::moment(point.at))];
+        let mut row = vec![Cell::text(&crate::forms::page::moment(point.at))];
         row.extend(point.counts.map(Cell::number));
         row.push(Cell::text(if point.is_whole { "yes" } else { "no" }));
         row

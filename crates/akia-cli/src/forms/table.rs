@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 
-use super::super::words::thousands;
-use super::super::xml::{escape, push};
+use super::xml::{escape, push};
+use crate::audit::words::thousands;
 
 /// How the cells of a column are set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Words that may be broken anywhere.
     Word,
     /// An id, on one line.
@@ -33,49 +33,49 @@ impl Kind {
 }
 
 /// A cell: HTML that is escaped already, and what it is sorted by where that is not its text.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     html: String,
     sort: Option<i64>,
 }
 
 impl Cell {
     /// Text from anywhere.
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::html(escape(text))
     }
 
     /// Text from anywhere, set as code.
-    pub(super) fn code(text: &str) -> Self {
+    pub(crate) fn code(text: &str) -> Self {
         if text.is_empty() { Self::html(String::new()) } else { Self::html(format!("<code>{}</code>", escape(text))) }
     }
 
     /// HTML of our own.
-    pub(super) fn html(html: String) -> Self {
+    pub(crate) fn html(html: String) -> Self {
         Self { html, sort: None }
     }
 
     /// A number.
-    pub(super) fn number(number: usize) -> Self {
+    pub(crate) fn number(number: usize) -> Self {
         Self { html: thousands(number), sort: i64::try_from(number).ok() }
     }
 
     /// Sorted by this.
-    pub(super) fn sorted(self, sort: i64) -> Self {
+    pub(crate) fn sorted(self, sort: i64) -> Self {
         Self { sort: Some(sort), ..self }
     }
 }
 
 /// A table of at most so many rows.
-pub(super) struct Table<'a> {
-    pub(super) id: &'a str,
-    pub(super) caption: &'a str,
-    pub(super) columns: &'a [(&'a str, Kind)],
-    pub(super) most_rows: usize,
+pub(crate) struct Table<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) caption: &'a str,
+    pub(crate) columns: &'a [(&'a str, Kind)],
+    pub(crate) most_rows: usize,
 }
 
 impl Table<'_> {
     /// Appends the table; the first cell of each row is its header. Says how many rows are left out.
-    pub(super) fn push(&self, html: &mut String, total: usize, rows: impl Iterator<Item = Vec<Cell>>) {
+    pub(crate) fn push(&self, html: &mut String, total: usize, rows: impl Iterator<Item = Vec<Cell>>) {
         let Self { id, caption, columns, most_rows } = *self;
         let caption = escape(caption);
         push(
@@ -108,7 +108,7 @@ impl Table<'_> {
             push(
                 html,
                 format_args!(
-                    "<p class=\"soft\">{} more are not shown here. The CSV and JSONL forms of the audit have all.</p>\n",
+                    "<p class=\"soft\">{} more are not shown here. The CSV and JSONL forms have all.</p>\n",
                     thousands(left_out)
                 ),
             );
