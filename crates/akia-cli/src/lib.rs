@@ -29,6 +29,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rights;
 pub mod rotations;
+pub mod scan;
 mod sealing;
 pub mod setup;
 pub mod signing;

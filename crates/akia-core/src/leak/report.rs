@@ -151,7 +151,10 @@ impl ScanReport {
             leak.places.dedup();
         }
         leaks.sort_by(|a, b| {
-            (b.confidence, &a.access_key_id, &a.fingerprint).cmp(&(a.confidence, &b.access_key_id, &b.fingerprint))
+            let rank = |leak: &Leak| (std::cmp::Reverse(leak.confidence), leak.access_key_id.is_none());
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| (&a.access_key_id, &a.fingerprint).cmp(&(&b.access_key_id, &b.fingerprint)))
         });
         coverage.skipped.sort();
         (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)

@@ -1,0 +1,28 @@
+//! JSON Lines: a leaked key a line, then what was looked at.
+
+use akia_core::leak::{Leak, SCHEMA, ScanReport};
+use serde::Serialize;
+
+use crate::output::escape::json_text;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    leak: &'a Leak,
+}
+
+pub(super) fn render(report: &ScanReport) -> String {
+    let mut text = String::new();
+    for leak in &report.leaks {
+        push(&mut text, &Line { schema: SCHEMA, leak });
+    }
+    push(&mut text, &serde_json::json!({ "schema": SCHEMA, "sources": report.sources, "coverage": report.coverage }));
+    text
+}
+
+fn push(text: &mut String, line: &impl Serialize) {
+    // This cannot fail: the keys are strings, and the writer is memory.
+    text.push_str(&json_text(&serde_json::to_string(line).unwrap_or_default()));
+    text.push('\n');
+}
