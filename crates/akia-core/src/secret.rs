@@ -33,13 +33,25 @@ impl SecretAccessKey {
     /// Longest text taken for a secret, in bytes. AWS issues 40 characters; emulators differ.
     pub const MAX_LENGTH: usize = 128;
 
+    /// Longest API key of Amazon Bedrock, in bytes. A short-term one holds a whole presigned request.
+    const MAX_API_KEY_LENGTH: usize = 8192;
+
     /// Takes the text over. It is wiped when it is refused.
     pub fn parse(text: String) -> Result<Self, SecretError> {
+        Self::parse_within(text, Self::MAX_LENGTH)
+    }
+
+    /// Takes over an API key of Amazon Bedrock, which is a secret of its own and longer than one of an access key.
+    pub fn bedrock_api_key(text: String) -> Result<Self, SecretError> {
+        Self::parse_within(text, Self::MAX_API_KEY_LENGTH)
+    }
+
+    fn parse_within(text: String, longest: usize) -> Result<Self, SecretError> {
         let secret = Self(text);
         if secret.0.is_empty() {
             return Err(SecretError::Empty);
         }
-        if secret.0.len() > Self::MAX_LENGTH {
+        if secret.0.len() > longest {
             return Err(SecretError::TooLong { length: secret.0.chars().count() });
         }
         match secret.0.chars().position(|c| c.is_whitespace() || c.is_control()) {

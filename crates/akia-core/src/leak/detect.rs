@@ -1,12 +1,18 @@
 //! The detector: bytes in, keys out.
+//!
+//! Two questions, asked at very different rates. [`Detector::candidate_in`] is asked of everything, and answers from the needles
+//! alone. [`Detector::detect`] is asked of the few texts where the first said yes; it reads some lines around each candidate, undoes
+//! escapes, enters encoded segments, and pairs ids with secrets.
 
 use std::ops::Range;
 
-use aho_corasick::packed;
-
-use super::{Class, Confidence, Found, FoundSecret, Kind};
-use crate::ids::AccessKeyId;
-use crate::secret::SecretAccessKey;
+use super::collect::Collector;
+use super::decode::base64;
+use super::found::{ApiKey, Bag, IdItem, SecretItem};
+use super::label::Label;
+use super::needles::Needles;
+use super::secret::{self, Sure};
+use super::{Class, Confidence, Found, FoundSecret, Hidden, Kind, comment, key_id};
 
 /// What counts as a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,116 +22,170 @@ pub struct Options {
 }
 
 /// Finds keys in bytes. Made once; used by all threads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Detector {
-    needles: packed::Searcher,
+    needles: Needles,
     options: Options,
 }
 
-/// Length of a key id.
-const ID: usize = 20;
+/// What [`Detector::examine`] says of a text.
+pub struct Examination {
+    /// Every key, in the order of their places.
+    pub found: Vec<Found>,
+    /// Whether a limit on nested encodings cut something off: a packed text that is too large, or encoded too deeply. What was
+    /// cut off was not looked at.
+    pub cut: bool,
+    /// How many bytes were read, those of encoded texts and of second looks among them.
+    pub work: usize,
+}
+
+/// Bytes that may be read for each byte of a text.
+const WORK_PER_BYTE: usize = 64;
+/// Bytes that may be read of any text: of a short one that unpacks to a long one.
+const WORK: usize = 256 << 20;
+/// How far left a run of base64 is followed to its head.
+const FURTHEST_HEAD: usize = 1 << 20;
 
 impl Detector {
-    /// How far around a changed range [`Detector::candidate_in`] looks: no form of a key is longer before it is recognised.
-    pub const REACH: usize = 32;
+    /// How far around a changed range [`Detector::candidate_in`] looks: no form of a key is longer before it is recognised. A
+    /// run of base64 is followed further, because what it packs is known by its head alone.
+    pub const REACH: usize = Needles::LONGEST + Needles::LONGEST_NEEDLE;
 
     /// A detector with these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        #[expect(clippy::expect_used, reason = "the needles are constants, and a test builds it")]
-        let needles = packed::Searcher::new(super::PREFIXES).expect("the needles can be searched for");
-        Self { needles, options }
+        Self { needles: Needles::new(), options }
     }
 
     /// Whether something that may be a key touches `range` of a text: what is quick enough to be asked of every byte.
-    /// Where it says no, [`Detector::detect`] finds no key that touches the range.
+    /// Where it says no, [`Detector::detect`] finds no key that touches the range with its id, or with its secret if it has no id.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
-        let window = range.start.saturating_sub(Self::REACH)..range.end.saturating_add(Self::REACH).min(text.len());
-        self.starts(text, window).next().is_some()
+        let start = range.start.min(text.len()).saturating_sub(Needles::LONGEST);
+        let end = range.end.saturating_add(Needles::LONGEST_NEEDLE).min(text.len());
+        self.needles.hits(text, start..end, self.options.loose).next().is_some()
+            || follows_a_packed_head(text, range.start)
     }
 
     /// Every key in a text, in the order of their places.
     #[must_use]
     pub fn detect(&self, text: &[u8]) -> Vec<Found> {
-        let mut found = Vec::new();
-        let (mut line, mut counted) = (1, 0);
-        for at in self.starts(text, 0..text.len()) {
-            let span = at..at + ID;
-            let Some(id) = text
-                .get(span.clone())
-                .and_then(|id| std::str::from_utf8(id).ok())
-                .and_then(|id| id.parse::<AccessKeyId>().ok())
-            else {
-                continue;
-            };
-            line += lines(text, counted..at);
-            counted = at;
-            let secret = secret_after(text, span.end, line);
-            found.push(Found {
-                kind: kind(id.as_str()),
-                class: if id.as_str().ends_with("EXAMPLE") { Class::Documentation } else { Class::Real },
-                confidence: if secret.is_some() { Confidence::High } else { Confidence::Medium },
-                id: Some(id),
-                secret,
-                session_token: false,
-                encodings: Vec::new(),
-                span,
-                line,
-                hidden: None,
-            });
+        self.examine(text).found
+    }
+
+    /// Every key in a text, and whether the limits on encoded texts kept something from being looked at.
+    #[must_use]
+    pub fn examine(&self, text: &[u8]) -> Examination {
+        let budget = text.len().saturating_mul(WORK_PER_BYTE).saturating_add(WORK);
+        let mut collector = Collector::new(&self.needles, self.options, budget);
+        let bag = collector.collect(text);
+        Examination { found: found(text, bag), cut: collector.cut, work: collector.work }
+    }
+}
+
+/// Whether a place is within a long run of base64 that begins as a gzip member does.
+fn follows_a_packed_head(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at.min(text.len())).unwrap_or_default();
+    let is_part = |byte: &u8| base64::value(*byte).is_some() || matches!(byte, b'\n' | b'\r');
+    if before.len() < Needles::LONGEST || !before.iter().rev().take(Needles::LONGEST).all(is_part) {
+        return false;
+    }
+    let near = before.get(before.len().saturating_sub(FURTHEST_HEAD)..).unwrap_or_default();
+    let foreign = near.iter().rposition(|byte| !is_part(byte)).map_or(0, |foreign| foreign + 1);
+    let run = near.get(foreign..).unwrap_or_default();
+    ["H4sI", "SDRzS"].iter().any(|head| memchr::memmem::find(run, head.as_bytes()).is_some())
+}
+
+/// What is told of what was collected.
+fn found(text: &[u8], bag: Bag) -> Vec<Found> {
+    let lone = bag.secrets.into_iter().flatten().filter(|secret| {
+        secret.label == Label::SecretAccessKey && secret::looks_random(secret.secret.expose().as_bytes(), Sure::Very)
+    });
+    let mut found: Vec<Found> = bag
+        .ids
+        .into_iter()
+        .filter_map(told)
+        .chain(lone.map(told_alone))
+        .chain(bag.api_keys.into_iter().map(told_of_bedrock))
+        .collect();
+    found.sort_by_key(|found| (found.span.start, found.span.end));
+    count_lines(text, &mut found);
+    for one in &mut found {
+        one.hidden = comment::allows(text, &one.span).then_some(Hidden::Comment);
+    }
+    found
+}
+
+fn told(item: IdItem) -> Option<Found> {
+    let id = item.text.parse().ok()?;
+    Some(Found {
+        kind: key_id::kind(&item.text),
+        class: key_id::class(&id),
+        confidence: if item.secret.is_some() { Confidence::High } else { item.confidence },
+        id: Some(id),
+        secret: item.secret.map(|secret| FoundSecret { secret: secret.secret, span: secret.span, line: 0 }),
+        session_token: item.session_token,
+        encodings: item.encodings,
+        span: item.span,
+        line: 0,
+        hidden: None,
+    })
+}
+
+fn told_alone(item: SecretItem) -> Found {
+    Found {
+        kind: Kind::SecretOnly,
+        class: secret::class(item.secret.expose()),
+        id: None,
+        session_token: false,
+        confidence: Confidence::Medium,
+        encodings: item.encodings,
+        span: item.span.clone(),
+        line: 0,
+        hidden: None,
+        secret: Some(FoundSecret { secret: item.secret, span: item.span, line: 0 }),
+    }
+}
+
+fn told_of_bedrock(item: ApiKey) -> Found {
+    Found {
+        kind: Kind::BedrockApiKey,
+        class: Class::Real,
+        id: None,
+        session_token: false,
+        confidence: item.confidence,
+        encodings: item.encodings,
+        span: item.span.clone(),
+        line: 0,
+        hidden: None,
+        secret: Some(FoundSecret { secret: item.key, span: item.span, line: 0 }),
+    }
+}
+
+/// Says on which line everything stands, in one pass over the text.
+fn count_lines(text: &[u8], found: &mut [Found]) {
+    let mut places: Vec<usize> = found
+        .iter()
+        .flat_map(|found| [Some(found.span.start), found.secret.as_ref().map(|secret| secret.span.start)])
+        .flatten()
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut lines = Vec::with_capacity(places.len());
+    let (mut line, mut counted) = (1_u64, 0);
+    for place in &places {
+        line += memchr::memchr_iter(b'\n', text.get(counted..*place).unwrap_or_default()).count() as u64;
+        counted = *place;
+        lines.push(line);
+    }
+    let line_of =
+        |place: usize| places.binary_search(&place).ok().and_then(|index| lines.get(index).copied()).unwrap_or(1);
+    for found in found {
+        found.line = line_of(found.span.start);
+        if let Some(secret) = &mut found.secret {
+            secret.line = line_of(secret.span.start);
         }
-        found
     }
-
-    fn starts<'t>(&'t self, text: &'t [u8], window: Range<usize>) -> impl Iterator<Item = usize> + 't {
-        let base = window.start;
-        self.needles
-            .find_iter(text.get(window).unwrap_or_default())
-            .map(move |hit| base + hit.start())
-            .filter(move |at| self.is_id(text, *at))
-    }
-
-    fn is_id(&self, text: &[u8], at: usize) -> bool {
-        let Some(id) = text.get(at..at + ID) else { return false };
-        let fits = |byte: &u8| {
-            byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7') || self.options.loose && byte.is_ascii_digit()
-        };
-        let bounded = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-        id.iter().all(fits)
-            && bounded(at.checked_sub(1).and_then(|before| text.get(before)))
-            && bounded(text.get(at + ID))
-    }
-}
-
-fn kind(id: &str) -> Kind {
-    match id.get(..4) {
-        Some("ASIA") => Kind::Temporary,
-        Some("ABIA") => Kind::Bearer,
-        Some("ACCA") => Kind::ContextSpecific,
-        _ => Kind::LongTerm,
-    }
-}
-
-fn lines(text: &[u8], range: Range<usize>) -> u64 {
-    text.get(range).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-/// The first run of forty characters within reach that looks like a secret.
-fn secret_after(text: &[u8], from: usize, line: u64) -> Option<FoundSecret> {
-    let window = text.get(from..text.len().min(from + 1024))?;
-    let is_secret = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
-    let mut start = 0;
-    for run in window.split(|byte| !is_secret(byte)) {
-        let span = from + start..from + start + run.len();
-        start += run.len() + 1;
-        let mixed = run.iter().any(u8::is_ascii_uppercase) && run.iter().any(u8::is_ascii_lowercase);
-        if run.len() == 40 && mixed {
-            let secret = SecretAccessKey::parse(String::from_utf8(run.to_vec()).ok()?).ok()?;
-            return Some(FoundSecret { secret, line: line + lines(text, from..span.start), span });
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -146,6 +206,6 @@ mod tests {
     #[test]
     fn a_longer_run_is_no_id() {
         let detector = Detector::new(Options::default());
-        assert!(detector.detect(b"AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN8EXAMPLE").is_empty());
+        assert!(detector.detect(b"AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN8EXAMPL2").is_empty());
     }
 }

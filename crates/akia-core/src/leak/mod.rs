@@ -4,16 +4,27 @@
 //! (`akia-scan`) brings the bytes and says where they came from. What both say together is a [`Sighting`]; all sightings of one
 //! key are a [`Leak`]. What was looked at, and what was not, is the [`Coverage`]: a scan that skipped something says so.
 
+mod bedrock;
+mod canary;
+mod collect;
+mod comment;
 mod coverage;
+mod decode;
 mod detect;
 mod fingerprint;
+mod found;
 mod ignore;
+mod key_id;
+mod label;
+mod needles;
+mod pair;
 mod place;
 mod report;
+mod secret;
 mod sighting;
 
 pub use coverage::{Coverage, Skipped, Why};
-pub use detect::{Detector, Options};
+pub use detect::{Detector, Examination, Options};
 pub use fingerprint::Fingerprint;
 pub use ignore::{BaselineError, Hidden, Ignores, gitleaks_rule};
 pub use place::{GitPlace, Part, Place, Reach};
