@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use akia_core::leak::{Coverage, ScanReport, Sighting, Why};
+use akia_core::leak::{Coverage, Pairs, ScanReport, Sighting, Why};
 
 /// Collects what sources find. Sources tell it seldom: what is quick is counted by themselves and added at the end.
 #[derive(Default)]
@@ -35,8 +35,14 @@ impl Ledger {
     /// Everything, put together by key.
     #[must_use]
     pub fn into_report(self, sources: Vec<String>) -> ScanReport {
+        self.into_report_with_pairs(sources).0
+    }
+
+    /// The same, and the secrets, which the report does not hold.
+    #[must_use]
+    pub fn into_report_with_pairs(self, sources: Vec<String>) -> (ScanReport, Pairs) {
         let inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
-        ScanReport::new(sources, inner.sightings, inner.coverage)
+        ScanReport::with_pairs(sources, inner.sightings, inner.coverage)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

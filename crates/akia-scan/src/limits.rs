@@ -17,12 +17,21 @@ pub struct Limits {
     pub threads: usize,
 }
 
+impl Limits {
+    /// How deep by default.
+    pub const DEPTH: u32 = 8;
+    /// The largest thing by default.
+    pub const UNPACKED_BYTES: u64 = 256 << 20;
+    /// All of one file by default.
+    pub const UNPACKED_TOTAL_BYTES: u64 = 16 << 30;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            depth: 8,
-            unpacked_bytes: 256 << 20,
-            unpacked_total_bytes: 16 << 30,
+            depth: Self::DEPTH,
+            unpacked_bytes: Self::UNPACKED_BYTES,
+            unpacked_total_bytes: Self::UNPACKED_TOTAL_BYTES,
             deadline: None,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }

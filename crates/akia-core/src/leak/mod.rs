@@ -4,6 +4,7 @@
 //! (`akia-scan`) brings the bytes and says where they came from. What both say together is a [`Sighting`]; all sightings of one
 //! key are a [`Leak`]. What was looked at, and what was not, is the [`Coverage`]: a scan that skipped something says so.
 
+mod asked;
 mod bedrock;
 mod canary;
 mod collect;
@@ -23,6 +24,7 @@ mod report;
 mod secret;
 mod sighting;
 
+pub use asked::{Holder, Verified};
 pub use coverage::{Coverage, Skipped, Why};
 pub use detect::{Detector, Examination, Options};
 pub use fingerprint::Fingerprint;

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Holder, Verified};
 use super::ignore::Hidden;
 use super::{Class, Confidence, Coverage, Encoding, Fingerprint, Kind, Place, Reach, Sighting};
 use crate::ids::{AccessKeyId, AccountId};
@@ -38,6 +39,12 @@ pub struct Leak {
     /// Whether the baseline has it.
     #[serde(default)]
     pub known: bool,
+    /// Whether it works; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+    /// Whose it is; none where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// Where it stands, sorted and each once.
     pub places: Vec<LeakPlace>,
 }
@@ -137,6 +144,8 @@ impl ScanReport {
                         secret: found.secret.as_ref().map(|found| shown(found.secret.expose())),
                         session_token: found.session_token,
                         known: false,
+                        verified: None,
+                        holder: None,
                         places: vec![place],
                     });
                     if let (Some(id), Some(secret)) = (found.id, found.secret) {
