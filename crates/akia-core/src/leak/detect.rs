@@ -44,7 +44,9 @@ const WORK_PER_BYTE: usize = 64;
 /// Bytes that may be read of any text: of a short one that unpacks to a long one.
 const WORK: usize = 256 << 20;
 /// How far left a run of base64 is followed to its head.
-const FURTHEST_HEAD: usize = 1 << 20;
+const FURTHEST_HEAD: usize = 128 << 10;
+/// Where in a run its head ends: other quotes and brackets may stand before it.
+const BESIDE_HEAD: usize = 24;
 
 impl Detector {
     /// How far around a changed range [`Detector::candidate_in`] looks: no form of a key is longer before it is recognised. A
@@ -63,8 +65,7 @@ impl Detector {
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
         let start = range.start.min(text.len()).saturating_sub(Needles::LONGEST);
         let end = range.end.saturating_add(Needles::LONGEST_NEEDLE).min(text.len());
-        self.needles.hits(text, start..end, self.options.loose).next().is_some()
-            || follows_a_packed_head(text, range.start)
+        self.needles.hits(text, start..end, self.options.loose).next().is_some() || follows_a_head(text, range.start)
     }
 
     /// Every key in a text, in the order of their places.
@@ -83,17 +84,25 @@ impl Detector {
     }
 }
 
-/// Whether a place is within a long run of base64 that begins as a gzip member does.
-fn follows_a_packed_head(text: &[u8], at: usize) -> bool {
+/// What begins a long word that is known by its head alone: gzip members in base64, API keys of Bedrock.
+const HEADS: [&str; 4] = ["H4sI", "SDRzS", "ABSK", "bedrock-api-key-"];
+
+/// Whether a place is within a long run of base64 that begins with a known head. A run ends at a quote, a blank, a line break or a
+/// sign of assignment.
+fn follows_a_head(text: &[u8], at: usize) -> bool {
     let before = text.get(..at.min(text.len())).unwrap_or_default();
-    let is_part = |byte: &u8| base64::value(*byte).is_some() || matches!(byte, b'\n' | b'\r');
-    if before.len() < Needles::LONGEST || !before.iter().rev().take(Needles::LONGEST).all(is_part) {
+    if before.len() < Needles::LONGEST
+        || !before.iter().rev().take(Needles::LONGEST).all(|byte| base64::value(*byte).is_some())
+    {
         return false;
     }
     let near = before.get(before.len().saturating_sub(FURTHEST_HEAD)..).unwrap_or_default();
-    let foreign = near.iter().rposition(|byte| !is_part(byte)).map_or(0, |foreign| foreign + 1);
-    let run = near.get(foreign..).unwrap_or_default();
-    ["H4sI", "SDRzS"].iter().any(|head| memchr::memmem::find(run, head.as_bytes()).is_some())
+    let word = memchr::memrchr3(b'"', b' ', b'\n', near).map_or(0, |end| end + 1);
+    let word = near.get(word..).unwrap_or_default();
+    let run = memchr::memrchr3(b'=', b':', b'\'', word).map_or(0, |end| end + 1);
+    let start = word.get(run..).unwrap_or_default();
+    let start = start.get(..BESIDE_HEAD).unwrap_or(start);
+    HEADS.iter().any(|head| memchr::memmem::find(start, head.as_bytes()).is_some())
 }
 
 /// What is told of what was collected.

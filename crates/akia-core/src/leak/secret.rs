@@ -28,6 +28,7 @@ pub(super) fn candidates(text: &[u8], part: Range<usize>) -> Vec<Candidate> {
     for run in (Runs { text, at: part.start, end: part.end, is_part, least: LENGTH }) {
         for secret in (Runs { text, at: run.start, end: run.end, is_part: fits, least: LENGTH }) {
             if secret.len() == LENGTH
+                && !goes_on_in_an_escape(text, &secret)
                 && let Some(word) = text.get(secret.clone()).and_then(|word| std::str::from_utf8(word).ok())
                 && looks_random(word.as_bytes(), Sure::Little)
             {
@@ -39,6 +40,14 @@ pub(super) fn candidates(text: &[u8], part: Range<usize>) -> Vec<Candidate> {
         }
     }
     found
+}
+
+/// Whether a run is only what stands between two escapes of a longer one, as `%2F` and `\/` part it.
+fn goes_on_in_an_escape(text: &[u8], run: &Range<usize>) -> bool {
+    let before = run.start.checked_sub(1).and_then(|before| text.get(before));
+    let after = text.get(run.end..).unwrap_or_default();
+    let longer = [&b"%2F"[..], b"%2f", b"%2B", b"%2b", b"\\/", b"\\u002", b"&#"];
+    matches!(before, Some(b'%' | b'\\')) || longer.iter().any(|escape| after.starts_with(escape))
 }
 
 /// A run that is a secret in base64, once or twice, or in hexadecimal digits, and nothing else.

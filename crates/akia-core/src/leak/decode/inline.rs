@@ -1,20 +1,20 @@
 //! Undoes all escapes of a text at once, one level of them. What is escaped twice takes two turns.
 
-use memchr::memchr3_iter;
-
-use super::{View, escape, percent, xml};
+use super::{View, ansi, escape, percent, xml};
 use crate::leak::Encoding;
 
 /// A text without its escapes; none where it has none.
 pub(in crate::leak) fn view(text: &[u8]) -> Option<View> {
     let mut view: Option<View> = None;
     let mut done = 0;
-    for at in memchr3_iter(b'%', b'\\', b'&', text) {
+    let begins = |byte: &u8| matches!(*byte, b'%' | b'\\' | b'&' | ansi::ESCAPE);
+    for at in text.iter().enumerate().filter(|(_, byte)| begins(byte)).map(|(at, _)| at) {
         let Some(rest) = text.get(at..).filter(|_| at >= done) else { continue };
         let found = percent::first(rest)
             .map(|found| (found, Encoding::Percent))
             .or_else(|| escape::first(rest).map(|found| (found, Encoding::Escaped)))
-            .or_else(|| xml::first(rest).map(|found| (found, Encoding::Xml)));
+            .or_else(|| xml::first(rest).map(|found| (found, Encoding::Xml)))
+            .or_else(|| ansi::first(rest).map(|length| ((b' ', length), Encoding::Escaped)));
         let Some(((byte, length), kind)) = found else { continue };
         let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
         view.push_plain(text.get(done..at).unwrap_or_default(), done);

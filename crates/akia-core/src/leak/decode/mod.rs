@@ -1,9 +1,10 @@
 //! Decoders, a file each. A decoder turns a part of a text into a [`View`]: what stands there once decoded, and where in the
 //! text each decoded byte came from. Two sorts: *segments* (base64, hexadecimal digits, UTF-16, gzip) are encoded whole and are
-//! entered at a hit of the needles; *escapes* (percent, backslash, entities) stand within plain text and are undone all at once.
+//! entered at a hit of the needles; *escapes* (percent, backslash, entities, colours) stand within plain text and are undone all at once.
 //!
 //! Nothing here fails: what is not of a decoder's form ends the segment, or is left as it stands.
 
+pub(super) mod ansi;
 pub(super) mod base64;
 pub(super) mod escape;
 pub(super) mod gzip;
