@@ -8,6 +8,7 @@ mod file;
 pub mod folder;
 mod form;
 mod frames;
+pub mod image;
 mod ledger;
 mod limits;
 mod lookahead;
@@ -25,6 +26,7 @@ mod zstd;
 pub use form::is_container;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use read_at::ReadAt;
 
 use akia_core::leak::{Detector, Place};
 

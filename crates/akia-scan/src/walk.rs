@@ -271,6 +271,11 @@ impl<'s> Walk<'s> {
         self.spare.borrow_mut().push(buffer);
     }
 
+    /// Gives what was found, instead of telling it.
+    pub(crate) fn take(&self) -> Vec<Sighting> {
+        self.sightings.take().into_iter().map(|seen| seen.sighting).collect()
+    }
+
     /// Tells everything, and begins anew with the next file. A key that stands in a member is not told of the bytes of its archive as well.
     pub(crate) fn flush(&self) {
         let all = std::mem::take(&mut *self.sightings.borrow_mut());

@@ -3,6 +3,7 @@
 
 mod damage;
 mod folder;
+mod image;
 mod limits;
 mod packed;
 mod sqlite;
