@@ -1,6 +1,7 @@
 //! Keys are planted in things made by the tools that people use, and every one is found.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod container;
 mod damage;
 mod folder;
 mod image;
