@@ -58,6 +58,11 @@ impl Form {
         }
     }
 
+    /// Whether it is one compressed thing.
+    pub(crate) fn is_packed(self) -> bool {
+        matches!(self, Self::Gzip | Self::Zstd | Self::Xz | Self::Lzma | Self::Bzip2)
+    }
+
     /// The form of bytes that are all here. A program with an archive behind it (a zipapp, a self-extracting archive) is known
     /// by its end.
     pub(crate) fn of_whole(head: &[u8], tail: &[u8]) -> Self {

@@ -4,10 +4,12 @@
 //! look at. No source starts a program, follows a link out of what it was given, or writes anything.
 
 mod ar;
+pub mod container;
 mod file;
 pub mod folder;
 mod form;
 mod frames;
+pub mod image;
 mod ledger;
 mod limits;
 mod lookahead;
@@ -25,6 +27,7 @@ mod zstd;
 pub use form::is_container;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use read_at::ReadAt;
 
 use akia_core::leak::{Detector, Place};
 

@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, Read, Result};
 
 /// A thing of a known length, of which any part can be read.
-pub(crate) trait ReadAt {
+pub trait ReadAt {
     /// How long it is, in bytes.
     fn length(&self) -> u64;
 
@@ -24,6 +24,14 @@ pub(crate) trait ReadAt {
             }
         }
         Ok(())
+    }
+
+    /// Reads all that was asked for, and zeros behind the end.
+    fn read_padded_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        let left = usize::try_from(self.length().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let here = left.min(out.len());
+        out[here..].fill(0);
+        self.read_exact_at(&mut out[..here], offset)
     }
 
     /// Reads `count` bytes into memory; the caller knows that they are few.

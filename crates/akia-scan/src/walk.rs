@@ -19,6 +19,7 @@ pub(crate) struct Walk<'s> {
     scan: &'s Scan,
     meter: Meter<'s>,
     told_stop: Cell<bool>,
+    is_quiet: bool,
     sightings: RefCell<Vec<Seen>>,
     objects: Cell<u64>,
     bytes: Cell<u64>,
@@ -38,11 +39,17 @@ impl<'s> Walk<'s> {
             scan,
             meter: Meter::new(&scan.limits),
             told_stop: Cell::new(false),
+            is_quiet: false,
             sightings: RefCell::default(),
             objects: Cell::new(0),
             bytes: Cell::new(0),
             spare: RefCell::default(),
         }
+    }
+
+    /// A walk that tells nothing: a first look at what a second one will tell of.
+    pub(crate) fn quiet(scan: &'s Scan) -> Self {
+        Self { is_quiet: true, ..Self::new(scan) }
     }
 
     pub(crate) fn scan(&self) -> &'s Scan {
@@ -126,11 +133,22 @@ impl<'s> Walk<'s> {
 
     /// A stream that is one compressed thing.
     fn packed<R: Read>(&self, place: &Place, form: Form, reader: &mut Lookahead<R>, depth: u32) {
+        self.unpack(place, form, reader, |unpacked| self.stream(place, unpacked, depth + 1));
+    }
+
+    /// Hands what is unpacked to `look`, and scans the compressed bytes as well.
+    pub(crate) fn unpack<R: Read>(
+        &self,
+        place: &Place,
+        form: Form,
+        reader: &mut Lookahead<R>,
+        look: impl FnOnce(&mut dyn Read),
+    ) {
         let mut tap = Tap { inner: reader, windows: Windows::raw(self, place, 0) };
         {
             let mut packed = Lookahead::new(&mut tap);
             let mut frames = self.meter.read(Frames::new(form, &mut packed, self.scan.limits.unpacked_bytes));
-            self.stream(place, &mut frames, depth + 1);
+            look(&mut frames);
         }
         // What stands behind the end, or behind a fault, is no less a place for a key.
         let rest = std::io::copy(&mut tap, &mut std::io::sink());
@@ -211,6 +229,9 @@ impl<'s> Walk<'s> {
 
     /// Something that was found.
     pub(crate) fn found(&self, found: Found, place: Place, raw: bool) {
+        if self.is_quiet {
+            return;
+        }
         self.sightings.borrow_mut().push(Seen { sighting: Sighting { found, place }, raw });
     }
 
@@ -224,7 +245,9 @@ impl<'s> Walk<'s> {
 
     /// Something cannot be looked at, or not whole.
     pub(crate) fn skip(&self, place: &Place, why: Why, detail: impl Into<String>) {
-        self.scan.ledger.skip(what(place), why, detail);
+        if !self.is_quiet {
+            self.scan.ledger.skip(what(place), why, detail);
+        }
     }
 
     /// Reading failed: for a limit, which is told once, or for a fault of what is read.
@@ -269,6 +292,18 @@ impl<'s> Walk<'s> {
     /// A buffer that is free again.
     pub(crate) fn give_back(&self, buffer: Vec<u8>) {
         self.spare.borrow_mut().push(buffer);
+    }
+
+    /// Changes the places of what was found so far.
+    pub(crate) fn amend(&self, change: impl Fn(&mut Place)) {
+        for seen in self.sightings.borrow_mut().iter_mut() {
+            change(&mut seen.sighting.place);
+        }
+    }
+
+    /// Gives what was found, instead of telling it.
+    pub(crate) fn take(&self) -> Vec<Sighting> {
+        self.sightings.take().into_iter().map(|seen| seen.sighting).collect()
     }
 
     /// Tells everything, and begins anew with the next file. A key that stands in a member is not told of the bytes of its archive as well.

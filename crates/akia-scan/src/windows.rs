@@ -4,6 +4,7 @@
 //! and the better of both looks counts.
 
 use std::io::{ErrorKind, Read, Result};
+use std::ops::Range;
 
 use akia_core::leak::{Found, Place};
 
@@ -21,6 +22,8 @@ pub(crate) struct Windows<'w, 's> {
     place: Place,
     lined: bool,
     raw: bool,
+    /// What begins outside is told by somebody else.
+    owned: Range<u64>,
     buffer: Vec<u8>,
     filled: usize,
     /// How much of the buffer the window before has seen.
@@ -39,6 +42,7 @@ impl<'w, 's> Windows<'w, 's> {
             place: place.clone(),
             lined,
             raw: false,
+            owned: 0..u64::MAX,
             buffer: walk.buffer(),
             filled: 0,
             seen: 0,
@@ -51,6 +55,12 @@ impl<'w, 's> Windows<'w, 's> {
     /// Windows over the bytes of a container, which begin at `base`: what stands in its members, too, is not told twice.
     pub(crate) fn raw(walk: &'w Walk<'s>, place: &Place, base: u64) -> Self {
         Self { raw: true, base, ..Self::new(walk, place, false) }
+    }
+
+    /// Windows over a part of something: what begins within `owned` is told, and what is read before and behind it is there to be
+    /// looked at together.
+    pub(crate) fn part(walk: &'w Walk<'s>, place: &Place, base: u64, owned: Range<u64>) -> Self {
+        Self { base, owned, ..Self::new(walk, place, false) }
     }
 
     /// Takes bytes that are in memory.
@@ -146,7 +156,9 @@ impl<'w, 's> Windows<'w, 's> {
                 self.tell(found);
             }
         }
-        self.walk.count_bytes((self.filled - self.seen) as u64);
+        let end = self.base + self.filled as u64;
+        let begin = (self.base + self.seen as u64).max(self.owned.start);
+        self.walk.count_bytes(end.min(self.owned.end).saturating_sub(begin));
         if self.lined && !last {
             self.lines += memchr::memchr_iter(b'\n', &self.buffer[..cut]).count() as u64;
         }
@@ -162,6 +174,9 @@ impl<'w, 's> Windows<'w, 's> {
     }
 
     fn tell(&self, found: Found) {
+        if !self.owned.contains(&(found.span.start as u64)) {
+            return;
+        }
         let mut place = self.place.clone();
         if self.lined {
             place.line = Some(found.line);

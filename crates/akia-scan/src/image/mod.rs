@@ -1,0 +1,178 @@
+//! Disk images: every block, whatever partitions and file systems say of it, so that deleted files are seen too.
+//!
+//! Where an ext2, ext3 or ext4 file system is readable, a key is told by the file that holds it, and compressed files and databases
+//! in there are opened. What a file system keeps compressed or encrypted by itself is not seen.
+
+mod descriptor;
+mod ext4;
+mod names;
+mod open;
+mod partitions;
+mod qcow2;
+mod raw;
+mod vmdk;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use akia_core::leak::{Part, Place, Sighting, Why};
+
+use crate::Scan;
+use crate::read_at::ReadAt;
+use crate::walk::Walk;
+use crate::windows::{OVERLAP, Windows};
+
+/// How much of a disk a thread takes at once.
+const CHUNK: u64 = 16 << 20;
+
+/// A disk: what it reads as, and where it holds something.
+pub trait Disk: ReadAt + Sync {
+    /// The first range at or behind `from` that holds something; what lies between are zeros. None where nothing follows.
+    fn data(&self, from: u64) -> std::io::Result<Option<Range<u64>>>;
+}
+
+/// Looks at a disk image: raw, qcow2 or vmdk.
+pub fn scan(scan: &Scan, path: &Path) {
+    let source = path.to_string_lossy();
+    let place = place(&source);
+    let walk = Walk::new(scan);
+    match open::open(&walk, &place, path) {
+        Ok(open::Opened::Packed(mut file)) => walk.stream(&place, &mut file, 0),
+        Ok(open::Opened::Disks(disks)) => {
+            for (name, disk) in disks {
+                let place = Place { path: name, ..place.clone() };
+                disk_scan(scan, &place, disk.as_ref());
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            walk.skip(&place, Why::Missing, error.to_string())
+        }
+        Err(error) => walk.failed(&place, &error),
+    }
+    walk.finish();
+}
+
+/// Looks at a disk that something else than a file holds; `source` names it.
+pub fn scan_disk(scan: &Scan, source: &str, disk: &dyn Disk) {
+    disk_scan(scan, &place(source), disk);
+}
+
+fn place(source: &str) -> Place {
+    Place { source: source.to_owned(), path: String::new(), part: Part::Block, line: None, offset: None, git: None }
+}
+
+fn disk_scan(scan: &Scan, place: &Place, disk: &dyn Disk) {
+    let mut sightings = blocks(scan, place, disk);
+    sightings.sort_by_key(|sighting| sighting.place.offset);
+    let walk = Walk::new(scan);
+    names::tell(&walk, place, disk, &mut sightings);
+    walk.finish();
+    for sighting in sightings {
+        scan.ledger.found(sighting);
+    }
+}
+
+/// Every block, by all threads.
+fn blocks(scan: &Scan, place: &Place, disk: &dyn Disk) -> Vec<Sighting> {
+    let next = Mutex::new(Next { at: 0, range: 0..0, over: false });
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..scan.limits.threads.max(1) {
+            scope.spawn(|| {
+                let walk = Walk::new(scan);
+                loop {
+                    let chunk = next.lock().unwrap_or_else(PoisonError::into_inner).chunk(disk);
+                    match chunk {
+                        Ok(None) => break,
+                        Ok(Some((range, chunk))) => {
+                            if let Err(error) = look(&walk, place, disk, &range, chunk) {
+                                walk.failed(place, &error);
+                            }
+                            if walk.meter().stop().is_some() {
+                                next.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+                            }
+                        }
+                        Err(error) => walk.failed(place, &error),
+                    }
+                }
+                found.lock().unwrap_or_else(PoisonError::into_inner).extend(walk.take());
+                walk.finish();
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What no thread has taken yet.
+struct Next {
+    at: u64,
+    range: Range<u64>,
+    over: bool,
+}
+
+impl Next {
+    /// The range that holds something, and the part of it to look at.
+    fn chunk(&mut self, disk: &dyn Disk) -> std::io::Result<Option<(Range<u64>, Range<u64>)>> {
+        if self.over {
+            return Ok(None);
+        }
+        if self.at >= self.range.end {
+            match disk.data(self.at) {
+                Ok(Some(range)) if range.end > self.at && range.start < range.end => {
+                    self.at = range.start.max(self.at);
+                    self.range = range;
+                }
+                Ok(_) => {
+                    self.over = true;
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.over = true;
+                    return Err(error);
+                }
+            }
+        }
+        let end = self.range.end.min(self.at + CHUNK);
+        let chunk = self.at..end;
+        self.at = end;
+        Ok(Some((self.range.clone(), chunk)))
+    }
+}
+
+/// Looks at a chunk, with enough of what lies around it within its range.
+fn look(walk: &Walk<'_>, place: &Place, disk: &dyn Disk, range: &Range<u64>, chunk: Range<u64>) -> std::io::Result<()> {
+    let overlap = OVERLAP as u64;
+    let begin = chunk.start.saturating_sub(overlap).max(range.start);
+    let end = (chunk.end + overlap).min(range.end);
+    let mut windows = Windows::part(walk, place, begin, chunk);
+    let mut reader = Piece { disk, at: begin, end };
+    let result = loop {
+        if walk.meter().stop().is_some() {
+            break Err(std::io::Error::other("a limit is reached"));
+        }
+        match windows.read(&mut reader) {
+            Ok(0) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    windows.finish();
+    walk.count_object();
+    result
+}
+
+struct Piece<'d> {
+    disk: &'d dyn Disk,
+    at: u64,
+    end: u64,
+}
+
+impl std::io::Read for Piece<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = usize::try_from(self.end - self.at).map_or(out.len(), |left| left.min(out.len()));
+        let read = self.disk.read_at(&mut out[..count], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
