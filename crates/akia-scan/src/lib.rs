@@ -3,6 +3,7 @@
 //! A source looks at everything it holds, tells the [`Ledger`] which keys stand where, and tells it of whatever it could not
 //! look at. No source starts a program, follows a link out of what it was given, or writes anything.
 
+pub mod git;
 mod ledger;
 mod limits;
 
