@@ -9,6 +9,7 @@ mod file;
 pub mod folder;
 mod form;
 mod frames;
+pub mod git;
 pub mod image;
 mod ledger;
 mod limits;

@@ -306,27 +306,38 @@ impl<'s> Walk<'s> {
         self.sightings.take().into_iter().map(|seen| seen.sighting).collect()
     }
 
-    /// Tells everything, and begins anew with the next file. A key that stands in a member is not told of the bytes of its archive as well.
+    /// Tells everything, and begins anew with the next file.
     pub(crate) fn flush(&self) {
+        for sighting in self.drain() {
+            self.scan.ledger.found(sighting);
+        }
+        self.scan.ledger.looked_at(self.objects.take(), self.bytes.take());
+        self.meter.reset();
+        self.told_stop.set(false);
+    }
+
+    /// What was found, for who tells it in other words. What was packed is told to the ledger as looked at; the thing itself is left to
+    /// who has it.
+    pub(crate) fn into_sightings(self) -> Vec<Sighting> {
+        self.scan.ledger.looked_at(self.objects.take().saturating_sub(1), self.bytes.take());
+        self.drain()
+    }
+
+    /// What was found. A key that stands in a member is not told of the bytes of its archive as well.
+    fn drain(&self) -> Vec<Sighting> {
         let all = std::mem::take(&mut *self.sightings.borrow_mut());
         let members: Vec<(Fingerprint, String)> = all
             .iter()
             .filter(|seen| !seen.raw)
             .map(|seen| (seen.sighting.found.fingerprint(), seen.sighting.place.path.clone()))
             .collect();
-        for seen in all {
-            let twice = seen.raw && {
-                let fingerprint = seen.sighting.found.fingerprint();
-                let path = seen.sighting.place.path.as_str();
-                members.iter().any(|(other, member)| *other == fingerprint && member.starts_with(path))
-            };
-            if !twice {
-                self.scan.ledger.found(seen.sighting);
-            }
-        }
-        self.scan.ledger.looked_at(self.objects.take(), self.bytes.take());
-        self.meter.reset();
-        self.told_stop.set(false);
+        let is_twice = |seen: &Seen| {
+            let path = seen.sighting.place.path.as_str();
+            let fingerprint = seen.raw.then(|| seen.sighting.found.fingerprint());
+            fingerprint
+                .is_some_and(|own| members.iter().any(|(other, member)| *other == own && member.starts_with(path)))
+        };
+        all.into_iter().filter(|seen| !is_twice(seen)).map(|seen| seen.sighting).collect()
     }
 
     /// The end of the walk.
