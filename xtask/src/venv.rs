@@ -69,6 +69,8 @@ pub(crate) enum Peer {
     Custodian,
     /// Prowler.
     Prowler,
+    /// kingfisher, a scanner for leaked secrets.
+    Kingfisher,
 }
 
 /// The environment of a peer, made once: each has its own, for they want other versions of the same packages.
@@ -76,6 +78,7 @@ pub(crate) fn peer(peer: Peer) -> Result<PathBuf, String> {
     let package = match peer {
         Peer::Custodian => "c7n==0.9.53",
         Peer::Prowler => "prowler==5.46.0",
+        Peer::Kingfisher => "kingfisher-bin==2.14.0",
     };
     let home = folders::cache()?.join("peers").join(package);
     let stamp = home.join("akia-stamp");

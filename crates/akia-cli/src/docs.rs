@@ -97,7 +97,7 @@ fn exit_codes() -> String {
     for exit in Exit::ALL {
         text.push_str(&format!("| {} | {} |\n", exit.code(), exit.meaning()));
     }
-    text.push_str("\nThe codes 7 to 125 are reserved.\n");
+    text.push_str("\nThe codes 8 to 125 are reserved.\n");
     text
 }
 

@@ -475,7 +475,7 @@ fn tone_of(exit: Exit) -> Tone {
     match exit {
         Exit::Done => Tone::Good,
         Exit::Interrupted | Exit::Decision => Tone::Warning,
-        Exit::Failed | Exit::Usage | Exit::Partly | Exit::Findings => Tone::Bad,
+        Exit::Failed | Exit::Usage | Exit::Partly | Exit::Findings | Exit::Incomplete => Tone::Bad,
     }
 }
 

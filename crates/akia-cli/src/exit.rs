@@ -21,12 +21,22 @@ pub enum Exit {
     Interrupted = 5,
     /// Only a person can decide how to go on.
     Decision = 6,
+    /// A scan found nothing, and did not look at everything.
+    Incomplete = 7,
 }
 
 impl Exit {
     /// Every code, in order. The rest up to 125 are reserved.
-    pub const ALL: [Self; 7] =
-        [Self::Done, Self::Failed, Self::Usage, Self::Partly, Self::Findings, Self::Interrupted, Self::Decision];
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Partly,
+        Self::Findings,
+        Self::Interrupted,
+        Self::Decision,
+        Self::Incomplete,
+    ];
 
     /// The number that the shell sees.
     #[must_use]
@@ -51,6 +61,9 @@ impl Exit {
             Self::Decision => {
                 "A person's decision is needed: a question could not be asked, or only you can know the answer. Nothing is lost."
             }
+            Self::Incomplete => {
+                "Incomplete: nothing was found, and not everything was looked at; what was not is told."
+            }
         }
     }
 }
@@ -68,6 +81,6 @@ mod tests {
     #[test]
     fn codes_are_the_documented_numbers() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

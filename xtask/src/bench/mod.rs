@@ -9,6 +9,7 @@ mod org;
 mod organization;
 mod plan;
 mod rotate;
+mod scan;
 mod settle;
 mod startup;
 
@@ -79,6 +80,17 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// `akia scan` against kingfisher on git histories, with planted keys: processor time, memory, and what each finds.
+    Scan {
+        /// Bare clones to scan (repeatable); they are copied.
+        #[arg(long = "history", value_name = "PATH")]
+        histories: Vec<PathBuf>,
+        /// How often each is scanned by each, in turn.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -119,6 +131,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Settle { how, .. } => ("settle", how),
         Bench::Org { how, .. } => ("org", how),
         Bench::Plan { how, .. } => ("plan", how),
+        Bench::Scan { how, .. } => ("scan", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = match &how.binary {
@@ -134,6 +147,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Settle { profiles, rounds, .. } => settle::run(&akia, usize::from(*profiles), usize::from(*rounds))?,
         Bench::Org { accounts, users, .. } => org::run(&akia, *accounts, *users)?,
         Bench::Plan { accounts, users, rounds, .. } => plan::run(&akia, *accounts, *users, usize::from(*rounds))?,
+        Bench::Scan { histories, rounds, .. } => scan::run(&akia, histories, usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     println!("\n{}", outcome.text);

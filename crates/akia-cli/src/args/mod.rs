@@ -1,5 +1,6 @@
 //! From words to a typed command line. A usage error is found here, before anything is read or run.
 
+pub mod bytes;
 pub mod config;
 pub mod globals;
 pub mod values;

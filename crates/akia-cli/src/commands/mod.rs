@@ -24,6 +24,7 @@ pub mod resume;
 pub mod retire;
 pub mod rotate;
 pub mod sandbox;
+pub mod scan;
 pub mod setup;
 pub mod status;
 pub mod undo;
@@ -51,6 +52,7 @@ pub enum Verb {
     Notify(notify::NotifyArgs),
     ConfigRule(config_rule::ConfigRuleArgs),
     Events(events::EventsArgs),
+    Scan(Box<scan::ScanArgs>),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -72,6 +74,7 @@ impl Verb {
         match self {
             Self::Completions(args) => completions::run(context, &args),
             Self::Man(args) => man::run(context, &args),
+            Self::Scan(args) => scan::run(context, *args),
             Self::GenerateDocs(args) => generate_docs::run(context, &args),
             Self::Setup(args) => on_runtime(setup::run(context, args)),
             Self::Status(args) => on_runtime(status::run(context, args)),
@@ -118,6 +121,7 @@ impl Verb {
             | Self::Notify(_)
             | Self::ConfigRule(_)
             | Self::Events(_)
+            | Self::Scan(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)
@@ -142,7 +146,7 @@ pub struct Consent {
 ///
 /// # Errors
 /// What the command says, or that the runtime could not start.
-pub fn on_runtime(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+pub fn on_runtime<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     akia_io::hardening::harden_process();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;

@@ -44,39 +44,39 @@ pub(super) fn report() -> ScanReport {
     let first = real("Y3FDOEXAMPLO2AAA");
     see(
         found(Some(&first), Some('x'), 3),
-        Place { git: Some(git("2025-01-02T03:04:05Z", Reach::Refs)), ..Place::file("repo", "conf/old.env", 3) },
+        Place { git: Some(git("2025-01-02T03:04:05Z", Reach::Refs)), ..Place::in_file(".", "conf/old.env", 3) },
     );
     see(
         found(Some(&first), Some('x'), 7),
         Place {
             git: Some(git("2025-03-02T03:04:05Z", Reach::Head)),
-            ..Place::file("repo", "src/<script>alert(1)</script>.py", 7)
+            ..Place::in_file(".", "src/<script>alert(1)</script>.py", 7)
         },
     );
     let mut hidden = found(Some(&first), Some('x'), 9);
     hidden.hidden = Some(Hidden::Comment);
-    see(hidden, Place::file("repo", "tests/data.txt", 9));
+    see(hidden, Place::in_file(".", "tests/data.txt", 9));
     let second = real("Y3FDOEXAMPLO3BBB");
     see(
         found(Some(&second), None, 1),
         Place {
             git: Some(git("2024-12-31T23:59:59Z", Reach::Dangling)),
             part: Part::CommitMessage,
-            ..Place::file("repo", "", 2)
+            ..Place::in_file(".", "", 2)
         },
     );
-    see(found(None, Some('s'), 4), Place::file("repo", "a,b\u{202e}.ini", 4));
+    see(found(None, Some('s'), 4), Place::in_file(".", "a,b\u{202e}.ini", 4));
     let mut example = found(Some("AKIAIOSFODNN7EXAMPLE"), None, 1);
     example.class = Class::Documentation;
-    see(example, Place::file("repo", "README.md", 1));
+    see(example, Place::in_file(".", "README.md", 1));
     let mut canary = found(Some(&real("Y3FDOEXAMPLO4CCC")), None, 1);
     canary.class = Class::Canary;
-    see(canary, Place::file("repo", "trap", 1));
+    see(canary, Place::in_file(".", "trap", 1));
     let mut coverage = Coverage::default();
     coverage.looked_at(1_234, 56_789_000);
     coverage.skip("repo/secret.7z", Why::Unsupported, "7z");
     coverage.skip("object 0123", Why::Missing, "a partial clone; fetch it with git fetch --refetch");
-    ScanReport::new(vec!["repo".to_owned()], sightings, coverage)
+    ScanReport::new(vec![".".to_owned()], sightings, coverage)
 }
 
 /// A text of this report for a snapshot: without what scanners take for keys, and without the version.

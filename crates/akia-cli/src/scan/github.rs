@@ -13,7 +13,7 @@ pub(crate) fn annotations(report: &ScanReport) -> String {
         let title = property(&format!("Leaked {}", words::kind(leak.kind)));
         let message = data(&format!("{}. Next: {}", words::sentence(leak), words::remedy(leak)));
         for place in leak.shown_places() {
-            let file = property(words::file(place));
+            let file = property(&place.file());
             let line = place.line.map(|line| format!(",line={line}")).unwrap_or_default();
             text.push_str(&format!("::error title={title},file={file}{line}::{message}\n"));
         }

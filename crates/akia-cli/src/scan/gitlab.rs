@@ -46,7 +46,7 @@ fn vulnerability(leak: &Leak, place: &Place) -> Value {
     if let Some(first_seen) = git.and_then(|git| git.first_seen) {
         commit["date"] = first_seen.to_string().into();
     }
-    let mut location = json!({ "file": visible(words::file(place)), "commit": commit });
+    let mut location = json!({ "file": visible(&place.file()), "commit": commit });
     if let Some(line) = place.line {
         location["start_line"] = line.into();
     }

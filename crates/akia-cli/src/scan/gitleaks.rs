@@ -22,7 +22,8 @@ fn finding(leak: &Leak, place: &Place) -> Value {
     let (author, mail) = git.and_then(|git| git.author.as_deref()).map_or(("", ""), split);
     let line = place.line.unwrap_or_default();
     let rule = gitleaks_rule(leak.kind);
-    let tail = format!("{}:{rule}:{line}", place.path);
+    let file = place.file();
+    let tail = format!("{file}:{rule}:{line}");
     let shown = leak.access_key_id.as_ref().map_or("REDACTED", |id| id.as_str());
     json!({
         "RuleID": rule,
@@ -36,7 +37,7 @@ fn finding(leak: &Leak, place: &Place) -> Value {
         "EndColumn": 0,
         "Match": shown,
         "Secret": shown,
-        "File": place.path,
+        "File": file,
         "SymlinkFile": "",
         "Commit": commit,
         "Entropy": 0,

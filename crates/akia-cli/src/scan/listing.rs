@@ -1,6 +1,6 @@
 //! The table of a scan: a row for each leaked key.
 
-use akia_core::leak::{Kind, Leak, Place, ScanReport};
+use akia_core::leak::{Kind, Leak, Place, ScanReport, Verified};
 use jiff::Timestamp;
 
 use super::words;
@@ -19,6 +19,7 @@ pub(crate) fn listing(report: &ScanReport, all: bool, now: Timestamp) -> Report 
             Column::whole("account", "ACCOUNT"),
             Column::new("secret", "SECRET"),
             Column::new("places", "WHERE"),
+            Column::new("works", "WORKS"),
             Column::new("reach", "STILL THERE"),
             Column::whole("first_seen", "SINCE"),
             Column::new("author", "AUTHOR"),
@@ -26,6 +27,9 @@ pub(crate) fn listing(report: &ScanReport, all: bool, now: Timestamp) -> Report 
     );
     for leak in report.leaks.iter().filter(|leak| all || leak.counts()) {
         table.push(row(leak, now));
+    }
+    if report.leaks.iter().all(|leak| leak.verified.is_none()) {
+        table.drop_column("works");
     }
     table
 }
@@ -45,10 +49,20 @@ fn row(leak: &Leak, now: Timestamp) -> Row {
         Cell::maybe(leak.account.as_ref()),
         secret,
         Cell::list(places(leak)),
+        works(leak),
         current,
         git.and_then(|git| git.first_seen).map_or_else(Cell::empty, |at| Cell::age(at, now)),
         Cell::maybe(git.and_then(|git| git.author.as_ref())),
     ])
+}
+
+fn works(leak: &Leak) -> Cell {
+    match &leak.verified {
+        None => Cell::empty(),
+        Some(Verified::Works { arn }) => Cell::text(format!("yes: {arn}")).tone(Tone::Bad),
+        Some(Verified::Refused { .. }) => Cell::text("no"),
+        Some(Verified::Unknown { reason }) => Cell::text(format!("not known: {reason}")),
+    }
 }
 
 /// The place that was there first.

@@ -3,15 +3,19 @@
 //! `docs/scan.md` says which tool each form is for. Every form is pure text from a [`ScanReport`]; none holds a secret, what was not
 //! looked at is said in every form that has a place for it, and names, which anybody may have written, are harmless in all of them.
 
+mod clone;
 mod csv;
 mod github;
 mod gitlab;
 mod gitleaks;
+pub(crate) mod hook;
 mod html;
 mod jsonl;
 mod junit;
 mod listing;
 mod sarif;
+pub(crate) mod sources;
+mod verify;
 pub(crate) mod words;
 
 use akia_core::leak::ScanReport;
@@ -19,6 +23,7 @@ use jiff::Timestamp;
 
 pub(crate) use github::annotations;
 pub(crate) use listing::listing;
+pub(crate) use verify::verify;
 
 /// A form of a scan, beside the table and the JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

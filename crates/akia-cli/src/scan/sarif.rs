@@ -75,7 +75,7 @@ fn result(leak: &Leak, place: &Place) -> Value {
         "message": { "text": plain(&message) },
         "locations": [{
             "physicalLocation": {
-                "artifactLocation": { "uri": url_path(words::file(place), b"/!") },
+                "artifactLocation": { "uri": url_path(&place.file(), b"/!") },
                 "region": { "startLine": place.line.unwrap_or(1).max(1) },
             },
         }],

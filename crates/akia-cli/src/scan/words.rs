@@ -66,11 +66,6 @@ pub(crate) fn remedy(leak: &Leak) -> String {
     }
 }
 
-/// The file that tools which know only files are told.
-pub(super) fn file(place: &Place) -> &str {
-    if place.path.is_empty() { &place.source } else { &place.path }
-}
-
 /// A leak in one sentence, without its places.
 pub(super) fn sentence(leak: &Leak) -> String {
     let mut text = match &leak.access_key_id {
@@ -93,10 +88,10 @@ pub(super) fn sentence(leak: &Leak) -> String {
 
 /// Where, as people write it: `path:line`.
 pub(crate) fn place(place: &Place) -> String {
-    let path = file(place);
+    let path = place.file();
     let mut text = match part(place.part) {
         Some(part) => format!("{path} ({part})"),
-        None => path.to_owned(),
+        None => path.into_owned(),
     };
     if let Some(line) = place.line.filter(|_| has_lines(place.part)) {
         text.push_str(&format!(":{line}"));
@@ -163,7 +158,7 @@ pub(super) fn why(why: Why) -> &'static str {
 }
 
 /// One thing that was not looked at.
-pub(super) fn skipped(one: &Skipped) -> String {
+pub(crate) fn skipped(one: &Skipped) -> String {
     if one.detail.is_empty() {
         format!("{}: {}", one.what, why(one.why))
     } else {

@@ -106,14 +106,14 @@ impl Ignores {
     fn hides(&self, found: &LeakPlace, kind: Kind, id: Option<&str>) -> Option<Hidden> {
         let place = &found.place;
         let line = place.line?;
-        let tail = format!("{}:{}:{line}", place.path, gitleaks_rule(kind));
+        let tail = format!("{}:{}:{line}", place.file(), gitleaks_rule(kind));
         let commit = place.git.as_ref().and_then(|git| git.commit.as_deref());
         if self.ignored.contains(&tail)
             || commit.is_some_and(|commit| self.ignored.contains(&format!("{commit}:{tail}")))
         {
             return Some(Hidden::GitleaksIgnore);
         }
-        let at = |id: Option<&str>| self.reported.contains(&(place.path.clone(), line, id.map(str::to_owned)));
+        let at = |id: Option<&str>| self.reported.contains(&(place.file().into_owned(), line, id.map(str::to_owned)));
         // A report made with --redact has no id: it names the line alone.
         (id.is_some() && at(id) || at(None)).then_some(Hidden::GitleaksBaseline)
     }
@@ -138,7 +138,7 @@ mod tests {
     fn report(text: &str, path: &str) -> ScanReport {
         let found = Detector::new(Options::default()).detect(text.as_bytes());
         let sightings = found.into_iter().map(|found| {
-            let place = Place::file("repo", path, found.line);
+            let place = Place::in_file(".", path, found.line);
             Sighting { found, place }
         });
         ScanReport::new(vec!["repo".to_owned()], sightings.collect(), Coverage::default())

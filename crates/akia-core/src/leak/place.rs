@@ -1,5 +1,7 @@
 //! Where a leaked key stands.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +86,7 @@ pub struct Place {
     /// What was scanned, as it was named: a folder, repository or image, `-`, `snap-…`.
     pub source: String,
     /// The file within it, `/`-separated; a member of an archive behind `!`, as in `backup.tar.gz!home/.aws/credentials`.
-    /// Empty where the source is one file.
+    /// Empty where the source is one file; `!member` where it is one archive.
     pub path: String,
     /// Which part of it.
     pub part: Part,
@@ -100,9 +102,23 @@ pub struct Place {
 }
 
 impl Place {
+    /// The file as people and tools know it: seen from where the scan was started, where that can be told.
+    #[must_use]
+    pub fn file(&self) -> Cow<'_, str> {
+        let (source, path) = (self.source.as_str(), self.path.as_str());
+        let is_elsewhere = source == "." || source.starts_with('/') || source.contains("://");
+        match path {
+            "" => source.into(),
+            // A member of an archive that was named itself.
+            member if member.starts_with('!') => format!("{source}{member}").into(),
+            path if is_elsewhere => path.into(),
+            path => format!("{}/{path}", source.trim_end_matches('/')).into(),
+        }
+    }
+
     /// A place in a file.
     #[must_use]
-    pub fn file(source: impl Into<String>, path: impl Into<String>, line: u64) -> Self {
+    pub fn in_file(source: impl Into<String>, path: impl Into<String>, line: u64) -> Self {
         Self {
             source: source.into(),
             path: path.into(),

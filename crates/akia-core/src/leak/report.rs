@@ -169,6 +169,11 @@ impl ScanReport {
         (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)
     }
 
+    /// Counts places, too, that a comment takes out.
+    pub fn show_hidden(&mut self) {
+        self.leaks.iter_mut().flat_map(|leak| &mut leak.places).for_each(|place| place.hidden = None);
+    }
+
     /// Leaves out what is less sure than that.
     pub fn keep(&mut self, least: Confidence) {
         self.leaks.retain(|leak| leak.confidence >= least);

@@ -85,6 +85,13 @@ impl Repository {
         Ok(Self { source, form: Form::Folder(Layout::find(path)?) })
     }
 
+    /// The same under another name in what is told: what a person has typed.
+    #[must_use]
+    pub fn named(mut self, source: &str) -> Self {
+        source.clone_into(&mut self.source);
+        self
+    }
+
     /// Looks at everything: all objects, the names of refs, reflogs, settings, and the repositories of submodules. Not at the
     /// files of the working tree.
     pub fn scan(&self, scan: &Scan, options: &Options) -> Result<(), GitError> {

@@ -50,7 +50,7 @@ pub(crate) fn report_with(bytes: &[u8], limits: Limits) -> ScanReport {
 
 /// Where the bytes of tests stand.
 pub(crate) fn place() -> Place {
-    Place { line: None, ..Place::file("it", "f", 1) }
+    Place { line: None, ..Place::in_file("it", "f", 1) }
 }
 
 /// Asserts that a key is found, with its secret, and gives the paths where.

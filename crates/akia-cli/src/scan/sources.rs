@@ -1,0 +1,142 @@
+//! What a scan looks at: each thing that was asked for goes to the source that reads it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use akia_core::leak::{Detector, Ignores, Options, Pairs, ScanReport};
+use akia_scan::git::{self, GitError, Repository};
+use akia_scan::{Ledger, Limits, Scan, container, folder, image, stream};
+
+use super::clone;
+use crate::context::Context;
+use crate::error::CommandError;
+
+/// What was asked for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) paths: Vec<OsString>,
+    pub(crate) staged: bool,
+    pub(crate) since: Option<&'a str>,
+    /// Whether files are looked at.
+    pub(crate) files: bool,
+    /// Whether histories are looked at.
+    pub(crate) history: bool,
+    pub(crate) images: &'a [PathBuf],
+    pub(crate) containers: &'a [PathBuf],
+    pub(crate) loose: bool,
+    pub(crate) heed_ignores: bool,
+    pub(crate) limits: Limits,
+}
+
+/// Looks at everything that was asked for.
+///
+/// # Errors
+/// When a thing that was named is not there, or is no repository. What cannot be read within it is told in the coverage.
+pub(crate) fn scan(
+    context: &Context,
+    wanted: &Wanted<'_>,
+    ignores: &mut Ignores,
+) -> Result<(ScanReport, Pairs), CommandError> {
+    let scan = Scan {
+        detector: Detector::new(Options { loose: wanted.loose }),
+        limits: wanted.limits.clone(),
+        ledger: Ledger::default(),
+    };
+    let mut sources = Vec::new();
+    if wanted.staged {
+        let here = Path::new(".");
+        heed(wanted, here, ignores);
+        Repository::open(here).and_then(|repository| repository.scan_staged(&scan)).map_err(unread)?;
+        sources.push("staged".to_owned());
+    }
+    for word in &wanted.paths {
+        sources.push(one(context, &scan, wanted, word, ignores)?);
+    }
+    for (paths, source) in [(wanted.images, image::scan as fn(&Scan, &Path)), (wanted.containers, container::scan)] {
+        for path in paths {
+            found(path)?;
+            source(&scan, path);
+            sources.push(path.display().to_string());
+        }
+    }
+    Ok(scan.ledger.into_report_with_pairs(sources))
+}
+
+/// One path, URL or stdin; says how it is called.
+fn one(
+    context: &Context,
+    scan: &Scan,
+    wanted: &Wanted<'_>,
+    word: &OsString,
+    ignores: &mut Ignores,
+) -> Result<String, CommandError> {
+    if word == "-" {
+        stream::scan(scan, "-", std::io::stdin().lock());
+        return Ok("-".to_owned());
+    }
+    if let Some(url) = word.to_str().filter(|word| clone::is_url(word)) {
+        let folder = clone::mirror(context, url)?;
+        let repository = Repository::open(&folder.path().join("repository.git")).map_err(unread)?;
+        let name = clone::shown(url);
+        history(scan, wanted, repository.named(&name))?;
+        return Ok(name);
+    }
+    let path = Path::new(word);
+    let name = path.display().to_string();
+    let metadata = found(path)?;
+    if !metadata.is_dir() {
+        // A bundle is a history in a file.
+        if wanted.history
+            && let Ok(repository) = Repository::open(path)
+        {
+            history(scan, wanted, repository)?;
+        }
+        folder::scan(scan, path);
+        return Ok(name);
+    }
+    heed(wanted, path, ignores);
+    let own = Repository::open(path);
+    if !wanted.files {
+        history(scan, wanted, own.map_err(unread)?)?;
+        return Ok(name);
+    }
+    let within = folder::scan(scan, path).repositories;
+    if wanted.history {
+        let nested =
+            within.iter().filter(|repository| *repository != &path.join(".git") && repository.as_path() != path);
+        if let Ok(repository) = own {
+            history(scan, wanted, repository)?;
+        }
+        for repository in nested {
+            history(scan, wanted, Repository::open(repository).map_err(unread)?)?;
+        }
+    }
+    Ok(name)
+}
+
+fn history(scan: &Scan, wanted: &Wanted<'_>, repository: Repository) -> Result<(), CommandError> {
+    repository.scan(scan, &git::Options { since: wanted.since.map(str::to_owned) }).map_err(unread)
+}
+
+fn found(path: &Path) -> Result<std::fs::Metadata, CommandError> {
+    std::fs::metadata(path).map_err(|error| {
+        CommandError::failed(format_args!("{} cannot be read: {error}", path.display()))
+            .next("akia scan --help (what can be scanned)")
+    })
+}
+
+fn heed(wanted: &Wanted<'_>, folder: &Path, ignores: &mut Ignores) {
+    if wanted.heed_ignores
+        && let Ok(text) = std::fs::read_to_string(folder.join(".gitleaksignore"))
+    {
+        ignores.add_gitleaksignore(&text);
+    }
+}
+
+fn unread(error: GitError) -> CommandError {
+    let not_there = matches!(error, GitError::NotARepository { .. });
+    if not_there {
+        CommandError::usage(error).next("akia scan PATH (the files of a folder)")
+    } else {
+        CommandError::failed(error)
+    }
+}
