@@ -102,7 +102,7 @@ fn more(text: &mut String, rows: usize) {
 }
 
 /// Text that Markdown shows as it is. Line breaks are spelled out, so that it stays in its cell.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for c in visible(text).chars() {
         match c {
@@ -117,7 +117,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Code: nothing in it is a link, a mention or markup. In a table the bar needs a backslash even here.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let shown = visible(text).replace('|', "\\|");
     let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);

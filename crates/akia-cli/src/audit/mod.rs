@@ -8,18 +8,18 @@ pub(crate) mod asff;
 pub(crate) mod asked;
 pub(crate) mod compare;
 pub(crate) mod history;
-mod html;
+pub(crate) mod html;
 pub(crate) mod inventory;
 mod jsonl;
 mod junit;
-mod markdown;
+pub(crate) mod markdown;
 mod ocsf;
 pub(crate) mod past;
 mod sarif;
 pub(crate) mod security_hub;
 pub(crate) mod settings;
 pub(crate) mod words;
-mod xml;
+pub(crate) mod xml;
 
 use std::path::Path;
 

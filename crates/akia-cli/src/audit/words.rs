@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::output::escape::json_text;
 
 /// The version of akia that a format names as its maker.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The title of a rule; its id where an audit was made by an akia with other rules.
 pub(crate) fn title(rule: &str) -> &str {

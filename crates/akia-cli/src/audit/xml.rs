@@ -6,7 +6,7 @@ use crate::output::escape::visible;
 
 /// Text for an element or a quoted attribute. What a reader would not see is spelled out, and what XML does not allow
 /// is replaced.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let shown = visible(text);
     let mut escaped = String::with_capacity(shown.len() + 16);
     for c in shown.chars() {
@@ -25,7 +25,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Appends formatted text.
-pub(super) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to memory cannot fail.
     let _ = text.write_fmt(arguments);
 }

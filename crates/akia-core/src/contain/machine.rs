@@ -268,6 +268,41 @@ pub enum ContainmentEvent {
     },
 }
 
+impl ContainmentEvent {
+    /// It in a few words, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Opened { opening } => {
+                format!("{} by {}: {}, by {}", opening.key, opening.strategy, opening.reason, opening.by)
+            }
+            Self::Redirected { strategy, reason, by } => format!("by {strategy}: {reason}, by {by}"),
+            Self::Resumed { by } => format!("by {by}"),
+            Self::Looked { look } => match (&look.user_id, &look.key) {
+                (Known::Unknown { reason }, _) | (_, Known::Unknown { reason }) => format!("not known: {reason}"),
+                (Known::Told(None), _) => "the user is gone".to_owned(),
+                (Known::Told(Some(id)), Known::Told(None)) => format!("the key is on no list of user {id}"),
+                (Known::Told(Some(id)), Known::Told(Some(status))) => {
+                    format!("{} at user {id}", status.as_str().to_lowercase())
+                }
+            },
+            Self::Linked { rotation } => rotation.to_string(),
+            Self::Intended { act, by } => format!("{act} by {by}"),
+            Self::Done { act, request_id } => match request_id {
+                Some(id) => format!("{act}, request {id}"),
+                None => act.to_string(),
+            },
+            Self::Refused { act, error } | Self::Unanswered { act, error } => format!("{act}: {error}"),
+            Self::Tried { refused } => match refused {
+                Known::Told(true) => "AWS refused the key, tried with the secret of a profile here".to_owned(),
+                Known::Told(false) => "AWS let the key in, tried with the secret of a profile here".to_owned(),
+                Known::Unknown { reason } => format!("the key could not be tried: {reason}"),
+            },
+            Self::UndoAsked { reason, by } => format!("{reason}, by {by}"),
+        }
+    }
+}
+
 /// Where a containment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainmentStage {
@@ -627,18 +662,19 @@ impl Containment {
     }
 
     fn undo(&self, now: Timestamp) -> Next {
+        let may_commit_until = self.late.map(|late| late.checked_add(LATE).unwrap_or(Timestamp::MAX));
+        if let Some(until) = may_commit_until.filter(|until| now < *until) {
+            return Next::Wait { until };
+        }
         if self.rotation.is_some() {
             if !self.is_done(Act::Restore) {
                 return Next::Take(Act::Restore);
             }
         } else if self.has_begun(Act::Deactivate) {
-            let may_commit_until = self.late.map(|late| late.checked_add(LATE).unwrap_or(Timestamp::MAX));
-            match (self.status(), may_commit_until) {
-                (_, Some(until)) if now < until => return Next::Wait { until },
-                (None, _) => return Next::Look,
-                (Some(Some(KeyStatus::Inactive)), _) if self.is_fresh(now) => return Next::Take(Act::Activate),
-                (Some(Some(KeyStatus::Inactive)), _) => return Next::Look,
-                (Some(Some(KeyStatus::Active) | None), _) => {}
+            match self.status() {
+                Some(Some(KeyStatus::Inactive)) if self.is_fresh(now) => return Next::Take(Act::Activate),
+                None | Some(Some(KeyStatus::Inactive)) => return Next::Look,
+                Some(Some(KeyStatus::Active) | None) => {}
             }
         }
         let is_tied = self.has_begun(Act::Tie) || self.has_begun(Act::DenySessions);
@@ -703,7 +739,7 @@ impl Containment {
     }
 
     fn redirect(&mut self, strategy: Strategy) -> Result<(), Illegal> {
-        let is_shut = self.has_begun(Act::Deactivate) || self.is_done(Act::Rotate);
+        let is_shut = self.has_begun(Act::Deactivate) || self.is_done(Act::Rotate) || self.is_done(Act::DenySessions);
         match strategy {
             _ if self.is_undoing => return Err(Illegal { what: "it is being taken back" }),
             Strategy::Rotate | Strategy::Quarantine if is_shut => return Err(Illegal { what: "the key is shut" }),
