@@ -241,7 +241,7 @@ fn label(plan: &Plan) -> String {
 }
 
 /// What a record means to a person; `None` for those that only the journal needs.
-fn step_words(rotation: &Rotation, event: &Event) -> Option<String> {
+pub(crate) fn step_words(rotation: &Rotation, event: &Event) -> Option<String> {
     let plan = rotation.plan();
     let place = |index: usize| plan.places.get(index).map_or_else(String::new, ToString::to_string);
     Some(match event {

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod aws_cli;
 pub mod commands;
 mod config_rule;
+mod contain;
 pub mod context;
 pub mod docs;
 pub mod drive;

@@ -266,7 +266,12 @@ thread_name! {
     QuarantineId, "q-", "a quarantine id (q- and 16 hexadecimal digits)"
 }
 
-/// What records of the journal belong together: those of a rotation, a case or a quarantine.
+thread_name! {
+    /// The name of one containment: `k-` and 16 hexadecimal digits.
+    ContainmentId, "k-", "a containment id (k- and 16 hexadecimal digits)"
+}
+
+/// What records of the journal belong together: those of a rotation, a case, a quarantine or a containment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ThreadId {
     /// A rotation.
@@ -275,6 +280,8 @@ pub enum ThreadId {
     Case(CaseId),
     /// The quarantine of a user.
     Quarantine(QuarantineId),
+    /// The containment of a leaked key.
+    Containment(ContainmentId),
 }
 
 impl ThreadId {
@@ -285,6 +292,7 @@ impl ThreadId {
             Self::Rotation(id) => id.as_str(),
             Self::Case(id) => id.as_str(),
             Self::Quarantine(id) => id.as_str(),
+            Self::Containment(id) => id.as_str(),
         }
     }
 
@@ -293,7 +301,7 @@ impl ThreadId {
     pub fn case(&self) -> Option<&CaseId> {
         match self {
             Self::Case(id) => Some(id),
-            Self::Rotation(_) | Self::Quarantine(_) => None,
+            Self::Rotation(_) | Self::Quarantine(_) | Self::Containment(_) => None,
         }
     }
 
@@ -302,7 +310,7 @@ impl ThreadId {
     pub fn rotation(&self) -> Option<&RotationId> {
         match self {
             Self::Rotation(id) => Some(id),
-            Self::Case(_) | Self::Quarantine(_) => None,
+            Self::Case(_) | Self::Quarantine(_) | Self::Containment(_) => None,
         }
     }
 
@@ -311,7 +319,16 @@ impl ThreadId {
     pub fn quarantine(&self) -> Option<&QuarantineId> {
         match self {
             Self::Quarantine(id) => Some(id),
-            Self::Rotation(_) | Self::Case(_) => None,
+            Self::Rotation(_) | Self::Case(_) | Self::Containment(_) => None,
+        }
+    }
+
+    /// The containment, where it is one.
+    #[must_use]
+    pub fn containment(&self) -> Option<&ContainmentId> {
+        match self {
+            Self::Containment(id) => Some(id),
+            Self::Rotation(_) | Self::Case(_) | Self::Quarantine(_) => None,
         }
     }
 }
@@ -319,8 +336,9 @@ impl ThreadId {
 impl FromStr for ThreadId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
+        let contained = |_: IdError| text.parse().map(Self::Containment);
         let other = |_| text.parse().map(Self::Case).or_else(|_: IdError| text.parse().map(Self::Quarantine));
-        text.parse().map(Self::Rotation).or_else(other)
+        text.parse().map(Self::Rotation).or_else(other).or_else(contained)
     }
 }
 
@@ -339,6 +357,12 @@ impl From<CaseId> for ThreadId {
 impl From<QuarantineId> for ThreadId {
     fn from(id: QuarantineId) -> Self {
         Self::Quarantine(id)
+    }
+}
+
+impl From<ContainmentId> for ThreadId {
+    fn from(id: ContainmentId) -> Self {
+        Self::Containment(id)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cheatsheet;
 pub mod checkpoint;
 pub mod config_rule;
 pub mod console_csv;
+pub mod contain;
 pub mod digest;
 pub mod enforce;
 pub mod estate;
@@ -32,8 +33,8 @@ pub mod span;
 pub mod text;
 
 pub use ids::{
-    AccessKeyId, AccountId, CaseId, Partition, ProfileName, QuarantineId, Region, RotationId, ThreadId, UserArn,
-    UserId, UserName,
+    AccessKeyId, AccountId, CaseId, ContainmentId, Partition, ProfileName, QuarantineId, Region, RotationId, ThreadId,
+    UserArn, UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

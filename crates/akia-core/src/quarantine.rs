@@ -99,6 +99,14 @@ pub enum QuarantineEvent {
         /// Who.
         by: String,
     },
+    /// AWS's policy is not wanted, or no longer; earlier sessions stay denied. So it is where the key itself is shut: other keys of
+    /// the user may work on.
+    Eased {
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
     /// A person wants it to end.
     ReleaseAsked {
         /// Why.
@@ -148,6 +156,7 @@ impl QuarantineEvent {
         match self {
             Self::Opened { opening } => format!("{}: {}, by {}", opening.user, opening.reason, opening.by),
             Self::Renewed { reason, by } => format!("sessions opened since, too: {reason}, by {by}"),
+            Self::Eased { reason, by } => format!("only earlier sessions: {reason}, by {by}"),
             Self::ReleaseAsked { reason, by } => format!("{reason}, by {by}"),
             Self::Looked { facts } => {
                 let said = |known: &Known<bool>| match known {
@@ -222,6 +231,8 @@ impl fmt::Display for Measure {
 pub enum QuarantineStage {
     /// It is to hold.
     Holding,
+    /// Only earlier sessions are to be denied.
+    Eased,
     /// It is to end.
     Releasing,
     /// It is over.
@@ -354,8 +365,13 @@ impl Quarantine {
     /// Whether all of it is in place.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        let is_seen = self.look.as_ref().is_some_and(|(_, facts)| facts.is_attached == Known::Told(true));
-        self.stage == QuarantineStage::Holding && is_seen && !self.owes_denial && self.open.is_none()
+        let is_attached = self.look.as_ref().and_then(|(_, facts)| facts.is_attached.told().copied());
+        let is_seen = match self.stage {
+            QuarantineStage::Holding => is_attached == Some(true),
+            QuarantineStage::Eased => is_attached.is_some_and(|is_attached| !(is_attached && self.is_ours)),
+            QuarantineStage::Releasing | QuarantineStage::Over { .. } => false,
+        };
+        is_seen && !self.owes_denial && self.open.is_none()
     }
 
     /// Whether akia has attached AWS's policy.
@@ -388,10 +404,14 @@ impl Quarantine {
         };
         let wanted = match self.stage {
             QuarantineStage::Holding if !is_attached => Some(Measure::Attach),
-            QuarantineStage::Holding if self.owes_denial => Some(Measure::DenySessions),
+            QuarantineStage::Holding | QuarantineStage::Eased if self.owes_denial => Some(Measure::DenySessions),
+            QuarantineStage::Eased if *is_attached && self.is_ours => Some(Measure::Detach),
             QuarantineStage::Releasing if *denies => Some(Measure::AllowSessions),
             QuarantineStage::Releasing if *is_attached && self.is_ours => Some(Measure::Detach),
-            QuarantineStage::Holding | QuarantineStage::Releasing | QuarantineStage::Over { .. } => None,
+            QuarantineStage::Holding
+            | QuarantineStage::Eased
+            | QuarantineStage::Releasing
+            | QuarantineStage::Over { .. } => None,
         };
         let is_fresh = now >= *at && now.duration_since(*at) < FRESH;
         match wanted {
@@ -418,11 +438,20 @@ impl Quarantine {
         }
         match &record.event {
             QuarantineEvent::Opened { .. } => return Err(Illegal { what: "it is opened twice" }),
-            QuarantineEvent::Renewed { .. } if self.stage == QuarantineStage::Holding => {
+            QuarantineEvent::Renewed { .. }
+                if matches!(self.stage, QuarantineStage::Holding | QuarantineStage::Eased) =>
+            {
                 self.owes_denial = true;
                 self.try_again();
             }
             QuarantineEvent::Renewed { .. } => return Err(Illegal { what: "what ends cannot be renewed" }),
+            QuarantineEvent::Eased { .. } if self.stage == QuarantineStage::Releasing => {
+                return Err(Illegal { what: "what ends cannot be eased" });
+            }
+            QuarantineEvent::Eased { .. } => {
+                self.stage = QuarantineStage::Eased;
+                self.try_again();
+            }
             QuarantineEvent::ReleaseAsked { .. } => {
                 self.stage = QuarantineStage::Releasing;
                 self.try_again();
@@ -562,6 +591,27 @@ mod tests {
         assert_eq!(one.next(at(1)), Next::Take(Measure::Detach));
         let one = after(after(one, taken(Measure::Detach)), [facts(false, false)]);
         assert_eq!(one.stage(), QuarantineStage::Over { at: at(1), why: Ended::Released });
+    }
+
+    #[test]
+    fn an_eased_one_denies_earlier_sessions_and_nothing_else() {
+        let eased = || QuarantineEvent::Eased { reason: String::new(), by: String::new() };
+        let one = after(opened(), [eased(), facts(false, false)]);
+        assert_eq!(one.next(at(1)), Next::Take(Measure::DenySessions));
+        let one = after(after(one, taken(Measure::DenySessions)), [facts(false, true)]);
+        assert!(one.is_in_place() && one.next(at(1)) == Next::Rest);
+
+        // What held whole before loses AWS's policy, where that is ours.
+        let held = after(after(opened(), [facts(false, false)]), taken(Measure::Attach));
+        let held = after(after(held, [facts(true, false)]), taken(Measure::DenySessions));
+        let one = after(held, [eased(), facts(true, true)]);
+        assert!(!one.is_in_place());
+        assert_eq!(one.next(at(1)), Next::Take(Measure::Detach));
+        let one = after(after(one, taken(Measure::Detach)), [facts(false, true)]);
+        assert!(one.is_in_place());
+        let mut one = after(one, [release(), facts(false, true)]);
+        assert_eq!(one.next(at(1)), Next::Take(Measure::AllowSessions));
+        assert!(one.apply(&QuarantineRecord { at: at(1), event: eased() }).is_err());
     }
 
     #[test]

@@ -223,7 +223,8 @@ fn known<T>(answer: Result<T, AwsError>) -> Known<T> {
 
 /// An error without the key that signed: each session of an organisation has its own, and the same cause should have the
 /// same words.
-pub(crate) fn without_key(text: &str) -> String {
+#[must_use]
+pub fn without_key(text: &str) -> String {
     let Some((before, after)) = text.split_once(" with key ") else { return text.to_owned() };
     let end = after.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(after.len());
     [before, &after[end..]].concat()

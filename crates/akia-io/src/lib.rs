@@ -7,6 +7,7 @@ pub mod audit;
 pub mod aws;
 pub mod checkpoint;
 pub mod clock;
+pub mod contain;
 pub mod edit;
 pub mod enforce;
 pub mod events;

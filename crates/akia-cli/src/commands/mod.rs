@@ -9,6 +9,7 @@ pub mod audit;
 pub mod cheatsheet;
 pub mod completions;
 pub mod config_rule;
+pub mod contain;
 pub mod credentials;
 pub mod demo;
 pub mod doctor;
@@ -48,6 +49,7 @@ pub enum Verb {
     Key(key::KeyArgs),
     History(history::HistoryArgs),
     Audit(Box<audit::AuditArgs>),
+    Contain(Box<contain::ContainArgs>),
     Enforce(enforce::EnforceArgs),
     Notify(notify::NotifyArgs),
     ConfigRule(config_rule::ConfigRuleArgs),
@@ -85,6 +87,7 @@ impl Verb {
             Self::Key(args) => on_runtime(key::run(context, args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
+            Self::Contain(args) => on_runtime(contain::run(context, *args)),
             Self::Enforce(args) => on_runtime(enforce::run(context, args)),
             Self::Notify(args) => on_runtime(notify::run(context, args)),
             Self::ConfigRule(args) => on_runtime(config_rule::run(context, args)),
@@ -117,6 +120,7 @@ impl Verb {
             | Self::Key(_)
             | Self::History(_)
             | Self::Audit(_)
+            | Self::Contain(_)
             | Self::Enforce(_)
             | Self::Notify(_)
             | Self::ConfigRule(_)

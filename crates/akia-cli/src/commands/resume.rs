@@ -2,21 +2,24 @@
 
 use akia_core::journal::{Attribution, Event, Record};
 use akia_core::rotation::{Decision, Rest, Rotation};
-use akia_core::{AccessKeyId, ProfileName, RotationId};
+use akia_core::{AccessKeyId, ProfileName};
 use clap::Args;
 
 use super::Consent;
+use super::undo::Which;
 use crate::context::Context;
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::output::Format;
 use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
-use crate::{endpoints, prompt};
+use crate::{contain, endpoints, prompt};
 
-/// Finish rotations that were interrupted
+/// Finish rotations and containments that were interrupted
 ///
-/// Continues where the journal says that the rotation stopped. Without an id, every unfinished rotation is finished.
+/// Continues where the journal says that the rotation stopped. Without an id, every unfinished rotation is finished, and
+/// every containment of a leaked key (k-…) that is unfinished, or whose denial of earlier sessions has outlived them.
 /// Where AWS may or may not have created a key, akia finds out; if it cannot tell whose key it is, it asks you to
 /// choose with --delete-orphan or --keep-orphan.
 #[derive(Debug, Args)]
@@ -27,9 +30,9 @@ use crate::{endpoints, prompt};
     ("akia resume r-0123456789abcdef --delete-orphan AKIAIOSFODNN7EXAMPLE", "this key came of the lost answer: delete it"),
 ]))]
 pub struct ResumeArgs {
-    /// Rotation to finish [default: all that are unfinished]
-    #[arg(value_name = "ROTATION-ID")]
-    pub rotation: Option<RotationId>,
+    /// Rotation, or containment, to finish [default: all that are unfinished]
+    #[arg(value_name = "ROTATION-ID|CONTAINMENT-ID")]
+    pub which: Option<Which>,
 
     /// Consent to delete this key, which the interrupted rotation may have created
     #[arg(long, value_name = "KEY-ID", conflicts_with = "keep_orphan")]
@@ -40,7 +43,7 @@ pub struct ResumeArgs {
     pub keep_orphan: Option<AccessKeyId>,
 
     /// This profile was given another key meanwhile, or lost it: leave it as it is and go on without it (repeatable)
-    #[arg(long, value_name = "PROFILE", requires = "rotation")]
+    #[arg(long, value_name = "PROFILE", requires = "which")]
     pub leave: Vec<ProfileName>,
 
     /// Deactivate the old key although its use is seen, unknown, or somebody activated it again
@@ -57,25 +60,61 @@ pub struct ResumeArgs {
 /// # Errors
 /// When there is nothing that can be resumed.
 pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, CommandError> {
+    if let Some(Which::Containment(id)) = &args.which {
+        let of_rotations = args.delete_orphan.is_some() || args.keep_orphan.is_some() || !args.leave.is_empty();
+        if of_rotations || args.without_evidence {
+            return Err(CommandError::usage(format_args!("{id} is a containment: those flags are for rotations")));
+        }
+        return contain::taking_up::resume(context, std::slice::from_ref(id), args.consent, true).await;
+    }
     let bench = Workbench::open(context).await?;
+    let due = match &args.which {
+        Some(_) => Vec::new(),
+        None => contain::taking_up::due(context, &*bench.driver.store).await?,
+    };
+    let consent = args.consent;
+    let (exit, is_told) = rotations(context, bench, args, due.is_empty()).await?;
+    if due.is_empty() {
+        return Ok(exit);
+    }
+    // Two documents on stdout would be none for a program.
+    let is_told = is_told && context.format() != Format::Table;
+    let more = contain::taking_up::resume(context, &due, consent, !is_told).await?;
+    Ok(drive::overall(&[exit, more]))
+}
+
+/// The rotations. Says whether there was one to tell of.
+async fn rotations(
+    context: &Context,
+    bench: Workbench,
+    args: ResumeArgs,
+    tells_of_none: bool,
+) -> Result<(Exit, bool), CommandError> {
     let now = context.started_at;
+    let named = match &args.which {
+        Some(Which::Rotation(id)) => Some(id),
+        Some(Which::Containment(_)) | None => None,
+    };
     let known = Known::of_bench(&bench).await?;
     let mut locks = Locks::default();
-    let chosen = match &args.rotation {
+    let chosen = match named {
         Some(id) => vec![known.find(id)?],
         None => known.choose(context, |rotation| rotation.is_left_over(now)),
     };
     // A rotation that cannot be read may be unfinished.
-    let refused: Vec<Exit> = match &args.rotation {
+    let refused: Vec<Exit> = match named {
         Some(_) => Vec::new(),
         None => known.broken().filter(|broken| broken.plan.is_some()).map(|_| Exit::Failed).collect(),
     };
-    if args.rotation.is_none() && !args.consent.dry_run {
+    if named.is_none() && !args.consent.dry_run {
         rotations::wipe_leftovers(context, &bench, &known, &mut locks).await;
+    }
+    if chosen.is_empty() && refused.is_empty() && !tells_of_none {
+        return Ok((Exit::Done, false));
     }
     if chosen.is_empty() {
         context.say("no rotation is unfinished");
-        return drive::report(context, "resume", &[], &refused);
+        return Ok((drive::report(context, "resume", &[], &refused)?, true));
     }
     for rotation in &chosen {
         context.say(&format!("resume  {}", rotations::describe(rotation, now)));
@@ -86,7 +125,7 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
         places_to_leave(&bench, &args, rotation, now).await?;
     }
     if args.consent.dry_run {
-        return Ok(Exit::Done);
+        return Ok((Exit::Done, false));
     }
     let mut ready = Vec::new();
     for rotation in chosen {
@@ -107,7 +146,7 @@ pub(crate) async fn run(context: &Context, args: ResumeArgs) -> Result<Exit, Com
     }
     let ended = drive::drive(context, &bench.driver, ready).await;
     drop(locks);
-    drive::report(context, "resume", &ended, &refused)
+    Ok((drive::report(context, "resume", &ended, &refused)?, true))
 }
 
 /// A flag that answers a question which nobody asks is a mistake, and is refused before anything is done.

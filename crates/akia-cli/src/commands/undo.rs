@@ -1,8 +1,8 @@
 //! `akia undo`: take a rotation back.
 
-use akia_core::RotationId;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{Plan, Rest, Rotation};
+use akia_core::{ContainmentId, RotationId};
 use akia_io::rotate::Broken;
 use clap::Args;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
-use crate::{aws_cli, endpoints, prompt};
+use crate::{aws_cli, contain, endpoints, prompt};
 
 /// Take a rotation back: the old key works again, everywhere
 ///
@@ -25,15 +25,34 @@ use crate::{aws_cli, endpoints, prompt};
     ("akia undo", "everything that the latest run rotated"),
     ("akia undo -p work", "the latest rotation of profile `work`"),
     ("akia undo r-0123456789abcdef", "this rotation"),
+    ("akia undo k-0123456789abcdef --profile admin", "this containment of a leaked key"),
 ]))]
 pub struct UndoArgs {
-    /// Rotation to take back [default: all of the latest run]
-    #[arg(value_name = "ROTATION-ID", conflicts_with = "profiles")]
-    pub rotation: Option<RotationId>,
+    /// Rotation, or containment, to take back [default: all of the latest run]
+    ///
+    /// The containment of a leaked key (k-…) is taken back by whoever may act on its user: --profile says who signs.
+    #[arg(value_name = "ROTATION-ID|CONTAINMENT-ID")]
+    pub which: Option<Which>,
 
     /// Question and plan.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// A rotation, or the containment of a leaked key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// A rotation.
+    Rotation(RotationId),
+    /// A containment.
+    Containment(ContainmentId),
+}
+
+impl std::str::FromStr for Which {
+    type Err = akia_core::ids::IdError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::Containment).or_else(|_: Self::Err| text.parse().map(Self::Rotation))
+    }
 }
 
 /// Runs the command.
@@ -41,11 +60,19 @@ pub struct UndoArgs {
 /// # Errors
 /// When there is nothing that can be taken back.
 pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, CommandError> {
+    let rotation = match &args.which {
+        Some(Which::Containment(id)) => return contain::taking_up::undo(context, id, args.consent).await,
+        Some(Which::Rotation(_)) if !context.globals.profiles.is_empty() => {
+            return Err(CommandError::usage("a rotation is named by its id or by --profile, not by both"));
+        }
+        Some(Which::Rotation(id)) => Some(id.clone()),
+        None => None,
+    };
     let bench = Workbench::open(context).await?;
     let now = context.started_at;
     let known = Known::of_bench(&bench).await?;
     let (mut chosen, mut locks) = (Vec::new(), Locks::default());
-    let (wanted, refused) = choose(context, &known, &args)?;
+    let (wanted, refused) = choose(context, &known, rotation.as_ref())?;
     for rotation in wanted {
         chosen.push(locks.lock(&bench, &rotation).await?);
     }
@@ -84,8 +111,12 @@ pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, Comma
 
 /// The rotation that was named; or the latest of the profiles that were; or all of the latest run, and the codes of
 /// those of it that cannot be. One that cannot be read is never passed over for an older one.
-fn choose(context: &Context, known: &Known, args: &UndoArgs) -> Result<(Vec<Rotation>, Vec<Exit>), CommandError> {
-    if let Some(id) = &args.rotation {
+fn choose(
+    context: &Context,
+    known: &Known,
+    rotation: Option<&RotationId>,
+) -> Result<(Vec<Rotation>, Vec<Exit>), CommandError> {
+    if let Some(id) = rotation {
         return Ok((vec![known.find(id)?], Vec::new()));
     }
     match context.selection(false)? {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use akia_core::ThreadId;
+use akia_core::contain::{ContainmentEvent, ContainmentRecord};
 use akia_core::enforce::{Case, CaseEvent, CaseRecord, Closed, Stage};
 use akia_core::estate::Known;
 use akia_core::ids::{AccessKeyId, CaseId};
@@ -168,8 +169,10 @@ pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<
                 Which::Key(key) => key.to_string(),
                 Which::Case(case) => case.to_string(),
             };
-            return Err(CommandError::failed(format_args!("the journal has no case and no quarantine of {name}"))
-                .next("akia enforce status --all"));
+            return Err(CommandError::failed(format_args!(
+                "the journal has no case, quarantine or containment of {name}"
+            ))
+            .next("akia enforce status --all"));
         }
         context.say("nothing was changed by enforcement yet");
     }
@@ -212,6 +215,19 @@ fn line(entry: &Entry) -> Result<Option<Line>, CommandError> {
             let is_change = matches!(
                 event,
                 QuarantineEvent::Done { .. } | QuarantineEvent::Refused { .. } | QuarantineEvent::Unanswered { .. }
+            );
+            let body = serde_json::to_value(&event).unwrap_or_default();
+            Ok(Some(Line { at, opened, is_change, body, detail: event.words() }))
+        }
+        ThreadId::Containment(_) => {
+            let ContainmentRecord { at, event } = entry.parse().map_err(unreadable)?;
+            let opened = match &event {
+                ContainmentEvent::Opened { opening } => Some(opening.key.clone()),
+                _ => None,
+            };
+            let is_change = matches!(
+                event,
+                ContainmentEvent::Done { .. } | ContainmentEvent::Refused { .. } | ContainmentEvent::Unanswered { .. }
             );
             let body = serde_json::to_value(&event).unwrap_or_default();
             Ok(Some(Line { at, opened, is_change, body, detail: event.words() }))

@@ -45,6 +45,15 @@ pub(crate) async fn run(context: &Context, args: &QuarantineArgs) -> Result<Exit
     }
     prompt::confirm(context, args.consent.yes, "Put the user into quarantine?")?;
     let mut one = match earlier {
+        Some(earlier) if earlier.stage() == QuarantineStage::Eased => {
+            // The key is being contained, or was: whoever ties the user's hands again wants all of it.
+            return Err(CommandError::decision(format_args!(
+                "the key {} of the user is contained on this machine, and sessions of before are denied",
+                earlier.opening().key
+            ))
+            .now("nothing was changed")
+            .next(format!("akia contain {} (where that stands)", earlier.opening().key)));
+        }
         Some(mut earlier) if earlier.stage() == QuarantineStage::Holding => {
             quarantiner.renew(&mut earlier, &args.reason).await.map_err(|error| refused(&error))?;
             earlier
@@ -207,7 +216,8 @@ fn print(context: &Context, one: &Quarantine, done: &[Measure]) -> Result<(), Co
     let of = one.opening();
     let (state, tone) = match one.stage() {
         QuarantineStage::Holding if one.is_in_place() => ("in place", Tone::Warning),
-        QuarantineStage::Holding => ("not whole", Tone::Bad),
+        QuarantineStage::Eased if one.is_in_place() => ("earlier sessions denied", Tone::Warning),
+        QuarantineStage::Holding | QuarantineStage::Eased => ("not whole", Tone::Bad),
         QuarantineStage::Releasing => ("not taken back whole", Tone::Bad),
         QuarantineStage::Over { why, .. } => (why.as_str(), Tone::Plain),
     };

@@ -81,6 +81,9 @@ impl<'a> Containing<'a> {
         let quarantiner = Quarantiner { store: Arc::clone(&self.store), clock: workbench::clock(), gate: self.gate };
         let mut one = match earlier {
             Some(earlier) if earlier.is_in_place() => return Ok(format!("{name} is in quarantine already")),
+            Some(earlier) if earlier.stage() == QuarantineStage::Eased => {
+                return Ok(format!("a person contains {}, a key of {name}", earlier.opening().key));
+            }
             Some(earlier) if earlier.stage() != QuarantineStage::Holding => {
                 return Ok(format!("{name} is just being taken out of quarantine by a person"));
             }

@@ -71,12 +71,14 @@ pub(crate) struct Table<'a> {
     pub(crate) caption: &'a str,
     pub(crate) columns: &'a [(&'a str, Kind)],
     pub(crate) most_rows: usize,
+    /// What has the rows that are left out.
+    pub(crate) elsewhere: &'a str,
 }
 
 impl Table<'_> {
     /// Appends the table; the first cell of each row is its header. Says how many rows are left out.
     pub(crate) fn push(&self, html: &mut String, total: usize, rows: impl Iterator<Item = Vec<Cell>>) {
-        let Self { id, caption, columns, most_rows } = *self;
+        let Self { id, caption, columns, most_rows, elsewhere } = *self;
         let caption = escape(caption);
         push(
             html,
@@ -108,7 +110,8 @@ impl Table<'_> {
             push(
                 html,
                 format_args!(
-                    "<p class=\"soft\">{} more are not shown here. The CSV and JSONL forms have all.</p>\n",
+                    "<p class=\"soft\">{} more are not shown here. {elsewhere}</p>
+",
                     thousands(left_out)
                 ),
             );

@@ -41,6 +41,12 @@ pub fn render(report: &Report, format: Format, canvas: Canvas) -> String {
     }
 }
 
+/// The report as JSON, whatever stdout shows.
+#[must_use]
+pub fn render_json(report: &Report) -> String {
+    json::render(report)
+}
+
 /// The same as text of a report that is too long to be held whole: `head` is the report without rows. In parts, which
 /// follow one another. A table cannot be told in parts, for its columns are as wide as the widest cell.
 pub fn parts<'a>(

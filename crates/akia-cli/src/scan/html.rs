@@ -78,6 +78,7 @@ fn keys(html: &mut String, report: &ScanReport) {
             ("What to do", Kind::Wide),
         ],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = leaks.iter().map(|leak| {
         let since = super::listing::first(leak).and_then(|place| place.git.as_ref()).and_then(|git| git.first_seen);
@@ -118,6 +119,7 @@ fn places(html: &mut String, report: &ScanReport) {
             ("Last seen", Kind::Ranked),
         ],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let time = |at: Option<Timestamp>| {
         Cell::text(&at.map(moment).unwrap_or_default()).sorted(at.map_or(i64::MAX, Timestamp::as_second))
@@ -150,6 +152,7 @@ fn missing(html: &mut String, report: &ScanReport) {
         caption: "Not looked at",
         columns: &[("What", Kind::Word), ("Why", Kind::Word), ("Detail", Kind::Wide)],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let skipped = &report.coverage.skipped;
     let rows =

@@ -29,6 +29,7 @@ mod bad_input;
 mod bites;
 mod broken_journal;
 mod config_rule;
+mod contain;
 mod contract;
 mod enforce;
 mod events;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use akia_core::estate::{Details, Grants, ServiceCredential};
 use akia_core::ids::UserName;
-use aws_sdk_iam::types::{AttachedPolicy, EntityType, PolicyDetail, ReportStateType};
+use aws_sdk_iam::types::{AttachedPolicy, EntityType, PolicyDetail, ReportStateType, SummaryKeyType};
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ const REPORT_GAP: Duration = Duration::from_secs(2);
 /// Looks at a report that is being made, before it is given up: five minutes. AWS takes seconds.
 const REPORT_LOOKS: u32 = 150;
 /// Users, groups and policies in one page; the most that AWS allows.
-const PAGE: i32 = 1_000;
+pub(super) const PAGE: i32 = 1_000;
 
 /// A credential report as AWS gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +175,15 @@ impl Caller {
         }
     }
 
+    /// `iam:GetAccountSummary`: whether the root user has access keys. Whose ids they have, only the root user can list.
+    pub async fn root_has_keys(&self) -> Result<bool, AwsError> {
+        let call = self.call(Service::Iam, "GetAccountSummary");
+        let answer = self.send(&call, self.iam().get_account_summary().send()).await?;
+        let summary = present(&call, "SummaryMap", answer.summary_map())?;
+        let keys = summary.get(&SummaryKeyType::AccountAccessKeysPresent);
+        Ok(*present(&call, "AccountAccessKeysPresent", keys)? > 0)
+    }
+
     /// `iam:ListAccountAliases`: the account's alias, if it has one.
     pub async fn account_alias(&self) -> Result<Option<String>, AwsError> {
         let call = self.call(Service::Iam, "ListAccountAliases");
@@ -214,7 +223,7 @@ fn arns(attached: &[AttachedPolicy]) -> BTreeSet<String> {
 }
 
 /// IAM gives policy documents URL-encoded (RFC 3986).
-fn decoded(document: &str) -> String {
+pub(super) fn decoded(document: &str) -> String {
     percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned()
 }
 

@@ -3,7 +3,10 @@
 //! The CloudTrail SDK would cost a minute of build time for this one call. Event history is regional; IAM writes its
 //! events into the home region of its partition.
 
-use akia_core::ids::AccessKeyId;
+use std::time::Duration;
+
+use akia_core::ids::{AccessKeyId, Region};
+use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -11,11 +14,25 @@ use super::caller::Caller;
 use super::client::{HttpAnswer, authority};
 use super::error::{AwsError, Call, classify};
 use super::options::{Service, Target};
-use super::signed::Post;
+use super::signed::{Asked, Post};
 
 /// Pages of events that are read at most; fifty events each.
 const PAGE_LIMIT: usize = 10;
 const ACTION: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+
+/// Two calls a second, a region and account.
+///
+/// Source: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>.
+const PAGE_GAP: Duration = Duration::from_millis(550);
+
+/// What CloudTrail has of a key in one region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyEvents {
+    /// The events, each as JSON.
+    pub records: Vec<String>,
+    /// Whether there are older ones that were not read.
+    pub is_cut: bool,
+}
 
 /// What CloudTrail recorded about the making of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +92,51 @@ impl Caller {
             }
         }
         Ok(None)
+    }
+
+    /// `cloudtrail:LookupEvents`: what a key has signed since a moment, in one region, the latest first; at most so many pages of
+    /// fifty, at the pace that AWS allows.
+    pub async fn events_of_key(
+        &self,
+        region: &Region,
+        key: &AccessKeyId,
+        since: Timestamp,
+        most_pages: usize,
+    ) -> Result<KeyEvents, AwsError> {
+        let mut found = KeyEvents::default();
+        let mut next: Option<String> = None;
+        for page in 0..most_pages {
+            if page > 0 {
+                self.aws().sleep().sleep(PAGE_GAP).await;
+            }
+            let mut body = serde_json::json!({
+                "LookupAttributes": [{"AttributeKey": "AccessKeyId", "AttributeValue": key}],
+                "StartTime": since.as_second(),
+                "MaxResults": 50,
+            });
+            if let Some(token) = &next {
+                body["NextToken"] = token.clone().into();
+            }
+            let asked = Asked {
+                service: Service::CloudTrail,
+                operation: "LookupEvents",
+                path: "/",
+                content_type: "application/x-amz-json-1.1",
+                action: Some(ACTION),
+                body: body.to_string(),
+                may_repeat: true,
+            };
+            let answer = self.ask(region, &asked).await?;
+            let page: Page = serde_json::from_slice(&answer.body)
+                .map_err(|_| self.lacks(&asked, region, "what LookupEvents answers"))?;
+            found.records.extend(page.events.into_iter().filter_map(|event| event.record));
+            match page.next_token {
+                Some(token) if next.as_ref() != Some(&token) => next = Some(token),
+                _ => return Ok(found),
+            }
+        }
+        found.is_cut = true;
+        Ok(found)
     }
 
     fn read_page(&self, call: &Call, page: &HttpAnswer) -> Result<Page, AwsError> {

@@ -4,6 +4,7 @@
 //! tests. No error holds a secret or the body of an answer.
 
 mod account;
+mod authorization;
 mod caller;
 mod client;
 mod cloudtrail;
@@ -28,9 +29,10 @@ mod wallet;
 mod web;
 
 pub use account::{RawReport, ReportRequest};
+pub use authorization::Authorization;
 pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
-pub use cloudtrail::CreateEvidence;
+pub use cloudtrail::{CreateEvidence, KeyEvents};
 pub use config_service::{Evaluated, MemberRule};
 pub use credentials::Credentials;
 pub(crate) use endpoint::is_this_machine;

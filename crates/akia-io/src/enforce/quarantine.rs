@@ -146,6 +146,15 @@ impl Quarantiner<'_> {
         self.record(one, QuarantineEvent::Renewed { reason: reason.to_owned(), by }).await
     }
 
+    /// AWS's policy is not wanted, or no longer; earlier sessions stay denied.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn ease(&self, one: &mut Quarantine, reason: &str) -> Result<(), QuarantineError> {
+        let by = self.gate.caller_arn().to_owned();
+        self.record(one, QuarantineEvent::Eased { reason: reason.to_owned(), by }).await
+    }
+
     /// The quarantine is to end.
     ///
     /// # Errors

@@ -184,6 +184,11 @@ impl Draw {
         akia_core::QuarantineId::from_bits(self.next().0)
     }
 
+    /// An unused id for a containment.
+    pub fn containment(&self) -> akia_core::ContainmentId {
+        akia_core::ContainmentId::from_bits(self.next().0)
+    }
+
     /// 128 bits: a rotation's id and its nonce.
     fn next(&self) -> (u64, u64) {
         let count = self.drawn.fetch_add(1, Ordering::Relaxed);

@@ -147,7 +147,9 @@ pub enum Threads {
     Cases,
     /// Those of all quarantines.
     Quarantines,
-    /// Those of one rotation, case or quarantine.
+    /// Those of all containments.
+    Containments,
+    /// Those of one rotation, case, quarantine or containment.
     One(ThreadId),
 }
 

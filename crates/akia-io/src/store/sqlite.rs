@@ -245,6 +245,7 @@ impl Store for SqliteStore {
                 Threads::Rotations => ("r-", "r."),
                 Threads::Cases => ("c-", "c."),
                 Threads::Quarantines => ("q-", "q."),
+                Threads::Containments => ("k-", "k."),
                 Threads::One(thread) => (thread.as_str(), thread.as_str()),
             };
             let rows = sqlx::query(

@@ -199,6 +199,7 @@ fn worst_keys(html: &mut String, keys: &Keys<'_>) {
             ("Fix", Kind::Wide),
         ],
         most_rows: MOST_KEYS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = worst_first.iter().map(|(identity, findings)| {
         let key = keys.known.get(*identity);
@@ -250,6 +251,7 @@ fn rules(html: &mut String, audit: &Audit) {
             ("Asked for by", Kind::Wide),
         ],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = rules.iter().map(|(id, findings)| {
         let rule = akia_core::rule::find(id);
@@ -312,6 +314,7 @@ fn accounts(html: &mut String, audit: &Audit) {
             ("Info", Kind::Number),
         ],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = estates.iter().map(|estate| {
         let keys = estate.users.iter().map(|user| user.active_keys().count()).sum();
@@ -355,6 +358,7 @@ fn owners(html: &mut String, audit: &Audit) {
             ("Info", Kind::Number),
         ],
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = owners.iter().map(|(name, (counts, accounts))| {
         let name = name.map_or_else(|| Cell::html("<em>nobody is written down</em>".to_owned()), Cell::text);
@@ -384,6 +388,7 @@ fn findings(html: &mut String, audit: &Audit) {
             ("Fix", Kind::Wide),
         ],
         most_rows: MOST_FINDINGS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = audit.findings.iter().map(|finding| {
         vec![
@@ -404,7 +409,13 @@ fn not_whole(html: &mut String, audit: &Audit) {
         return;
     }
     html.push_str("<h2 id=\"missing\">What is missing</h2>\n");
-    let table = |id, caption, columns| Table { id, caption, columns, most_rows: MOST_ROWS };
+    let table = |id, caption, columns| Table {
+        id,
+        caption,
+        columns,
+        most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
+    };
     let account_columns = &[("Account", Kind::Whole), ("Name", Kind::Word), ("Why", Kind::Wide)];
     if !audit.unread.is_empty() {
         let rows = audit.unread.iter().map(|unread| {

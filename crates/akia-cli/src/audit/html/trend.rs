@@ -66,6 +66,7 @@ pub(super) fn section(html: &mut String, points: &[TrendPoint]) {
         caption: "Findings by severity, the latest audit first",
         columns: &columns,
         most_rows: MOST_ROWS,
+        elsewhere: "The CSV and JSONL forms have all.",
     };
     let rows = points.iter().rev().map(|point| {
         let mut row = vec![Cell::text(&crate::forms::page::moment(point.at))];
