@@ -37,11 +37,16 @@ pub fn scan(scan: &Scan, path: &Path) -> Folder {
         walk.finish();
         return Folder::default();
     }
+    below(scan, source, path, PathBuf::new())
+}
+
+/// Looks at a folder that stands at `part` below `root`, and tells paths from there.
+pub(crate) fn below(scan: &Scan, source: String, root: &Path, part: PathBuf) -> Folder {
     let crew = Crew {
         scan,
         source,
-        root: path.to_owned(),
-        queue: Mutex::new(Queue { tasks: vec![Task::Folder(PathBuf::new())], ..Queue::default() }),
+        root: root.to_owned(),
+        queue: Mutex::new(Queue { tasks: vec![Task::Folder(part)], ..Queue::default() }),
         changed: Condvar::new(),
     };
     std::thread::scope(|scope| {
@@ -225,7 +230,7 @@ fn place(source: &str, path: String) -> Place {
 }
 
 /// A path with `/` between its parts.
-fn joined(path: &Path) -> String {
+pub(crate) fn joined(path: &Path) -> String {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
 }

@@ -14,6 +14,7 @@ pub mod image;
 mod ledger;
 mod limits;
 mod lookahead;
+pub mod machine;
 mod meter;
 mod numbers;
 mod read_at;

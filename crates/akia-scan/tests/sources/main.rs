@@ -6,6 +6,7 @@ mod damage;
 mod folder;
 mod image;
 mod limits;
+mod machine;
 mod packed;
 mod sqlite;
 mod stream;
