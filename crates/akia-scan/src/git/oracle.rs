@@ -98,7 +98,17 @@ fn edit(text: &mut Vec<u8>, ids: &[String], random: &mut fastrand::Rng) {
         let id = &ids[random.usize(0..ids.len())];
         let known =
             text.windows(4).position(|window| [b"AKIA", b"ASIA", b"ABIA", b"ACCA"].iter().any(|mark| window == *mark));
-        match (random.u8(0..10), known) {
+        // A wedge in an id: without it two copied pieces meet, and nothing is inserted there.
+        let wedge = text.windows(2).position(|window| window == b"<<").map(|from| {
+            from..text.iter().skip(from).position(|byte| *byte == b'>').map_or(text.len(), |end| from + end + 1)
+        });
+        if let Some(wedge) = wedge
+            && random.bool()
+        {
+            text.drain(wedge);
+            continue;
+        }
+        match (random.u8(0..13), known) {
             (0 | 1, _) => drop(text.splice(at..at, format!("\nkey={id}\n").into_bytes())),
             (2, _) => drop(text.splice(at..at, id.bytes())),
             // One half now; another edit may bring the other.
@@ -116,6 +126,12 @@ fn edit(text: &mut Vec<u8>, ids: &[String], random: &mut fastrand::Rng) {
                 let moved: Vec<u8> = text.drain(from..text.len().min(known + 21)).collect();
                 let to = random.usize(0..=text.len());
                 text.splice(to..to, moved);
+            }
+            (9..12, _) => {
+                let (head, tail) = id.split_at(random.usize(0..=20));
+                let wedge = "of no use, ".repeat(random.usize(0..5));
+                let around = ["\n", "x", " "][random.usize(0..3)];
+                text.splice(at..at, format!("\nkey{around}{head}<<{wedge}>{tail}{around}\n").into_bytes());
             }
             (7, _) if !text.is_empty() => {
                 let end = text.len().min(at + random.usize(0..400));

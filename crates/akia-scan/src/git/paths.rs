@@ -9,8 +9,12 @@ use super::pack::NONE;
 /// The root of a tree has no name.
 pub(crate) const ROOT: u32 = 0;
 
-/// So many folders and files are visited. A hostile repository can have more paths than atoms: each folder twice in the next.
-const MOST: usize = 4_000_000;
+/// How many paths a folder has on average at most, before the rest is cut off: most never move. A hostile repository can have more
+/// paths than atoms, with each folder twice in the next.
+const PATHS: usize = 8;
+
+/// So many paths are followed even in a small repository.
+const LEAST: usize = 100_000;
 
 /// Trees that lead to targets, and the ways down.
 pub(crate) struct Ways {
@@ -86,9 +90,10 @@ impl Ways {
 
     /// Visits every target below a tree that was not visited under the same path before, with the number of that path.
     pub(crate) fn visit(&mut self, tree: u32, seen: &mut Seen, mut found: impl FnMut(u32, u32)) {
+        let most = LEAST + PATHS * self.down.len();
         let mut waiting = vec![(tree, ROOT)];
         while let Some((object, path)) = waiting.pop() {
-            if seen.len() >= MOST {
+            if seen.len() >= most {
                 self.cut = true;
                 return;
             }
