@@ -32,8 +32,8 @@ pub mod span;
 pub mod text;
 
 pub use ids::{
-    AccessKeyId, AccountId, CaseId, Partition, ProfileName, QuarantineId, Region, RotationId, ThreadId, UserArn,
-    UserId, UserName,
+    AccessKeyId, AccountId, CaseId, ImageId, Partition, ProfileName, QuarantineId, Region, RotationId, SnapshotId,
+    ThreadId, UserArn, UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;
