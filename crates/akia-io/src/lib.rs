@@ -10,6 +10,7 @@ pub mod clock;
 pub mod edit;
 pub mod enforce;
 pub mod events;
+pub mod exposure;
 pub mod files;
 pub mod hardening;
 pub mod inventory;

@@ -4,28 +4,40 @@
 //! tests. No error holds a secret or the body of an answer.
 
 mod account;
+mod autoscaling;
 mod caller;
 mod client;
+mod cloudformation;
 mod cloudtrail;
+mod codebuild;
 mod config_service;
 mod credentials;
+mod ebs;
+mod ec2;
+mod ecs;
+mod elasticbeanstalk;
 mod endpoint;
 mod error;
 mod event_rules;
 mod http;
 mod identity;
+mod instance;
+mod lambda;
 mod messages;
 mod options;
 mod organizations;
 mod pace;
 mod probe;
 mod queue;
+mod reading;
 mod s3;
 mod security_hub;
 mod signed;
+mod ssm;
 mod user_policies;
 mod wallet;
 mod web;
+mod xml;
 
 pub use account::{RawReport, ReportRequest};
 pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
@@ -33,6 +45,10 @@ pub use client::Aws;
 pub use cloudtrail::CreateEvidence;
 pub use config_service::{Evaluated, MemberRule};
 pub use credentials::Credentials;
+pub(crate) use ebs::{BlockFault, From as ListFrom, ListedBlock};
+pub(crate) use ec2::Instance;
+pub use ec2::{ImageDisk, Snapshot};
+pub(crate) use ecs::Variable;
 pub(crate) use endpoint::is_this_machine;
 pub use endpoint::{EndpointHost, EndpointHostError, ForeignEndpoint, SetBy};
 pub(crate) use error::clean;
@@ -40,13 +56,16 @@ pub use error::{AwsError, Call};
 pub use http::Calls;
 pub(crate) use http::read_ca_bundle;
 pub use identity::{CallerIdentity, IdentityKind};
+pub use instance::instance_id;
 pub(crate) use messages::{Mail, TopicMessage};
 pub use options::{
     AwsOptions, EndpointError, EnvironmentEndpoints, OptionsError, Proxies, Service, Target, parse_endpoint,
 };
 pub use organizations::{AccountState, Member, Unit};
+pub(crate) use pace::Paces;
 pub use probe::Right;
 pub use queue::{QueueDepth, QueueMessage, QueueUrl, QueueUrlError};
+pub(crate) use reading::{may_pass, pause};
 pub use s3::{ObjectLock, ObjectVersion, Put, Retention};
 pub use security_hub::{Imported, RefusedFinding};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};
