@@ -30,7 +30,8 @@ impl Caller {
         let ask = async |token: Option<String>| {
             let mut parameters = vec![("MaxRecords", "100")];
             parameters.extend(token.as_deref().map(|token| ("NextToken", token)));
-            let page = self.read_query(QueryApi::AutoScaling, region, OPERATION, &parameters).await?;
+            let page =
+                self.read_query(QueryApi::AutoScaling, region, OPERATION, &parameters, "LaunchConfigurations").await?;
             let next = page.text("NextToken").map(str::to_owned);
             Ok((page, next))
         };

@@ -26,7 +26,7 @@ impl Caller {
         let call = self.call_in(Service::CloudFormation, region, OPERATION);
         let ask = async |token: Option<String>| {
             let parameters: Vec<_> = token.as_deref().map(|token| ("NextToken", token)).into_iter().collect();
-            let page = self.read_query(QueryApi::CloudFormation, region, OPERATION, &parameters).await?;
+            let page = self.read_query(QueryApi::CloudFormation, region, OPERATION, &parameters, "Stacks").await?;
             let next = page.text("NextToken").map(str::to_owned);
             Ok((page, next))
         };

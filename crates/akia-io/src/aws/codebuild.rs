@@ -45,7 +45,6 @@ pub(crate) struct BuildSource {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuildProjects {
-    #[serde(default)]
     pub(crate) projects: Vec<BuildProject>,
     /// Gone since they were listed.
     #[serde(default)]

@@ -70,7 +70,7 @@ pub(crate) enum BlockFault {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
-    #[serde(default, alias = "ChangedBlocks")]
+    #[serde(alias = "ChangedBlocks")]
     blocks: Vec<Entry>,
     block_size: Option<u64>,
     volume_size: Option<u64>,
@@ -239,10 +239,10 @@ mod tests {
     fn a_listing_that_cannot_be_is_refused() {
         for (json, reason) in [
             (r#"{"Blocks":[]}"#, "BlockSize"),
-            (r#"{"BlockSize":0,"VolumeSize":1}"#, "BlockSize"),
-            (r#"{"BlockSize":1099511627776,"VolumeSize":1}"#, "BlockSize"),
-            (r#"{"BlockSize":524288}"#, "VolumeSize"),
-            (r#"{"BlockSize":524288,"VolumeSize":18446744073709551615}"#, "VolumeSize"),
+            (r#"{"Blocks":[],"BlockSize":0,"VolumeSize":1}"#, "BlockSize"),
+            (r#"{"Blocks":[],"BlockSize":1099511627776,"VolumeSize":1}"#, "BlockSize"),
+            (r#"{"Blocks":[],"BlockSize":524288}"#, "VolumeSize"),
+            (r#"{"Blocks":[],"BlockSize":524288,"VolumeSize":18446744073709551615}"#, "VolumeSize"),
             (
                 r#"{"BlockSize":524288,"VolumeSize":1,"Blocks":[{"BlockIndex":2048,"BlockToken":"a"}]}"#,
                 "behind the end",

@@ -57,7 +57,7 @@ pub(crate) struct TemplateVersion {
 impl Caller {
     /// `ec2:DescribeRegions`: the regions that the account may use.
     pub async fn regions(&self, region: &Region) -> Result<Vec<Region>, AwsError> {
-        let answer = self.read_query(QueryApi::Ec2, region, "DescribeRegions", &[]).await?;
+        let answer = self.read_query(QueryApi::Ec2, region, "DescribeRegions", &[], "regionInfo").await?;
         let call = self.call_in(Service::Ec2, region, "DescribeRegions");
         let name = |item: &Element| parse(&call, "regionName", present(&call, "regionName", item.text("regionName"))?);
         answer.items("regionInfo").map(name).collect()
@@ -66,7 +66,7 @@ impl Caller {
     /// `ec2:DescribeSnapshots` of one.
     pub async fn snapshot(&self, region: &Region, id: &SnapshotId) -> Result<Snapshot, AwsError> {
         let parameters = [("SnapshotId.1", id.as_str())];
-        let answer = self.read_query(QueryApi::Ec2, region, "DescribeSnapshots", &parameters).await?;
+        let answer = self.read_query(QueryApi::Ec2, region, "DescribeSnapshots", &parameters, "snapshotSet").await?;
         let call = self.call_in(Service::Ec2, region, "DescribeSnapshots");
         let item = answer.items("snapshotSet").find(|item| item.text("snapshotId") == Some(id.as_str()));
         let item = present(&call, id.as_str(), item)?;
@@ -84,7 +84,7 @@ impl Caller {
     /// `ec2:DescribeImages` of one: the disks of it that snapshots hold.
     pub async fn image_disks(&self, region: &Region, id: &ImageId) -> Result<Vec<ImageDisk>, AwsError> {
         let parameters = [("ImageId.1", id.as_str())];
-        let answer = self.read_query(QueryApi::Ec2, region, "DescribeImages", &parameters).await?;
+        let answer = self.read_query(QueryApi::Ec2, region, "DescribeImages", &parameters, "imagesSet").await?;
         let call = self.call_in(Service::Ec2, region, "DescribeImages");
         let item = answer.items("imagesSet").find(|item| item.text("imageId") == Some(id.as_str()));
         let item = present(&call, id.as_str(), item)?;
@@ -100,7 +100,9 @@ impl Caller {
     pub(crate) async fn instances(&self, region: &Region) -> Result<Vec<Instance>, AwsError> {
         let call = self.call_in(Service::Ec2, region, "DescribeInstances");
         let mut instances = Vec::new();
-        let ask = async |token| self.query_page(region, "DescribeInstances", &[("MaxResults", "500")], token).await;
+        let ask = async |token| {
+            self.query_page(region, "DescribeInstances", &[("MaxResults", "500")], "reservationSet", token).await
+        };
         self.each_page(&call, ask, async |page: Element| {
             let found = page.items("reservationSet").flat_map(|one| one.items("instancesSet"));
             instances.extend(found.filter_map(|instance| {
@@ -116,7 +118,8 @@ impl Caller {
     /// `ec2:DescribeInstanceAttribute` of an instance: its user data in base64, where it has any.
     pub(crate) async fn instance_user_data(&self, region: &Region, instance: &str) -> Result<Option<String>, AwsError> {
         let parameters = [("InstanceId", instance), ("Attribute", "userData")];
-        let answer = self.read_query(QueryApi::Ec2, region, "DescribeInstanceAttribute", &parameters).await?;
+        let answer =
+            self.read_query(QueryApi::Ec2, region, "DescribeInstanceAttribute", &parameters, "instanceId").await?;
         Ok(answer.child("userData").and_then(|data| data.text("value")).map(str::to_owned))
     }
 
@@ -124,8 +127,9 @@ impl Caller {
     pub(crate) async fn launch_templates(&self, region: &Region) -> Result<Vec<String>, AwsError> {
         let call = self.call_in(Service::Ec2, region, "DescribeLaunchTemplates");
         let mut templates = Vec::new();
-        let ask =
-            async |token| self.query_page(region, "DescribeLaunchTemplates", &[("MaxResults", "200")], token).await;
+        let ask = async |token| {
+            self.query_page(region, "DescribeLaunchTemplates", &[("MaxResults", "200")], "launchTemplates", token).await
+        };
         self.each_page(&call, ask, async |page: Element| {
             let ids = page.items("launchTemplates").filter_map(|item| item.text("launchTemplateId"));
             templates.extend(ids.map(|id| super::clean(id, None)));
@@ -144,7 +148,10 @@ impl Caller {
     ) -> Result<(), AwsError> {
         let call = self.call_in(Service::Ec2, region, "DescribeLaunchTemplateVersions");
         let parameters = [("LaunchTemplateId", template), ("MaxResults", "100")];
-        let ask = async |token| self.query_page(region, "DescribeLaunchTemplateVersions", &parameters, token).await;
+        let ask = async |token| {
+            self.query_page(region, "DescribeLaunchTemplateVersions", &parameters, "launchTemplateVersionSet", token)
+                .await
+        };
         self.each_page(&call, ask, async |page: Element| {
             for item in page.items("launchTemplateVersionSet") {
                 let user_data = item.child("launchTemplateData").and_then(|data| data.text("userData"));
@@ -162,11 +169,12 @@ impl Caller {
         region: &Region,
         operation: &str,
         parameters: &[(&str, &str)],
+        list: &str,
         token: Option<String>,
     ) -> Result<(Element, Option<String>), AwsError> {
         let mut parameters = parameters.to_vec();
         parameters.extend(token.as_deref().map(|token| ("NextToken", token)));
-        let page = self.read_query(QueryApi::Ec2, region, operation, &parameters).await?;
+        let page = self.read_query(QueryApi::Ec2, region, operation, &parameters, list).await?;
         let next = page.text("nextToken").map(str::to_owned);
         Ok((page, next))
     }

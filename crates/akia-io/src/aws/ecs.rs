@@ -72,7 +72,6 @@ impl Caller {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Definition {
-            #[serde(default)]
             container_definitions: Vec<Container>,
         }
         let body = json!({ "taskDefinition": arn });

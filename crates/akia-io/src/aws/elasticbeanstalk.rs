@@ -30,7 +30,8 @@ impl Caller {
         let ask = async |token: Option<String>| {
             let mut parameters = vec![("MaxRecords", "1000")];
             parameters.extend(token.as_deref().map(|token| ("NextToken", token)));
-            let page = self.read_query(QueryApi::ElasticBeanstalk, region, OPERATION, &parameters).await?;
+            let page =
+                self.read_query(QueryApi::ElasticBeanstalk, region, OPERATION, &parameters, "Environments").await?;
             let next = page.text("NextToken").map(str::to_owned);
             Ok((page, next))
         };
@@ -57,7 +58,9 @@ impl Caller {
         const OPERATION: &str = "DescribeConfigurationSettings";
         let parameters =
             [("ApplicationName", environment.application.as_str()), ("EnvironmentName", environment.name.as_str())];
-        let answer = self.read_query(QueryApi::ElasticBeanstalk, region, OPERATION, &parameters).await?;
+        let answer = self
+            .read_query(QueryApi::ElasticBeanstalk, region, OPERATION, &parameters, "ConfigurationSettings")
+            .await?;
         let options = answer.items("ConfigurationSettings").flat_map(|settings| settings.items("OptionSettings"));
         let pair = |item: &Element| Some((item.text("OptionName")?.to_owned(), item.raw_text("Value")?.to_owned()));
         Ok(options.filter_map(pair).collect())

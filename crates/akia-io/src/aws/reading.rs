@@ -128,13 +128,15 @@ impl Caller {
         })
     }
 
-    /// A call of the query protocol: what stands in the element of its result.
+    /// A call of the query protocol: what stands in the element of its result, which has an element of the name `has`. An empty
+    /// list is there, and empty.
     pub(super) async fn read_query(
         &self,
         api: QueryApi,
         region: &Region,
         operation: &str,
         parameters: &[(&str, &str)],
+        has: &str,
     ) -> Result<Element, AwsError> {
         let (service, version) = match api {
             QueryApi::Ec2 => (Service::Ec2, "2016-11-15"),
@@ -156,17 +158,19 @@ impl Caller {
             body,
         };
         let answer = self.read_patiently(&reading).await?;
-        let malformed = || {
-            let call = self.call_in(service, region, operation);
-            AwsError::malformed(&call, format!("it is not what {operation} answers"))
-        };
-        let root = Element::parse(&answer.body).ok_or_else(malformed)?;
-        match api {
-            QueryApi::Ec2 => Ok(root),
+        let root = Element::parse(&answer.body);
+        let result = match api {
+            QueryApi::Ec2 => root,
             QueryApi::AutoScaling | QueryApi::CloudFormation | QueryApi::ElasticBeanstalk => {
-                root.into_child(&format!("{operation}Result")).ok_or_else(malformed)
+                root.and_then(|root| root.into_child(&format!("{operation}Result")))
             }
-        }
+        };
+        result.filter(|result| result.child(has).is_some()).ok_or_else(|| {
+            AwsError::malformed(
+                &self.call_in(service, region, operation),
+                format!("it is not what {operation} answers"),
+            )
+        })
     }
 
     /// Asks for page after page, and hands each on. `ask` gives what a page holds and the token of the next one.

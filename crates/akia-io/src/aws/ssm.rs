@@ -38,7 +38,6 @@ pub(crate) struct Parameter {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Parameters {
-    #[serde(default)]
     pub(crate) parameters: Vec<Parameter>,
     /// Gone since they were listed.
     #[serde(default)]
@@ -55,7 +54,6 @@ impl Caller {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Page {
-            #[serde(default)]
             parameters: Vec<ListedParameter>,
             next_token: Option<String>,
         }

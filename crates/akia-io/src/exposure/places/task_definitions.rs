@@ -28,6 +28,9 @@ async fn read_one(scene: Scene<'_>, arn: String) {
         let resource = format!("{arn}#{}", container.name);
         let lines = container.environment.iter().map(|one| (one.name.as_str(), one.value.as_str()));
         scene.give(Piece::lines(scene.region, "ecs", &resource, Part::Variable, lines)).await;
+        if container.rest.is_empty() {
+            continue;
+        }
         let rest = serde_json::to_vec_pretty(&container.rest).unwrap_or_default();
         scene.give(Piece::text(scene.region, "ecs", &resource, Part::Settings, rest)).await;
     }
