@@ -224,6 +224,44 @@ impl FromStr for Region {
     }
 }
 
+identifier! {
+    /// The id of an EBS snapshot: `snap-` and hexadecimal digits (EBS API, `SnapshotId`).
+    SnapshotId
+}
+
+impl FromStr for SnapshotId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if is_resource_id(text, "snap-") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::new(text, "the id of a snapshot (snap- and hexadecimal digits)"))
+        }
+    }
+}
+
+identifier! {
+    /// The id of a machine image: `ami-` and hexadecimal digits.
+    ImageId
+}
+
+impl FromStr for ImageId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if is_resource_id(text, "ami-") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::new(text, "the id of an image (ami- and hexadecimal digits)"))
+        }
+    }
+}
+
+/// Ids of EC2 have 8 or 17 digits; the EBS API takes up to 64 characters.
+fn is_resource_id(text: &str, prefix: &str) -> bool {
+    let digits = text.strip_prefix(prefix).unwrap_or_default();
+    (1..=59).contains(&digits.len()) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The name of what the journal keeps together: a letter, a hyphen and 16 hexadecimal digits.
 macro_rules! thread_name {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal) => {
@@ -494,6 +532,17 @@ impl From<UserArn> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_snapshots_and_images_go_into_a_path_as_they_are() {
+        assert!("snap-0987654321fedcba0".parse::<SnapshotId>().is_ok());
+        assert!("ami-1a2b3c4d".parse::<ImageId>().is_ok());
+        let long = format!("snap-{}", "0".repeat(60));
+        for text in ["", "snap-", "snap-0/../1", "snap-0?x=1", "SNAP-0", "snap-ABC", "ami-0 ", long.as_str()] {
+            assert!(text.parse::<SnapshotId>().is_err(), "{text}");
+            assert!(text.parse::<ImageId>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_account_is_decoded_from_the_key_id() {

@@ -33,8 +33,8 @@ pub mod span;
 pub mod text;
 
 pub use ids::{
-    AccessKeyId, AccountId, CaseId, ContainmentId, Partition, ProfileName, QuarantineId, Region, RotationId, ThreadId,
-    UserArn, UserId, UserName,
+    AccessKeyId, AccountId, CaseId, ContainmentId, ImageId, Partition, ProfileName, QuarantineId, Region, RotationId,
+    SnapshotId, ThreadId, UserArn, UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

@@ -11,6 +11,7 @@ pub mod contain;
 pub mod edit;
 pub mod enforce;
 pub mod events;
+pub mod exposure;
 pub mod files;
 pub mod hardening;
 pub mod inventory;

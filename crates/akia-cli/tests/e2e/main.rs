@@ -46,6 +46,7 @@ mod practice;
 mod quarantine;
 mod races;
 mod rotate;
+mod scan_aws;
 mod sealed;
 mod secrets;
 mod seed_script;

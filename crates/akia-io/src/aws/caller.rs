@@ -608,7 +608,16 @@ impl Caller {
             | Service::EventBridge
             | Service::Config
             | Service::Sqs
-            | Service::S3 => self.aws.options().region(&self.target),
+            | Service::S3
+            | Service::Ec2
+            | Service::Ebs
+            | Service::Lambda
+            | Service::Ecs
+            | Service::CodeBuild
+            | Service::Ssm
+            | Service::AutoScaling
+            | Service::CloudFormation
+            | Service::ElasticBeanstalk => self.aws.options().region(&self.target),
         };
         let builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

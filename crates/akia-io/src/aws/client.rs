@@ -263,8 +263,31 @@ impl Aws {
             (Service::Ses, _) => format!("email{fips}.{region}.{suffix}"),
             (Service::EventBridge, Partition::AwsUsGov) => format!("events.{region}.{suffix}"),
             (Service::EventBridge, _) => format!("events{fips}.{region}.{suffix}"),
-            (Service::Config | Service::Sqs, Partition::AwsUsGov) => format!("{}.{region}.{suffix}", service.name()),
-            (Service::Config | Service::Sqs | Service::S3, _) => format!("{}{fips}.{region}.{suffix}", service.name()),
+            (
+                Service::Config
+                | Service::Sqs
+                | Service::Ec2
+                | Service::Ssm
+                | Service::AutoScaling
+                | Service::CloudFormation
+                | Service::ElasticBeanstalk,
+                Partition::AwsUsGov,
+            ) => format!("{}.{region}.{suffix}", service.name()),
+            (
+                Service::Config
+                | Service::Sqs
+                | Service::S3
+                | Service::Ec2
+                | Service::Ebs
+                | Service::Lambda
+                | Service::Ecs
+                | Service::CodeBuild
+                | Service::Ssm
+                | Service::AutoScaling
+                | Service::CloudFormation
+                | Service::ElasticBeanstalk,
+                _,
+            ) => format!("{}{fips}.{region}.{suffix}", service.name()),
         };
         #[expect(
             clippy::expect_used,
@@ -308,6 +331,15 @@ impl Service {
             Self::Config => "config",
             Self::Sqs => "sqs",
             Self::S3 => "s3",
+            Self::Ec2 => "ec2",
+            Self::Ebs => "ebs",
+            Self::Lambda => "lambda",
+            Self::Ecs => "ecs",
+            Self::CodeBuild => "codebuild",
+            Self::Ssm => "ssm",
+            Self::AutoScaling => "autoscaling",
+            Self::CloudFormation => "cloudformation",
+            Self::ElasticBeanstalk => "elasticbeanstalk",
         }
     }
 }
@@ -373,6 +405,27 @@ mod tests {
                 let ours = authority(&aws.endpoint_url(Service::Organizations, &target));
                 assert_eq!(organizations.url(), format!("https://{ours}"));
             }
+        }
+    }
+
+    /// As botocore 1.43 resolves them from AWS's endpoint rules.
+    #[test]
+    fn the_services_that_a_scan_reads_are_where_botocore_finds_them() {
+        let plain_in_gov =
+            [Service::Ec2, Service::Ssm, Service::AutoScaling, Service::CloudFormation, Service::ElasticBeanstalk];
+        let fips_in_gov = [Service::Ebs, Service::Lambda, Service::Ecs, Service::CodeBuild];
+        for service in plain_in_gov.into_iter().chain(fips_in_gov) {
+            let name = service.name();
+            let host = |region: &str, use_fips: bool| {
+                let aws = Aws::new(AwsOptions { use_fips, ..AwsOptions::default() });
+                authority(&aws.home_endpoint(service, &region.parse().unwrap()))
+            };
+            assert_eq!(host("eu-west-1", false), format!("{name}.eu-west-1.amazonaws.com"));
+            assert_eq!(host("eu-west-1", true), format!("{name}-fips.eu-west-1.amazonaws.com"));
+            assert_eq!(host("cn-north-1", false), format!("{name}.cn-north-1.amazonaws.com.cn"));
+            assert_eq!(host("us-gov-west-1", false), format!("{name}.us-gov-west-1.amazonaws.com"));
+            let fips = if fips_in_gov.contains(&service) { "-fips" } else { "" };
+            assert_eq!(host("us-gov-west-1", true), format!("{name}{fips}.us-gov-west-1.amazonaws.com"));
         }
     }
 

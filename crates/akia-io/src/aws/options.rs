@@ -40,6 +40,24 @@ pub enum Service {
     Sqs,
     /// Objects; regional endpoints, with the bucket in the path.
     S3,
+    /// Instances, launch templates, images, snapshots; regional endpoints.
+    Ec2,
+    /// The blocks of snapshots; regional endpoints.
+    Ebs,
+    /// Functions; regional endpoints.
+    Lambda,
+    /// Task definitions; regional endpoints.
+    Ecs,
+    /// Projects of builds; regional endpoints.
+    CodeBuild,
+    /// Parameters; regional endpoints.
+    Ssm,
+    /// Launch configurations; regional endpoints.
+    AutoScaling,
+    /// Stacks; regional endpoints.
+    CloudFormation,
+    /// Environments of Elastic Beanstalk; regional endpoints.
+    ElasticBeanstalk,
 }
 
 impl Service {
@@ -76,6 +94,24 @@ pub struct EnvironmentEndpoints {
     pub sqs: Option<Url>,
     /// `AWS_ENDPOINT_URL_S3`.
     pub s3: Option<Url>,
+    /// `AWS_ENDPOINT_URL_EC2`.
+    pub ec2: Option<Url>,
+    /// `AWS_ENDPOINT_URL_EBS`.
+    pub ebs: Option<Url>,
+    /// `AWS_ENDPOINT_URL_LAMBDA`.
+    pub lambda: Option<Url>,
+    /// `AWS_ENDPOINT_URL_ECS`.
+    pub ecs: Option<Url>,
+    /// `AWS_ENDPOINT_URL_CODEBUILD`.
+    pub code_build: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SSM`.
+    pub ssm: Option<Url>,
+    /// `AWS_ENDPOINT_URL_AUTO_SCALING`.
+    pub auto_scaling: Option<Url>,
+    /// `AWS_ENDPOINT_URL_CLOUDFORMATION`.
+    pub cloud_formation: Option<Url>,
+    /// `AWS_ENDPOINT_URL_ELASTIC_BEANSTALK`.
+    pub elastic_beanstalk: Option<Url>,
 }
 
 /// Proxies, as the usual variables name them. Values may hold a password, so there is no `Debug`.
@@ -229,6 +265,15 @@ impl AwsOptions {
                 config: endpoint("AWS_ENDPOINT_URL_CONFIG_SERVICE")?,
                 sqs: endpoint("AWS_ENDPOINT_URL_SQS")?,
                 s3: endpoint("AWS_ENDPOINT_URL_S3")?,
+                ec2: endpoint("AWS_ENDPOINT_URL_EC2")?,
+                ebs: endpoint("AWS_ENDPOINT_URL_EBS")?,
+                lambda: endpoint("AWS_ENDPOINT_URL_LAMBDA")?,
+                ecs: endpoint("AWS_ENDPOINT_URL_ECS")?,
+                code_build: endpoint("AWS_ENDPOINT_URL_CODEBUILD")?,
+                ssm: endpoint("AWS_ENDPOINT_URL_SSM")?,
+                auto_scaling: endpoint("AWS_ENDPOINT_URL_AUTO_SCALING")?,
+                cloud_formation: endpoint("AWS_ENDPOINT_URL_CLOUDFORMATION")?,
+                elastic_beanstalk: endpoint("AWS_ENDPOINT_URL_ELASTIC_BEANSTALK")?,
             },
             ignore_configured_endpoints: ignored,
             region: match region("AWS_REGION")? {
@@ -269,6 +314,15 @@ impl AwsOptions {
             Service::Config => (&environment.config, "AWS_ENDPOINT_URL_CONFIG_SERVICE"),
             Service::Sqs => (&environment.sqs, "AWS_ENDPOINT_URL_SQS"),
             Service::S3 => (&environment.s3, "AWS_ENDPOINT_URL_S3"),
+            Service::Ec2 => (&environment.ec2, "AWS_ENDPOINT_URL_EC2"),
+            Service::Ebs => (&environment.ebs, "AWS_ENDPOINT_URL_EBS"),
+            Service::Lambda => (&environment.lambda, "AWS_ENDPOINT_URL_LAMBDA"),
+            Service::Ecs => (&environment.ecs, "AWS_ENDPOINT_URL_ECS"),
+            Service::CodeBuild => (&environment.code_build, "AWS_ENDPOINT_URL_CODEBUILD"),
+            Service::Ssm => (&environment.ssm, "AWS_ENDPOINT_URL_SSM"),
+            Service::AutoScaling => (&environment.auto_scaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
+            Service::CloudFormation => (&environment.cloud_formation, "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+            Service::ElasticBeanstalk => (&environment.elastic_beanstalk, "AWS_ENDPOINT_URL_ELASTIC_BEANSTALK"),
         };
         let own = own.as_ref().map(|url| (url, SetBy::Variable(variable)));
         own.or_else(|| environment.all.as_ref().map(|url| (url, SetBy::Variable("AWS_ENDPOINT_URL"))))

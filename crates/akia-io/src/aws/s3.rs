@@ -217,7 +217,7 @@ fn object_path(bucket: &str, key: &str) -> String {
 }
 
 /// As S3 escapes: everything but unreserved characters, and the slashes of a path.
-fn escaped(text: &str, is_path: bool) -> String {
+pub(super) fn escaped(text: &str, is_path: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -53,6 +53,26 @@ pub(super) enum JsonApi {
     Events,
     /// SQS.
     Queues,
+    /// Task definitions of ECS.
+    Containers,
+    /// Projects of CodeBuild.
+    Builds,
+    /// Parameters of Systems Manager.
+    Parameters,
+}
+
+impl JsonApi {
+    /// The service, how `x-amz-target` begins, and the version of the protocol.
+    pub(super) fn parts(self) -> (Service, &'static str, &'static str) {
+        match self {
+            Self::Config => (Service::Config, "StarlingDoveService", "application/x-amz-json-1.1"),
+            Self::Events => (Service::EventBridge, "AWSEvents", "application/x-amz-json-1.1"),
+            Self::Queues => (Service::Sqs, "AmazonSQS", "application/x-amz-json-1.0"),
+            Self::Containers => (Service::Ecs, "AmazonEC2ContainerServiceV20141113", "application/x-amz-json-1.1"),
+            Self::Builds => (Service::CodeBuild, "CodeBuild_20161006", "application/x-amz-json-1.1"),
+            Self::Parameters => (Service::Ssm, "AmazonSSM", "application/x-amz-json-1.1"),
+        }
+    }
 }
 
 /// A call of a regional service.
@@ -78,11 +98,7 @@ impl Caller {
         body: &Value,
         may_repeat: bool,
     ) -> Result<T, AwsError> {
-        let (service, prefix, content_type) = match api {
-            JsonApi::Config => (Service::Config, "StarlingDoveService", "application/x-amz-json-1.1"),
-            JsonApi::Events => (Service::EventBridge, "AWSEvents", "application/x-amz-json-1.1"),
-            JsonApi::Queues => (Service::Sqs, "AmazonSQS", "application/x-amz-json-1.0"),
-        };
+        let (service, prefix, content_type) = api.parts();
         let action = format!("{prefix}.{operation}");
         let asked = Asked {
             service,
@@ -197,7 +213,10 @@ impl Caller {
             Some((_, name)) => name,
             None => code,
         });
-        let message = fault.message.unwrap_or_default();
+        let mut message = fault.message.unwrap_or_default();
+        if let Some(reason) = fault.reason {
+            message = format!("{message} ({reason})");
+        }
         answer(Box::new(call.clone()), page.status, code, &message, &self.context(call))
     }
 }
@@ -208,13 +227,16 @@ struct Fault {
     code: Option<String>,
     #[serde(alias = "Message")]
     message: Option<String>,
+    /// What the EBS direct APIs add to their codes, which are few.
+    #[serde(alias = "Reason")]
+    reason: Option<String>,
 }
 
 impl Fault {
     /// The error of the query protocol: `<ErrorResponse><Error><Code>…</Code><Message>…</Message>`.
     fn of_query(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
-        Self { code: element(&text, "Code"), message: element(&text, "Message") }
+        Self { code: element(&text, "Code"), message: element(&text, "Message"), reason: None }
     }
 }
 
@@ -247,7 +269,7 @@ pub(super) fn unescaped(text: &str) -> String {
     plain
 }
 
-fn entity(name: &str) -> Option<char> {
+pub(super) fn entity(name: &str) -> Option<char> {
     match name {
         "quot" => Some('"'),
         "apos" => Some('\''),

@@ -4,9 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
+mod accounts;
 mod fake;
 mod logs;
 mod sandbox;
+mod scripted;
+mod snapshots;
 mod wallet;
 mod watchers;
 mod wire;
