@@ -10,7 +10,7 @@ use super::collect::Collector;
 use super::decode::base64;
 use super::found::{ApiKey, Bag, IdItem, SecretItem};
 use super::label::Label;
-use super::needles::Needles;
+use super::needles::{Needles, may_be_of_a_secret};
 use super::secret::{self, Sure};
 use super::{Class, Confidence, Found, FoundSecret, Hidden, Kind, comment, key_id};
 
@@ -63,9 +63,13 @@ impl Detector {
     /// Where it says no, [`Detector::detect`] finds no key that touches the range with its id, or with its secret if it has no id.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
-        let start = range.start.min(text.len()).saturating_sub(Needles::LONGEST);
+        let first = range.start.min(text.len());
         let end = range.end.saturating_add(Needles::LONGEST_NEEDLE).min(text.len());
-        self.needles.hits(text, start..end, self.options.loose).next().is_some() || follows_a_head(text, range.start)
+        let run = run_before(text, first);
+        // A label may stand further left than anything else: before a blank. It matters only where a secret may touch the range.
+        let left = if long_run_near(text, &range) { Needles::LONGEST } else { run };
+        self.needles.hits(text, first.saturating_sub(left)..end, self.options.loose).next().is_some()
+            || run == LONGEST_RUN && follows_a_head(text, first)
     }
 
     /// Every key in a text, in the order of their places.
@@ -82,6 +86,42 @@ impl Detector {
         let bag = collector.collect(text);
         Examination { found: found(text, bag), cut: collector.cut, work: collector.work }
     }
+}
+
+/// How much of a key, in any form but those with a head, may stand left of a place: base64 of UTF-16 is the longest.
+const LONGEST_RUN: usize = 64;
+
+/// The characters that any form of a key is written in.
+static OF_A_KEY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let one = byte as u8;
+        table[byte] =
+            one.is_ascii_alphanumeric() || matches!(one, 0 | b'\n' | b'\r' | b'+' | b'/' | b'=' | b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
+
+/// How long the run is that ends here, of characters that any form of a key is written in; at most [`LONGEST_RUN`].
+fn run_before(text: &[u8], end: usize) -> usize {
+    let before = text.get(end.saturating_sub(LONGEST_RUN)..end).unwrap_or_default();
+    before.iter().rev().take_while(|byte| OF_A_KEY[usize::from(**byte)]).count()
+}
+
+/// Whether a run that may be a secret, in any form, may touch the range.
+fn long_run_near(text: &[u8], range: &Range<usize>) -> bool {
+    let mut start = range.start.saturating_sub(secret::LENGTH);
+    let end = range.end.saturating_add(secret::LENGTH).min(text.len());
+    while start + secret::LENGTH <= end {
+        let part = text.get(start..start + secret::LENGTH).unwrap_or_default();
+        match part.iter().rposition(|byte| !may_be_of_a_secret(*byte)) {
+            Some(foreign) => start += foreign + 1,
+            None => return true,
+        }
+    }
+    false
 }
 
 /// What begins a long word that is known by its head alone: gzip members in base64, API keys of Bedrock.

@@ -126,12 +126,28 @@ fn may_be_key(text: &[u8], hit: Hit, loose: bool) -> bool {
 fn a_long_run_follows(rest: &[u8]) -> bool {
     let mut run = 0;
     for byte in rest.iter().take(Needles::LONGEST) {
-        run = if byte.is_ascii_alphanumeric() || b"/+-_=%\\&;#".contains(byte) { run + 1 } else { 0 };
+        run = if may_be_of_a_secret(*byte) { run + 1 } else { 0 };
         if run == 40 {
             return true;
         }
     }
     false
+}
+
+/// Whether a character may stand in a secret, in any form and among any escapes.
+pub(super) fn may_be_of_a_secret(byte: u8) -> bool {
+    static TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let one = byte as u8;
+            table[byte] = one.is_ascii_alphanumeric()
+                || matches!(one, b'/' | b'+' | b'-' | b'_' | b'=' | b'%' | b'\\' | b'&' | b';' | b'#');
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 /// The first four letters of the ids.
