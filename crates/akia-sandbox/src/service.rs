@@ -464,6 +464,18 @@ fn trail_identity(caller: &Caller, account: &Account) -> Value {
             "creationDate": crate::clock::iso8601(issued_at),
             "mfaAuthenticated": mfa_at.is_some().to_string(),
         }});
+        // <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
+        if let Identity::Role { role, .. } = &caller.identity
+            && let Some(role) = account.roles.get(role)
+        {
+            identity["sessionContext"]["sessionIssuer"] = json!({
+                "type": "Role",
+                "principalId": role.id,
+                "arn": account.arn(&format!("role{}{}", role.path, role.name)),
+                "accountId": account.id,
+                "userName": role.name,
+            });
+        }
     }
     identity
 }

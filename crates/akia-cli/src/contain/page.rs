@@ -2,6 +2,7 @@
 //!
 //! Names and user agents, which an intruder chooses, are text in both.
 
+use akia_core::contain::Allowed;
 use akia_core::estate::Known;
 use akia_core::{KeyStatus, LastUsed};
 use jiff::Timestamp;
@@ -235,7 +236,8 @@ fn could(case: &Case) -> Section {
     rows.extend(reach.policies.iter().map(|policy| vec![Plain("policy".to_owned()), Code(policy.clone())]));
     rows.extend(reach.boundary.iter().map(|policy| vec![Plain("boundary".to_owned()), Code(policy.clone())]));
     rows.extend(reach.escalations.iter().map(|one| {
-        vec![Plain("way to more".to_owned()), Plain(format!("{}: {}", one.actions.join(" + "), one.gives))]
+        let part = if one.allowed == Allowed::Partly { " (on some resources, or under a condition)" } else { "" };
+        vec![Plain("way to more".to_owned()), Plain(format!("{}: {}{part}", one.actions.join(" + "), one.gives))]
     }));
     rows.extend(reach.roles.iter().map(|one| {
         let admin = if one.is_admin { ", an administrator" } else { "" };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use akia_core::cheatsheet::Operation;
-use akia_core::contain::{Act, Containment, ContainmentOpening, ContainmentStage, Signer, Strategy};
+use akia_core::contain::{Act, Allowed, Containment, ContainmentOpening, ContainmentStage, Signer, Strategy};
 use akia_core::estate::Known;
 use akia_core::quarantine::{QuarantineStage, quarantine_policy, sessions_policy};
 use akia_core::rotation::Hold;
@@ -597,7 +597,8 @@ fn tell_reach(context: &Context, case: &Case) {
         let services = if services == "*" { "some actions of every service".to_owned() } else { services };
         say(services);
         for one in reach.escalations.iter().take(MOST_LINES) {
-            say(format!("more by {}: {}", one.actions.join(" + "), one.gives));
+            let part = if one.allowed == Allowed::Partly { " (on some resources, or under a condition)" } else { "" };
+            say(format!("more by {}: {}{part}", one.actions.join(" + "), one.gives));
         }
         more(context, reach.escalations.len(), "ways to more");
     }

@@ -11,17 +11,23 @@ pub struct Method {
     pub actions: &'static [&'static str],
     /// What it leads to, in words.
     pub gives: &'static str,
+    /// It is one only where it may be done to other users: everybody may change its own keys and password.
+    pub is_of_others: bool,
 }
 
 const fn method(actions: &'static [&'static str], gives: &'static str) -> Method {
-    Method { actions, gives }
+    Method { actions, gives, is_of_others: false }
+}
+
+const fn of_others(actions: &'static [&'static str], gives: &'static str) -> Method {
+    Method { actions, gives, is_of_others: true }
 }
 
 /// Every one that is looked for.
 pub const METHODS: &[Method] = &[
-    method(&["iam:CreateAccessKey"], "a key of another user"),
-    method(&["iam:CreateLoginProfile"], "a console password for another user"),
-    method(&["iam:UpdateLoginProfile"], "another user's console password"),
+    of_others(&["iam:CreateAccessKey"], "a key of another user"),
+    of_others(&["iam:CreateLoginProfile"], "a console password for another user"),
+    of_others(&["iam:UpdateLoginProfile"], "another user's console password"),
     method(&["iam:AttachUserPolicy"], "any managed policy for itself"),
     method(&["iam:AttachGroupPolicy"], "any managed policy for a group of its"),
     method(&["iam:AttachRolePolicy", "sts:AssumeRole"], "any managed policy for a role that it assumes"),

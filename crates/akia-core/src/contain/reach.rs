@@ -109,9 +109,13 @@ impl Reach {
     #[must_use]
     pub fn of(user: &UserArn, policies: &Policies, roles: &[Role], denied: Known<Vec<String>>) -> Self {
         let is_denied = |action: &str| denied.told().is_some_and(|denied| denied.iter().any(|one| one == action));
-        let may = |action: &str| if is_denied(action) { Allowed::No } else { policies.allowed(action, None) };
+        let may = |action: &str, is_of_others: bool| match is_of_others {
+            _ if is_denied(action) => Allowed::No,
+            true => policies.allowed_on_others(action, user),
+            false => policies.allowed(action, None),
+        };
         let escalation = |method: &super::escalation::Method| {
-            let allowed = method.actions.iter().map(|action| may(action)).min()?;
+            let allowed = method.actions.iter().map(|action| may(action, method.is_of_others)).min()?;
             (allowed > Allowed::No).then(|| Escalation {
                 actions: method.actions.to_vec(),
                 gives: method.gives,
@@ -144,6 +148,25 @@ impl Policies {
             }
             Some(_) | None => own,
         }
+    }
+
+    /// The same on users other than this one: statements about the user itself do not count.
+    fn allowed_on_others(&self, action: &str, user: &UserArn) -> Allowed {
+        let own = user.to_string();
+        let is_own = |statement: &Value| {
+            let mut resources = many(&statement["Resource"]).filter_map(Value::as_str).peekable();
+            resources.peek().is_some()
+                && resources
+                    .all(|one| one == own || one.ends_with("/${aws:username}") || one.ends_with("/${aws:userid}"))
+        };
+        let reduced = self.grants.iter().map(|grant| {
+            let document = grant.document.as_ref().map(|document| {
+                let statements = many(&document["Statement"]).filter(|one| !is_own(one)).cloned().collect();
+                serde_json::json!({ "Statement": Value::Array(statements) })
+            });
+            Grant { source: grant.source.clone(), document }
+        });
+        Self { grants: reduced.collect(), boundary: self.boundary.clone() }.allowed(action, None)
     }
 
     /// Whether everything is allowed.
@@ -369,6 +392,17 @@ mod tests {
         let admin = policies(json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
         assert_eq!(reach(&admin, &[]).escalations.len(), METHODS.len());
         assert_eq!(reach(&admin, &[]).services, ["*"]);
+    }
+
+    #[test]
+    fn whoever_may_change_only_its_own_keys_gains_nothing_by_it() {
+        let on = |resource: &str| {
+            let statement = json!({ "Effect": "Allow", "Action": "iam:*AccessKey", "Resource": resource });
+            actions(&reach(&policies(statement), &[]))
+        };
+        assert!(on("arn:aws:iam::*:user/${aws:username}").is_empty());
+        assert!(on("arn:aws:iam::111122223333:user/ann").is_empty());
+        assert_eq!(on("arn:aws:iam::111122223333:user/a*"), ["iam:CreateAccessKey"]);
     }
 
     #[test]

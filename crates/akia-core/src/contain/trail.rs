@@ -1,6 +1,6 @@
 //! What a key did, as CloudTrail has it: where from, what, how often; and what it left behind that outlives it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -142,11 +142,14 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Of all events, in any order. An event that two regions tell counts once.
+    /// Of all events, the latest first, as CloudTrail gives them: its times are whole seconds, and within one its order is all that
+    /// tells which came first. An event that two regions tell counts once.
     #[must_use]
     pub fn of(since: Timestamp, regions: Vec<RegionRead>, mut events: Vec<TrailEvent>) -> Self {
-        events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        events.dedup_by(|a, b| a.id == b.id);
+        events.reverse();
+        events.sort_by_key(|event| event.at);
+        let mut seen = HashSet::new();
+        events.retain(|event| seen.insert(event.id.clone()));
         let mut of = Self { since: Some(since), regions, events: events.len(), ..Self::default() };
         of.first = events.first().map(|event| event.at);
         of.last = events.last().map(|event| event.at);
