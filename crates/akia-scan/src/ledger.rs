@@ -32,6 +32,11 @@ impl Ledger {
         self.lock().coverage.skip(what, why, detail);
     }
 
+    /// What another part of the scan says of itself.
+    pub fn add(&self, coverage: Coverage) {
+        self.lock().coverage.add(coverage);
+    }
+
     /// Everything, put together by key.
     #[must_use]
     pub fn into_report(self, sources: Vec<String>) -> ScanReport {

@@ -4,6 +4,7 @@
 //! look at. No source starts a program, follows a link out of what it was given, or writes anything.
 
 mod ar;
+pub mod blocks;
 pub mod container;
 mod file;
 pub mod folder;

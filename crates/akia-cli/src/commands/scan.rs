@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use akia_core::SnapshotId;
 use akia_core::leak::{Confidence, Ignores, Leak, ScanReport};
 use akia_scan::Limits;
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,6 +17,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::Format;
+use crate::scan::account::{OfAccount, Volume};
 use crate::scan::hook::{self, HookArgs};
 use crate::scan::sources::{self, Wanted};
 use crate::scan::{self, ScanFormat, listing, words};
@@ -25,7 +27,7 @@ const TOLD: usize = 10;
 /// The longest baseline that is read, in bytes.
 const LONGEST_BASELINE: u64 = 256 << 20;
 
-/// Find leaked keys: in git histories, folders, archives, databases and images
+/// Find leaked keys: in git histories, folders, archives, databases and images, on this machine, and in an AWS account
 ///
 /// A repository means its whole history (every object, whatever leads to it) and its working tree; a folder means its files, hidden
 /// and ignored ones, too; archives are looked into. Found are key ids (AKIA, ASIA, ABIA, ACCA), secrets, and Bedrock API keys, in plain
@@ -45,6 +47,9 @@ const LONGEST_BASELINE: u64 = 256 << 20;
     ("akia scan --output json > known.json", "a baseline"),
     ("akia scan --baseline known.json", "only what is not in it"),
     ("akia scan --image disk.qcow2 --container image.tar", "disks and containers"),
+    ("akia scan --on-this-machine", "processes, shell histories, and the files in which programs keep keys"),
+    ("akia scan --snapshot ami-0123456789abcdef0", "the disks of an image, before it is shared"),
+    ("akia scan --user-data --all-regions", "what an account holds in plain text"),
 ]))]
 pub struct ScanArgs {
     /// What to do instead.
@@ -74,6 +79,33 @@ pub struct ScanArgs {
     /// Look at a container image: `docker save`, or an OCI layout (repeatable)
     #[arg(long = "container", value_name = "FILE")]
     pub containers: Vec<PathBuf>,
+
+    /// Look at this machine: the environment of processes, shell histories, the files in which programs keep keys
+    ///
+    /// Keys in ~/.aws of a home are where they belong, and do not count, unless the machine is an EC2 instance.
+    #[arg(long)]
+    pub on_this_machine: bool,
+
+    /// Read the blocks of an EBS snapshot, or of all disks of an image, without mounting or starting anything (repeatable)
+    ///
+    /// Through the EBS direct APIs, signed as other commands are; AWS bills each block that is read (akia policy scan).
+    #[arg(long = "snapshot", value_name = "SNAPSHOT|IMAGE")]
+    pub snapshots: Vec<Volume>,
+
+    /// Read only the blocks that differ from this earlier snapshot of the same volume
+    #[arg(long, value_name = "SNAPSHOT", requires = "snapshots")]
+    pub since_snapshot: Option<SnapshotId>,
+
+    /// Read every place of the account where people write keys in plain text
+    ///
+    /// User data of instances, launch templates and launch configurations; variables of Lambda functions, ECS task definitions and
+    /// CodeBuild projects; parameters that are not encrypted, of Systems Manager and of CloudFormation stacks; Elastic Beanstalk.
+    #[arg(long)]
+    pub user_data: bool,
+
+    /// In all regions that the account may use, instead of the one that counts (--region)
+    #[arg(long, requires = "user_data")]
+    pub all_regions: bool,
 
     /// Try with AWS whether keys work whose secrets were found; canary tokens are not tried
     ///
@@ -252,7 +284,17 @@ fn wanted(args: &ScanArgs) -> Wanted<'_> {
         deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout.unsigned_abs())),
         threads: threads.map_or(defaults.threads, std::num::NonZero::get),
     };
-    let is_named = args.staged || !args.images.is_empty() || !args.containers.is_empty();
+    let of_account = OfAccount {
+        volumes: &args.snapshots,
+        earlier: args.since_snapshot.as_ref(),
+        user_data: args.user_data,
+        all_regions: args.all_regions,
+    };
+    let is_named = args.staged
+        || args.on_this_machine
+        || of_account.is_wanted()
+        || !args.images.is_empty()
+        || !args.containers.is_empty();
     let here = if args.paths.is_empty() && !is_named { vec![OsString::from(".")] } else { Vec::new() };
     Wanted {
         paths: if args.paths.is_empty() { here } else { args.paths.clone() },
@@ -262,6 +304,8 @@ fn wanted(args: &ScanArgs) -> Wanted<'_> {
         history: args.only != Some(Only::Files),
         images: &args.images,
         containers: &args.containers,
+        on_this_machine: args.on_this_machine,
+        of_account,
         loose: args.loose,
         heed_ignores: !args.no_ignore,
         limits,

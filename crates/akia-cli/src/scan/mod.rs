@@ -3,6 +3,7 @@
 //! `docs/scan.md` says which tool each form is for. Every form is pure text from a [`ScanReport`]; none holds a secret, what was not
 //! looked at is said in every form that has a place for it, and names, which anybody may have written, are harmless in all of them.
 
+pub(crate) mod account;
 mod clone;
 mod csv;
 mod github;

@@ -3,11 +3,14 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use akia_core::leak::{Detector, Ignores, Options, Pairs, ScanReport};
+use akia_core::leak::{Detector, Hidden, Ignores, Options, Pairs, ScanReport};
+use akia_io::aws::instance_id;
 use akia_scan::git::{self, GitError, Repository};
-use akia_scan::{Ledger, Limits, Scan, container, folder, image, stream};
+use akia_scan::{Ledger, Limits, Scan, container, folder, image, machine, stream};
 
+use super::account::{self, OfAccount};
 use super::clone;
+use crate::commands::on_runtime;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -22,6 +25,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) history: bool,
     pub(crate) images: &'a [PathBuf],
     pub(crate) containers: &'a [PathBuf],
+    pub(crate) on_this_machine: bool,
+    pub(crate) of_account: OfAccount<'a>,
     pub(crate) loose: bool,
     pub(crate) heed_ignores: bool,
     pub(crate) limits: Limits,
@@ -58,7 +63,32 @@ pub(crate) fn scan(
             sources.push(path.display().to_string());
         }
     }
-    Ok(scan.ledger.into_report_with_pairs(sources))
+    if wanted.of_account.is_wanted() {
+        sources.extend(on_runtime(account::read(context, &scan, wanted.of_account))?);
+    }
+    if !wanted.on_this_machine {
+        return Ok(scan.ledger.into_report_with_pairs(sources));
+    }
+    let instance = this_machine(context, &scan)?;
+    sources.push("/".to_owned());
+    let (mut report, pairs) = scan.ledger.into_report_with_pairs(sources);
+    if let Some(instance) = instance {
+        context.say(&format!(
+            "this machine is {instance}, an EC2 instance: whoever gets onto it has the keys that are here; no personal key belongs on it, \
+             an instance role does the same (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html)"
+        ));
+    } else if wanted.heed_ignores {
+        report.hide(Hidden::Profile, machine::is_aws_file);
+    }
+    Ok((report, pairs))
+}
+
+/// What this machine holds; says which EC2 instance it is, if it is one.
+fn this_machine(context: &Context, scan: &Scan) -> Result<Option<String>, CommandError> {
+    let home = context.environment.text("HOME")?.map(|home| PathBuf::from(home.trim_start_matches('/')));
+    machine::scan(scan, &machine::Machine { root: PathBuf::from("/"), homes: home.into_iter().collect() });
+    let lookup = |name: &str| context.environment.raw(name).and_then(std::ffi::OsStr::to_str).map(str::to_owned);
+    on_runtime(async { Ok(instance_id(&lookup).await) })
 }
 
 /// One path, URL or stdin; says how it is called.

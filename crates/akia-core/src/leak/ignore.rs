@@ -20,6 +20,8 @@ pub enum Hidden {
     GitleaksIgnore,
     /// A report of gitleaks names it.
     GitleaksBaseline,
+    /// It is an AWS file on the machine of its owner: there a key belongs.
+    Profile,
 }
 
 /// Everything that a team has decided not to be told of again.

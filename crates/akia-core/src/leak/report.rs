@@ -174,6 +174,12 @@ impl ScanReport {
         self.leaks.iter_mut().flat_map(|leak| &mut leak.places).for_each(|place| place.hidden = None);
     }
 
+    /// Takes out places where keys belong.
+    pub fn hide(&mut self, why: Hidden, belongs: impl Fn(&Place) -> bool) {
+        let places = self.leaks.iter_mut().flat_map(|leak| &mut leak.places);
+        places.filter(|one| one.hidden.is_none() && belongs(&one.place)).for_each(|one| one.hidden = Some(why));
+    }
+
     /// Leaves out what is less sure than that.
     pub fn keep(&mut self, least: Confidence) {
         self.leaks.retain(|leak| leak.confidence >= least);
