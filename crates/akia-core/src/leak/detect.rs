@@ -60,7 +60,10 @@ impl Detector {
     }
 
     /// Whether something that may be a key touches `range` of a text: what is quick enough to be asked of every byte.
-    /// Where it says no, [`Detector::detect`] finds no key that touches the range with its id, or with its secret if it has no id.
+    /// Where it says no, [`Detector::detect`] finds no key whose id touches the range (for a key without one: whose secret).
+    ///
+    /// What is packed, and API keys of Bedrock, are long and known by their heads alone: a range further on in one is a candidate
+    /// as long as the way back to the head is one word of base64 of at most 128 KiB.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
         let first = range.start.min(text.len());
@@ -119,14 +122,13 @@ impl Detector {
 /// and a line break with blanks may stand in it.
 const LONGEST_RUN: usize = 80;
 
-/// The characters that any form of a key is written in.
+/// The characters that any form of a key is written in, among any escapes.
 static OF_A_KEY: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
         let one = byte as u8;
-        table[byte] =
-            one.is_ascii_alphanumeric() || matches!(one, 0 | b'\n' | b'\r' | b'\\' | b'+' | b'/' | b'=' | b'-' | b'_');
+        table[byte] = may_be_of_a_secret(one) || matches!(one, 0 | b'\n' | b'\r');
         byte += 1;
     }
     table
@@ -165,6 +167,9 @@ const HEADS: [&str; 4] = ["H4sI", "SDRzS", "ABSK", "bedrock-api-key-"];
 /// sign of assignment.
 fn follows_a_head(text: &[u8], at: usize) -> bool {
     let before = text.get(..at.min(text.len())).unwrap_or_default();
+    // Its padding belongs to it.
+    let padding = before.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let before = &before[..before.len() - padding];
     if before.len() < Needles::LONGEST
         || !before.iter().rev().take(Needles::LONGEST).all(|byte| base64::value(*byte).is_some())
     {

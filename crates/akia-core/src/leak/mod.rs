@@ -22,6 +22,7 @@ mod secret;
 mod sighting;
 
 pub use coverage::{Coverage, Skipped, Why};
+pub use decode::undone;
 pub use detect::{Detector, Examination, Options};
 pub use fingerprint::Fingerprint;
 pub use place::{GitPlace, Part, Place, Reach};

@@ -133,20 +133,21 @@ fn a_long_run_follows(rest: &[u8]) -> bool {
 }
 
 /// Whether a character may stand in a secret, in any form and among any escapes.
-pub(super) fn may_be_of_a_secret(byte: u8) -> bool {
-    static TABLE: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let one = byte as u8;
-            table[byte] = one.is_ascii_alphanumeric()
-                || matches!(one, b'/' | b'+' | b'-' | b'_' | b'=' | b'%' | b'\\' | b'&' | b';' | b'#');
-            byte += 1;
-        }
-        table
-    };
-    TABLE[usize::from(byte)]
+pub(super) const fn may_be_of_a_secret(byte: u8) -> bool {
+    OF_A_SECRET[byte as usize]
 }
+
+static OF_A_SECRET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let one = byte as u8;
+        table[byte] = one.is_ascii_alphanumeric()
+            || matches!(one, b'/' | b'+' | b'-' | b'_' | b'=' | b'%' | b'\\' | b'&' | b';' | b'#');
+        byte += 1;
+    }
+    table
+};
 
 /// The first four letters of the ids.
 const HEADS: [&[u8]; 4] = [b"AKIA", b"ASIA", b"ABIA", b"ACCA"];
