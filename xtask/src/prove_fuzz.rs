@@ -23,6 +23,8 @@ const TARGETS: &[Target] = &[
     Target { name: "console_csv", what: "the console's CSV file", feature: None },
     Target { name: "credential_report", what: "the credential report, and the rules over it", feature: None },
     Target { name: "event", what: "messages of a queue of events", feature: None },
+    Target { name: "leak_detect", what: "any bytes, searched for leaked keys", feature: None },
+    Target { name: "leak_decode", what: "each decoder of the search for leaked keys", feature: None },
     Target { name: "policy", what: "policy documents, akia's and the sandbox's", feature: Some("aws") },
     Target { name: "aws_answer", what: "answers of AWS to every call", feature: Some("aws") },
 ];

@@ -38,10 +38,13 @@ impl Decoy {
     }
 }
 
+/// Makes a file.
+type Make = fn(&mut Dice) -> DecoyFile;
+
 /// Every decoy.
 #[must_use]
 pub fn decoys() -> Vec<Decoy> {
-    let all: [(&'static str, fn(&mut Dice) -> DecoyFile); 34] = [
+    let all: [(&'static str, Make); 34] = [
         ("git hashes", git_hashes),
         ("checksums", checksums),
         ("uuids", uuids),

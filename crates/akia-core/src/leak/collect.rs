@@ -12,8 +12,14 @@ use crate::secret::SecretAccessKey;
 
 /// How far around a hit a text is read.
 const AROUND: usize = 4096;
-/// How far around a hit an encoded text is decoded, in encoded characters.
-const SEGMENT: usize = 64 << 10;
+/// How far an encoded text is decoded before and behind a hit, in encoded characters.
+const BEFORE: usize = AROUND * 2;
+const BEHIND: usize = 64 << 10;
+/// How far around a hit is decoded to see whether there is anything.
+const TASTE: usize = 96;
+/// How much of a text is freed of its escapes at once, and how much of the next part is looked at with it.
+const PART: usize = 256 << 10;
+const OVERLAP: usize = 1024;
 /// How long a gzip member may be, in base64.
 const PACKED: usize = 24 << 20;
 /// How much a gzip member may unpack to.
@@ -113,12 +119,13 @@ impl<'n> Collector<'n> {
         }
         secrets_in(text, window, bag);
         tokens_in(text, window, bag);
-        if depth >= DEPTH {
-            self.cut = true;
-            return;
-        }
-        if let Some(view) = text.get(window.clone()).and_then(decode::inline::view) {
-            self.unescaped(text, window.start, view, depth, bag);
+        let mut start = window.start;
+        while start < window.end {
+            let end = window.end.min(start + PART + OVERLAP);
+            if let Some(view) = text.get(start..end).and_then(decode::inline::view) {
+                self.unescaped(text, start, view, depth, bag);
+            }
+            start += PART;
         }
         let mut done = 0;
         for hit in hits {
@@ -126,14 +133,19 @@ impl<'n> Collector<'n> {
             if hit.at < done || !could_be {
                 continue;
             }
-            if let Some(view) = decode::quoted_printable::segment(text, hit.at, AROUND) {
-                done = view.span(&(0..view.bytes.len())).end;
+            let (end, view) = decode::quoted_printable::segment(text, hit.at, AROUND);
+            done = end;
+            if let Some(view) = view {
                 self.unescaped(text, 0, view, depth, bag);
             }
         }
     }
 
     fn unescaped(&mut self, text: &[u8], base: usize, view: View, depth: u8, bag: &mut Bag) {
+        if depth >= DEPTH {
+            self.cut = true;
+            return;
+        }
         let view = shifted(view, base);
         let inner = self.layer(&view.bytes, depth + 1, Layer::Unescaped);
         bag.take_over(text, &view, &[], inner);
@@ -141,31 +153,25 @@ impl<'n> Collector<'n> {
 
     /// Enters what is encoded as a whole.
     fn segments(&mut self, text: &[u8], hits: &[Hit], depth: u8, bag: &mut Bag) {
-        if depth >= DEPTH {
-            return;
-        }
         // Up to where each way of reading has come: hits in what was read are not read again.
         let mut done = [0_usize; 9];
         for hit in hits {
-            let (way, view, kind) = match hit.form {
+            let (way, kind) = match hit.form {
                 Form::Plain | Form::Torn | Form::Bedrock | Form::Label => continue,
-                Form::Base64(skip) => (skip % 4, None, Encoding::Base64),
-                Form::Gzip => (4, None, Encoding::Base64),
-                Form::Hex => (5 + hit.at % 2, None::<View>, Encoding::Hex),
-                Form::Utf16 => (7 + hit.at % 2, None, Encoding::Utf16),
+                Form::Base64(skip) => (skip % 4, Encoding::Base64),
+                Form::Gzip => (4, Encoding::Base64),
+                Form::Hex => (5 + hit.at % 2, Encoding::Hex),
+                Form::Utf16 => (7 + hit.at % 2, Encoding::Utf16),
             };
-            if hit.at < done[way] {
+            if hit.at < done[way] || !self.tastes_of_keys(text, *hit) {
                 continue;
             }
-            let view = view.or_else(|| match hit.form {
-                Form::Base64(skip) => base64::segment(text, hit.at, skip, SEGMENT),
-                Form::Gzip => base64::segment(text, hit.at, 0, PACKED),
-                Form::Hex => decode::hex::segment(text, hit.at, SEGMENT),
-                Form::Utf16 => decode::utf16::segment(text, hit.at, SEGMENT / 2),
-                Form::Plain | Form::Torn | Form::Bedrock | Form::Label => None,
-            });
-            let Some(view) = view else { continue };
+            let Some(view) = opened(text, *hit, BEFORE, BEHIND, PACKED) else { continue };
             done[way] = view.span(&(0..view.bytes.len())).end;
+            if depth >= DEPTH {
+                self.cut = true;
+                return;
+            }
             if !self.spend(view.bytes.len()) {
                 return;
             }
@@ -173,12 +179,21 @@ impl<'n> Collector<'n> {
             if hit.form == Form::Gzip
                 && let Some((unpacked, cut)) = decode::gzip::member(&view.bytes, UNPACKED.min(self.left))
             {
-                self.cut |= cut;
+                self.cut |= cut || view.bytes.len() >= PACKED / 4 * 3;
                 let packed = self.layer(&unpacked.bytes, depth + 2, Layer::Whole);
                 inner.take_over(&view.bytes, &unpacked, &[Encoding::Gzip], packed);
             }
             bag.take_over(text, &view, &[kind], inner);
         }
+    }
+
+    /// Whether the surroundings of a hit, decoded, have a hit themselves: a head of four letters occurs by chance, too.
+    fn tastes_of_keys(&mut self, text: &[u8], hit: Hit) -> bool {
+        self.work += TASTE * 2;
+        opened(text, hit, TASTE, TASTE, TASTE).is_some_and(|view| {
+            hit.form == Form::Gzip && view.bytes.starts_with(&[0x1f, 0x8b])
+                || self.needles.hits(&view.bytes, 0..view.bytes.len(), self.options.loose).next().is_some()
+        })
     }
 
     /// Secrets elsewhere in the text, for ids that found none nearby: what is called a secret access key.
@@ -211,6 +226,17 @@ impl<'n> Collector<'n> {
         }
         pair::pair(text, bag, Distance::Far);
         bag.secrets.extend(others);
+    }
+}
+
+/// What is encoded around a hit, decoded: so far before and behind it, or so far behind the head of what is packed.
+fn opened(text: &[u8], hit: Hit, before: usize, behind: usize, packed: usize) -> Option<View> {
+    match hit.form {
+        Form::Base64(skip) => base64::segment(text, hit.at, skip, before, behind),
+        Form::Gzip => Some(base64::from_head(text, hit.at, packed)),
+        Form::Hex => decode::hex::segment(text, hit.at, before, behind),
+        Form::Utf16 => decode::utf16::segment(text, hit.at, before / 2, behind / 2),
+        Form::Plain | Form::Torn | Form::Bedrock | Form::Label => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::collect::Collector;
 use super::decode::base64;
 use super::found::{ApiKey, Bag, IdItem, SecretItem};
 use super::label::Label;
-use super::needles::{Needles, may_be_of_a_secret};
+use super::needles::{Form, Needles, may_be_of_a_secret};
 use super::secret::{self, Sure};
 use super::{Class, Confidence, Found, FoundSecret, Hidden, Kind, comment, key_id};
 
@@ -60,7 +60,10 @@ impl Detector {
     }
 
     /// Whether something that may be a key touches `range` of a text: what is quick enough to be asked of every byte.
-    /// Where it says no, [`Detector::detect`] finds no key that touches the range with its id, or with its secret if it has no id.
+    /// Where it says no, [`Detector::detect`] finds no key whose id touches the range (for a key without one: whose secret).
+    ///
+    /// What is packed, and API keys of Bedrock, are long and known by their heads alone: a range further on in one is a candidate
+    /// as long as the way back to the head is one word of base64 of at most 128 KiB.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
         let first = range.start.min(text.len());
@@ -84,30 +87,66 @@ impl Detector {
         let budget = text.len().saturating_mul(WORK_PER_BYTE).saturating_add(WORK);
         let mut collector = Collector::new(&self.needles, self.options, budget);
         let bag = collector.collect(text);
-        Examination { found: found(text, bag), cut: collector.cut, work: collector.work }
+        let (cut, work) = (collector.cut, collector.work);
+        Examination { found: self.told(text, bag), cut, work }
+    }
+
+    /// Whether a label of the needles stands before a secret, near enough to be seen from any part of it.
+    fn is_named_by_a_needle(&self, text: &[u8], secret: &Range<usize>) -> bool {
+        let from = secret.end.saturating_sub(Needles::LONGEST).min(secret.start);
+        self.needles.hits(text, from..secret.start, self.options.loose).any(|hit| hit.form == Form::Label)
+    }
+
+    /// What is told of what was collected.
+    fn told(&self, text: &[u8], bag: Bag) -> Vec<Found> {
+        // A secret without an id is told where a label of the needles names it, so that scans agree however they cut a text.
+        let lone = bag.secrets.into_iter().flatten().filter(|secret| {
+            secret.label == Label::SecretAccessKey
+                && secret::looks_random(secret.secret.expose().as_bytes(), Sure::Very)
+                && self.is_named_by_a_needle(text, &secret.span)
+        });
+        let mut found: Vec<Found> = bag
+            .ids
+            .into_iter()
+            .filter_map(told)
+            .chain(lone.map(told_alone))
+            .chain(bag.api_keys.into_iter().map(told_of_bedrock))
+            .collect();
+        found.sort_by_key(|found| (found.span.start, found.span.end));
+        count_lines(text, &mut found);
+        for one in &mut found {
+            one.hidden = comment::allows(text, &one.span).then_some(Hidden::Comment);
+        }
+        found
     }
 }
 
-/// How much of a key, in any form but those with a head, may stand left of a place: base64 of UTF-16 is the longest.
-const LONGEST_RUN: usize = 64;
+/// How much of a key, in any form but those with a head, may stand left of a place: base64 of UTF-16 is the longest,
+/// and a line break with blanks may stand in it.
+const LONGEST_RUN: usize = 80;
 
-/// The characters that any form of a key is written in.
+/// The characters that any form of a key is written in, among any escapes.
 static OF_A_KEY: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
         let one = byte as u8;
-        table[byte] =
-            one.is_ascii_alphanumeric() || matches!(one, 0 | b'\n' | b'\r' | b'+' | b'/' | b'=' | b'-' | b'_');
+        table[byte] = may_be_of_a_secret(one) || matches!(one, 0 | b'\n' | b'\r');
         byte += 1;
     }
     table
 };
 
-/// How long the run is that ends here, of characters that any form of a key is written in; at most [`LONGEST_RUN`].
+/// How long the run is that ends here, of characters that any form of a key is written in; at most [`LONGEST_RUN`]. The blanks
+/// that begin a line are no end of it: base64 in YAML has them.
 fn run_before(text: &[u8], end: usize) -> usize {
     let before = text.get(end.saturating_sub(LONGEST_RUN)..end).unwrap_or_default();
-    before.iter().rev().take_while(|byte| OF_A_KEY[usize::from(**byte)]).count()
+    let run = |end: usize| before[..end].iter().rev().take_while(|byte| OF_A_KEY[usize::from(**byte)]).count();
+    let last = run(before.len());
+    let rest = &before[..before.len() - last];
+    let blanks = rest.iter().rev().take_while(|byte| **byte == b' ').count();
+    let rest = &rest[..rest.len() - blanks];
+    if blanks > 0 && rest.last() == Some(&b'\n') { last + blanks + run(rest.len()) } else { last }
 }
 
 /// Whether a run that may be a secret, in any form, may touch the range.
@@ -131,6 +170,9 @@ const HEADS: [&str; 4] = ["H4sI", "SDRzS", "ABSK", "bedrock-api-key-"];
 /// sign of assignment.
 fn follows_a_head(text: &[u8], at: usize) -> bool {
     let before = text.get(..at.min(text.len())).unwrap_or_default();
+    // Its padding belongs to it.
+    let padding = before.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let before = &before[..before.len() - padding];
     if before.len() < Needles::LONGEST
         || !before.iter().rev().take(Needles::LONGEST).all(|byte| base64::value(*byte).is_some())
     {
@@ -143,26 +185,6 @@ fn follows_a_head(text: &[u8], at: usize) -> bool {
     let start = word.get(run..).unwrap_or_default();
     let start = start.get(..BESIDE_HEAD).unwrap_or(start);
     HEADS.iter().any(|head| memchr::memmem::find(start, head.as_bytes()).is_some())
-}
-
-/// What is told of what was collected.
-fn found(text: &[u8], bag: Bag) -> Vec<Found> {
-    let lone = bag.secrets.into_iter().flatten().filter(|secret| {
-        secret.label == Label::SecretAccessKey && secret::looks_random(secret.secret.expose().as_bytes(), Sure::Very)
-    });
-    let mut found: Vec<Found> = bag
-        .ids
-        .into_iter()
-        .filter_map(told)
-        .chain(lone.map(told_alone))
-        .chain(bag.api_keys.into_iter().map(told_of_bedrock))
-        .collect();
-    found.sort_by_key(|found| (found.span.start, found.span.end));
-    count_lines(text, &mut found);
-    for one in &mut found {
-        one.hidden = comment::allows(text, &one.span).then_some(Hidden::Comment);
-    }
-    found
 }
 
 fn told(item: IdItem) -> Option<Found> {

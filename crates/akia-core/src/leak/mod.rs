@@ -26,6 +26,7 @@ mod sighting;
 
 pub use asked::{Holder, Verified};
 pub use coverage::{Coverage, Skipped, Why};
+pub use decode::undone;
 pub use detect::{Detector, Examination, Options};
 pub use fingerprint::Fingerprint;
 pub use ignore::{BaselineError, Hidden, Ignores, gitleaks_rule};

@@ -5,7 +5,7 @@
 //! looked at more closely where the nibbles of its first four bytes occur in one bucket. Needles in one bucket must therefore be
 //! alike; [`grouped`] sees to that, and is what makes a hundred needles as fast as four.
 //!
-//! To stay within 128, forms that are both rare and nested (twice base64, a head torn apart by a line break) are known for `AKIA`
+//! To stay within 128, forms that are both rare and nested (twice base64, base64 of UTF-16, a head torn apart by a line break) are known for `AKIA`
 //! and `ASIA` alone. What no needle begins, [`super::Detector`] does not look for.
 
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub(super) enum Form {
 /// A place where a key may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hit {
-    /// Where its first byte is: behind the line break, for what is torn apart by one.
+    /// Where its first byte is.
     pub(super) at: usize,
     pub(super) form: Form,
 }
@@ -48,8 +48,6 @@ pub(super) struct Hit {
 struct Needle {
     bytes: Vec<u8>,
     form: Form,
-    /// Where in the needle the form begins.
-    lead: usize,
 }
 
 /// All needles, ready to be searched for.
@@ -95,7 +93,7 @@ impl Needles {
         let (base, all) = (part.start, self.all);
         all.searcher.find_iter(text.get(part).unwrap_or_default()).filter_map(move |found| {
             let needle = all.needles.get(found.pattern().as_usize())?;
-            let hit = Hit { at: base + found.start() + needle.lead, form: needle.form };
+            let hit = Hit { at: base + found.start(), form: needle.form };
             may_be_key(text, hit, loose).then_some(hit)
         })
     }
@@ -116,7 +114,7 @@ fn may_be_key(text: &[u8], hit: Hit, loose: bool) -> bool {
         Form::Gzip => {
             rest.iter().take(24).all(|byte| base64::value(*byte).is_some() || matches!(byte, b'\r' | b'\n' | b'\\'))
         }
-        Form::Bedrock => rest.iter().take(100).all(|byte| byte.is_ascii_graphic()),
+        Form::Bedrock => rest.iter().take(24).all(|byte| byte.is_ascii_graphic()),
         Form::Label => a_long_run_follows(rest),
         Form::Torn | Form::Base64(_) => true,
     }
@@ -135,20 +133,21 @@ fn a_long_run_follows(rest: &[u8]) -> bool {
 }
 
 /// Whether a character may stand in a secret, in any form and among any escapes.
-pub(super) fn may_be_of_a_secret(byte: u8) -> bool {
-    static TABLE: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let one = byte as u8;
-            table[byte] = one.is_ascii_alphanumeric()
-                || matches!(one, b'/' | b'+' | b'-' | b'_' | b'=' | b'%' | b'\\' | b'&' | b';' | b'#');
-            byte += 1;
-        }
-        table
-    };
-    TABLE[usize::from(byte)]
+pub(super) const fn may_be_of_a_secret(byte: u8) -> bool {
+    OF_A_SECRET[byte as usize]
 }
+
+static OF_A_SECRET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let one = byte as u8;
+        table[byte] = one.is_ascii_alphanumeric()
+            || matches!(one, b'/' | b'+' | b'-' | b'_' | b'=' | b'%' | b'\\' | b'&' | b';' | b'#');
+        byte += 1;
+    }
+    table
+};
 
 /// The first four letters of the ids.
 const HEADS: [&[u8]; 4] = [b"AKIA", b"ASIA", b"ABIA", b"ACCA"];
@@ -157,51 +156,64 @@ const COMMON: usize = 2;
 
 fn needles() -> Vec<Needle> {
     let mut all = Vec::new();
-    let mut add = |bytes: Vec<u8>, form: Form, lead: usize| {
+    let mut add = |bytes: Vec<u8>, form: Form| {
         // Two forms may begin alike: one look at either is enough where the form is the same.
         if !all.iter().any(|known: &Needle| known.bytes == bytes) {
-            all.push(Needle { bytes, form, lead });
+            all.push(Needle { bytes, form });
         }
     };
     for head in HEADS {
-        add(head.to_vec(), Form::Plain, 0);
-        add(utf16(head), Form::Utf16, 0);
+        add(head.to_vec(), Form::Plain);
+        add(utf16(head), Form::Utf16);
         for digits in [data(head, "0123456789abcdef"), data(head, "0123456789ABCDEF")] {
-            add(digits, Form::Hex, 0);
+            add(digits, Form::Hex);
         }
-        for (skip, inner) in in_base64(head).into_iter().chain(in_base64(&utf16(head))) {
-            add(inner, Form::Base64(skip), 0);
+        for (skip, mut inner) in in_base64(head) {
+            // A line break may stand behind the fourth.
+            inner.truncate(4);
+            add(inner, Form::Base64(skip));
         }
     }
     for head in HEADS.into_iter().take(COMMON) {
+        for (skip, inner) in in_base64(&utf16(head)) {
+            add(inner, Form::Base64(skip));
+        }
         for (skip, once) in in_base64(head) {
             for (outer, twice) in in_base64(&once) {
-                add(twice, Form::Base64(outer), 0);
+                add(twice, Form::Base64(outer));
             }
             if let [a, b, c, d, ..] = once[..] {
-                add(vec![b'\n', b, c, d], Form::Base64((skip + 1) % 4), 1);
-                add(vec![a, b, b'\n', c], Form::Base64(skip), 0);
-                add(vec![a, b, b'\r', b'\n'], Form::Base64(skip), 0);
-                add(vec![a, b, c, b'\n'], Form::Base64(skip), 0);
-                add(vec![a, b, c, b'\r'], Form::Base64(skip), 0);
+                // Behind a break come blanks, too. What the first character behind the four may be, the letters of an id tell.
+                let behind = once.get(4).map_or(vec![b'E', b'F'], |e| vec![*e]);
+                for e in behind {
+                    add(vec![b, c, d, e], Form::Base64((skip + 1) % 4));
+                }
+                add(vec![a, b, b'\n', b' '], Form::Base64(skip));
+                add(vec![a, b, b'\n', c], Form::Base64(skip));
+                add(vec![a, b, b'\r', b'\n'], Form::Base64(skip));
+                add(vec![a, b, c, b'\n'], Form::Base64(skip));
+                add(vec![a, b, c, b'\r'], Form::Base64(skip));
+                // In a string of JSON, the break is an escape.
+                add(vec![a, b, c, b'\\'], Form::Base64(skip));
+                add(vec![a, b, b'\\', b'n'], Form::Base64(skip));
             }
         }
         if let [a, b, c, _] = *head {
-            add(vec![a, b, c, b'='], Form::Torn, 0);
-            add(vec![a, b, b'=', b'\r'], Form::Torn, 0);
-            add(vec![a, b, b'=', b'\n'], Form::Torn, 0);
-            add(vec![a, b'=', b'\n', b], Form::Torn, 0);
-            add(vec![a, b'=', b'\r', b'\n'], Form::Torn, 0);
+            add(vec![a, b, c, b'='], Form::Torn);
+            add(vec![a, b, b'=', b'\r'], Form::Torn);
+            add(vec![a, b, b'=', b'\n'], Form::Torn);
+            add(vec![a, b'=', b'\n', b], Form::Torn);
+            add(vec![a, b'=', b'\r', b'\n'], Form::Torn);
         }
     }
     for magic in ["H4sI", "SDRzS"] {
-        add(magic.into(), Form::Gzip, 0);
+        add(magic.into(), Form::Gzip);
     }
     for head in ["ABSK", "bedrock-api-key-"] {
-        add(head.into(), Form::Bedrock, 0);
+        add(head.into(), Form::Bedrock);
         for (skip, mut inner) in in_base64(head.as_bytes()) {
             inner.truncate(Needles::LONGEST_NEEDLE);
-            add(inner, Form::Base64(skip), 0);
+            add(inner, Form::Base64(skip));
         }
     }
     // Rare letters of labels: "secret" alone stands in every second file.
@@ -215,8 +227,9 @@ fn needles() -> Vec<Needle> {
         "S_SECRET_K",
         "sSecretK",
         "SSecretK",
+        "s.secretK",
     ] {
-        add(label.into(), Form::Label, 0);
+        add(label.into(), Form::Label);
     }
     all
 }

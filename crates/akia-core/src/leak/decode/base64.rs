@@ -1,7 +1,7 @@
 //! Base64 (RFC 4648), either alphabet, on one line or broken into lines. A segment is entered in its middle: a needle says which
 //! of the four characters of a group it begins with, so nothing left of it has to be counted.
 
-use super::View;
+use super::{Origin, View};
 
 /// Lines are joined only where the earlier is at least this long: shorter ones are words above a value.
 const SHORTEST_FULL_LINE: usize = 40;
@@ -20,22 +20,22 @@ pub(in crate::leak) fn value(byte: u8) -> Option<u8> {
     }
 }
 
-/// Decodes around `at`, which holds the character number `skip` of its group of four, up to `reach` characters to each side.
-/// To the left only as far as it is text, where `text_only`: what stands left of a value on its line is often in the alphabet, too.
-pub(in crate::leak) fn segment(text: &[u8], at: usize, skip: usize, reach: usize) -> Option<View> {
+/// Decodes around `at`, which holds the character number `skip` of its group of four, up to `before` characters to the left and
+/// `behind` to the right. To the left only as far as it is text, where `text_only`: what stands left of a value on its line is often in the alphabet, too.
+pub(in crate::leak) fn segment(text: &[u8], at: usize, skip: usize, before: usize, behind: usize) -> Option<View> {
     let mut left = Leftwards { text, at };
     let mut group = [0; 4];
     for slot in (0..skip).rev() {
         group[slot] = left.next()?;
     }
     let start = if skip == 0 { at } else { group[0] };
-    let groups = groups_before(&mut left, reach);
+    let groups = groups_before(&mut left, before);
     let mut view = View::with_capacity(groups.len() * 3 + 4096);
     for group in groups.iter().rev() {
         emit(text, group, &mut view);
     }
     let mut right = Rightwards { text, at: start, run: run_before(text, start) };
-    'groups: for _ in 0..reach / 4 {
+    'groups: for _ in 0..behind / 4 {
         let mut places = [0; 4];
         for slot in 0..4 {
             let Some(place) = right.next() else {
@@ -47,6 +47,23 @@ pub(in crate::leak) fn segment(text: &[u8], at: usize, skip: usize, reach: usize
         emit(text, &places, &mut view);
     }
     (!view.bytes.is_empty()).then_some(view)
+}
+
+/// Decodes from the head of a segment on, up to `reach` characters, without keeping where each byte came from: for long ones.
+pub(in crate::leak) fn from_head(text: &[u8], at: usize, reach: usize) -> View {
+    let mut right = Rightwards { text, at, run: 0 };
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for _ in 0..reach {
+        let Some(six) = right.next().and_then(|place| text.get(place)).and_then(|byte| value(*byte)) else { break };
+        bits = bits << 6 | u32::from(six);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    View { bytes, origin: Origin::Whole(at..right.at), undone: Vec::new() }
 }
 
 /// What exactly this text encodes; padding may be missing.
@@ -187,7 +204,7 @@ mod tests {
             (b"OkFLSUFJT1NGT0ROTjdFWEFNUExF", 2, 2),
             (b"eDpBS0lBSU9TRk9ETk43RVhBTVBMRQ==", 3, 3),
         ] {
-            let view = segment(text, at, skip, 1024).unwrap();
+            let view = segment(text, at, skip, 1024, 1024).unwrap();
             let bytes = String::from_utf8(view.bytes.clone()).unwrap();
             let start = bytes.find("AKIA").unwrap();
             assert!(bytes.ends_with("AKIAIOSFODNN7EXAMPLE"), "{bytes}");
@@ -200,13 +217,20 @@ mod tests {
     fn a_word_above_a_value_is_not_joined_and_a_full_line_is() {
         let value = "QUtJQUlPU0ZPRE5ON0VYQU1QTEU=";
         let word = format!("secrets\n{value}");
-        assert_eq!(segment(word.as_bytes(), 8, 0, 1024).unwrap().bytes, b"AKIAIOSFODNN7EXAMPLE");
+        assert_eq!(segment(word.as_bytes(), 8, 0, 1024, 1024).unwrap().bytes, b"AKIAIOSFODNN7EXAMPLE");
         let line = "eHh4".repeat(16);
         for between in ["\n", "\r\n", "\n    "] {
             let lines = format!("{line}{between}{value}");
-            let view = segment(lines.as_bytes(), line.len() + between.len(), 0, 1024).unwrap();
+            let view = segment(lines.as_bytes(), line.len() + between.len(), 0, 1024, 1024).unwrap();
             assert_eq!(view.bytes, ["x".repeat(48).as_bytes(), b"AKIAIOSFODNN7EXAMPLE"].concat());
         }
+    }
+
+    #[test]
+    fn a_long_one_is_decoded_from_its_head() {
+        let line = "eHh4".repeat(16);
+        let view = from_head(format!("k: {line}\n{line}\neA==\n").as_bytes(), 3, 1 << 20);
+        assert_eq!((view.bytes.len(), view.span(&(5..6))), (97, 3..135));
     }
 
     #[test]

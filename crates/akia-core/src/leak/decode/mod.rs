@@ -19,6 +19,23 @@ use std::ops::Range;
 
 use super::Encoding;
 
+/// What the decoder of an encoding makes of a text from `at` on, and around it: what the detector does once it has a hit there.
+/// None where the text is not encoded so. It is public to be fuzzed.
+#[must_use]
+pub fn undone(text: &[u8], at: usize, encoding: Encoding) -> Option<Vec<u8>> {
+    const REACH: usize = 4096;
+    let view = match encoding {
+        Encoding::Base64 => base64::segment(text, at, at % 4, REACH, REACH),
+        Encoding::Percent | Encoding::Escaped | Encoding::Xml => inline::view(text),
+        Encoding::Utf16 => utf16::segment(text, at, REACH, REACH),
+        Encoding::Hex => hex::segment(text, at, REACH, REACH),
+        Encoding::QuotedPrintable => quoted_printable::segment(text, at, REACH).1,
+        Encoding::Gzip => gzip::member(text.get(at..)?, REACH).map(|(view, _)| view),
+    }?;
+    view.check(text.len());
+    Some(view.bytes)
+}
+
 /// A part of a text, decoded.
 pub(super) struct View {
     /// What stands there.
@@ -57,6 +74,17 @@ impl View {
             self.bytes.extend_from_slice(bytes);
             places.extend((from..from + bytes.len()).map(|at| (at, at + 1)));
         }
+    }
+
+    /// Every byte has a place in the text, and places ascend.
+    fn check(&self, length: usize) {
+        if let Origin::Each(places) = &self.origin {
+            debug_assert_eq!(places.len(), self.bytes.len());
+            debug_assert!(places.iter().all(|(from, until)| from < until && *until <= length));
+            debug_assert!(places.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));
+        }
+        debug_assert!(self.undone.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+        debug_assert!(self.undone.iter().all(|(at, _)| *at <= self.bytes.len()));
     }
 
     /// Where in the text a part of the decoded bytes stands.

@@ -6,23 +6,24 @@
 use super::{View, hex_pair};
 use crate::leak::Encoding;
 
-/// The part around `at` that is quoted-printable, decoded, within `within` bytes to each side; none where nothing in it is encoded.
-pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> Option<View> {
+/// Where the part around `at` ends that may be quoted-printable, within `within` bytes to each side, and that part decoded; none
+/// where nothing in it is encoded.
+pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> (usize, Option<View>) {
     let first = at.saturating_sub(within);
     let last = text.len().min(at.saturating_add(within));
     let mut start = first;
-    for equals in memchr::memrchr_iter(b'=', text.get(first..at)?) {
-        if code(text.get(first + equals..)?).is_none() {
+    for equals in memchr::memrchr_iter(b'=', text.get(first..at).unwrap_or_default()) {
+        if code(text.get(first + equals..).unwrap_or_default()).is_none() {
             start = first + equals + 1;
             break;
         }
     }
-    let mut view = View::with_capacity(last - start);
+    let mut view = View::with_capacity(0);
     let (mut done, mut next, mut telling) = (start, start, false);
     while let Some(equals) = text.get(next..last).and_then(|rest| memchr::memchr(b'=', rest)) {
         let equals = next + equals;
         let Some((byte, length)) = text.get(equals..).and_then(code) else { break };
-        view.push_plain(text.get(done..equals)?, done);
+        view.push_plain(text.get(done..equals).unwrap_or_default(), done);
         view.undone.push((view.bytes.len(), Encoding::QuotedPrintable));
         // A soft break is nothing; the codes of an equals sign, a slash, a plus sign and blanks are what encoders write.
         telling |= byte.is_none_or(|byte| matches!(byte, b'=' | b'/' | b'+' | b' ' | b'\t' | b'\r' | b'\n'));
@@ -33,8 +34,8 @@ pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> Option<
         next = done;
     }
     let end = text.get(next..last).and_then(|rest| memchr::memchr(b'=', rest)).map_or(last, |equals| next + equals);
-    view.push_plain(text.get(done..end.max(done))?, done);
-    telling.then_some(view)
+    view.push_plain(text.get(done..end.max(done)).unwrap_or_default(), done);
+    (end.max(done), telling.then_some(view))
 }
 
 /// What an equals sign at the start of a text stands for (nothing: a soft break), and its length there.
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn soft_breaks_and_codes_are_undone_around_a_place() {
         let text = b"boundary=\"x\"\n\nkey=3DAKI=\r\nAIOSFODNN7EXAMPLE";
-        let view = segment(text, 20, 100).unwrap();
+        let view = segment(text, 20, 100).1.unwrap();
         assert!(view.bytes.ends_with(b"key=AKIAIOSFODNN7EXAMPLE"), "{}", String::from_utf8_lossy(&view.bytes));
         let start = view.bytes.len() - 20;
         assert_eq!(view.undone_at(&(start..start + 20)), [Encoding::QuotedPrintable]);
@@ -63,8 +64,8 @@ mod tests {
 
     #[test]
     fn an_assignment_is_no_code() {
-        assert!(segment(b"key=AKIAIOSFODNN7EXAMPLE\nsecret=zz", 4, 100).is_none());
+        assert!(segment(b"key=AKIAIOSFODNN7EXAMPLE\nsecret=zz", 4, 100).1.is_none());
         // Codes by chance alone do not make a text quoted-printable.
-        assert!(segment(b"\nkey=ABIAIOSFODNN7EXAMPLE\nx", 1, 100).is_none());
+        assert!(segment(b"\nkey=ABIAIOSFODNN7EXAMPLE\nx", 1, 100).1.is_none());
     }
 }
