@@ -39,7 +39,7 @@ fn unpacked_total_of_a_bomb() {
     let limits = Limits { unpacked_total_bytes: 64 << 20, ..Limits::default() };
     let begun = Instant::now();
     let report = report_with(&bomb, limits.clone());
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     let detail = told(&report, Why::TooLarge, "f");
     assert!(detail.contains("--max-unpacked-total"), "{detail}");
     assert_eq!(report.coverage.skipped.len(), 1, "it is told once: {:?}", report.coverage.skipped);
