@@ -56,10 +56,7 @@ async fn ask(caller: &Caller, call: u8) -> Result<(), AwsError> {
         5 => caller.delete_access_key(&user, &key).await.map(drop),
         6 => caller.access_key_last_used(&key).await.map(drop),
         7 => caller.access_key_account(&key).await.map(drop),
-        8 => caller
-            .session(MfaToken { serial: "arn:aws:iam::123456789012:mfa/ann", code: "123456" }, None)
-            .await
-            .map(drop),
+        8 => caller.session(MfaToken { serial: "arn:aws:iam::123456789012:mfa/ann", code: "123456" }, None).await.map(drop),
         9 => {
             let role = AssumeRole {
                 role_arn: "arn:aws:iam::123456789012:role/r",

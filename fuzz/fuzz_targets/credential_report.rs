@@ -26,8 +26,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     });
     assert!(to_ask.is_empty(), "a key without an id cannot be asked about");
     assert_eq!(estate.users.len(), report.users.len(), "every user of the report is judged");
-    let slots =
-        |active: bool| report.users.iter().flat_map(|(_, row)| &row.slots).filter(move |slot| slot.active == active);
+    let slots = |active: bool| report.users.iter().flat_map(|(_, row)| &row.slots).filter(move |slot| slot.active == active);
     let audit = Audit::of(vec![estate], Vec::new(), &AuditSettings::default(), at);
     assert_eq!(audit.size(), (report.users.len(), slots(true).count()), "no key is lost on the way");
     let again = serde_json::to_string(&audit).expect("an audit is written");

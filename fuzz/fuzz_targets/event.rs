@@ -17,11 +17,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 assert!(!keys.is_empty() || user.is_some(), "it is about something");
             }
             let json = serde_json::to_string(&event).unwrap();
-            assert_eq!(
-                serde_json::from_str::<akia_core::event::Event>(&json).unwrap(),
-                event,
-                "it is kept as it was read"
-            );
+            assert_eq!(serde_json::from_str::<akia_core::event::Event>(&json).unwrap(), event, "it is kept as it was read");
         }
     }
 });

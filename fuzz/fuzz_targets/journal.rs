@@ -41,7 +41,6 @@ fn look(rotation: &Rotation, record: &Record) {
         assert!(rotation.clone().apply(&intended).is_ok(), "{intent:?} is wanted and cannot be written down");
     }
     let _ = (rotation.rest(now), rotation.stage_name(), rotation.is_over(), rotation.signing_key());
-    let _ =
-        (rotation.open_places(), rotation.key_in_grace(), rotation.is_out_of_grace(now), rotation.is_unfinished(now));
+    let _ = (rotation.open_places(), rotation.key_in_grace(), rotation.is_out_of_grace(now), rotation.is_unfinished(now));
     let _ = rotation.hold_on(&rotation.plan().displaced, now);
 }
