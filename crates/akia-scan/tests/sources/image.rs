@@ -278,6 +278,20 @@ fn a_small_image_that_claims_to_be_huge_ends() {
 }
 
 #[test]
+fn of_a_damaged_image_what_stands_in_the_file_is_found() {
+    let fixture = Fixture::new(324, &[]);
+    fixture.qemu(&["convert", "-f", "raw", "-O", "qcow2", "disk.raw", "disk.out"]);
+    let mut bytes = fs::read(fixture.path("disk.out")).unwrap();
+    let table = u64::from_be_bytes(bytes[40..48].try_into().unwrap()) as usize;
+    bytes[table..table + 8].copy_from_slice(&(0x7fff_ff00_0000u64).to_be_bytes());
+    fs::write(fixture.path("disk.out"), bytes).unwrap();
+    let report = report(&fixture.path("disk.out"));
+    told(&report, Why::Corrupt, "disk.out");
+    assert_eq!(paths(&report, &fixture.kept), ["(in the order of the file)"]);
+    paths(&report, &fixture.deleted);
+}
+
+#[test]
 fn images_that_stand_on_each_other_end() {
     let folder = tempfile::tempdir().unwrap();
     let qemu = |arguments: &[&str]| run(folder.path(), "qemu-img", arguments);

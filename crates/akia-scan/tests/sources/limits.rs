@@ -71,6 +71,34 @@ fn the_deadline() {
 }
 
 #[test]
+fn the_deadline_within_any_form_is_told() {
+    // Whatever a reader is at when the time is over: many members, and each takes a moment.
+    let folder = tempfile::tempdir().unwrap();
+    crate::support::python(
+        folder.path(),
+        "import zipfile, tarfile, io
+with zipfile.ZipFile('zip', 'w') as z:
+    for n in range(3000): z.writestr(str(n), 'x')
+with tarfile.open('tar', 'w') as t:
+    for n in range(3000): i = tarfile.TarInfo(str(n)); i.size = 1; t.addfile(i, io.BytesIO(b'x'))
+with open('ar', 'wb') as f:
+    f.write(b'!<arch>\\n')
+    for n in range(3000): f.write(b'%-16d%-12d%-6d%-6d%-8s%-10d`\\nxx' % (n, 0, 0, 0, b'100644', 2))",
+    );
+    for form in ["zip", "tar", "ar"] {
+        let bytes = std::fs::read(folder.path().join(form)).unwrap();
+        assert!(report_of(&bytes).coverage.objects > 3000);
+        for microseconds in [0, 100, 300, 1000] {
+            let deadline = Some(Instant::now() + Duration::from_micros(microseconds));
+            let report = report_with(&bytes, Limits { deadline, ..Limits::default() });
+            if report.coverage.objects <= 3000 {
+                told(&report, Why::TimedOut, "f");
+            }
+        }
+    }
+}
+
+#[test]
 fn memory_for_a_database_in_an_archive() {
     let folder = tempfile::tempdir().unwrap();
     let key = key(42);

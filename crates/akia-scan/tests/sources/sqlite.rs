@@ -62,8 +62,9 @@ fn rows_that_overflow_their_page_are_put_together() {
     let rows: Vec<(usize, Key)> = (0..60).map(|number| (4000 + 7 * number, key(3300 + number as u64))).collect();
     let mut program = format!("c.execute('pragma page_size=1024')\n{TABLE}");
     for (before, key) in &rows {
-        let text = format!("{}\\n{}", "a".repeat(*before), key.text().replace('\n', "\\n"));
-        program.push_str(&format!("c.execute('insert into keys values (?, 1, 2, 3)', ('{text}' + 'z' * 3000,))\n"));
+        let text = key.text().replace('\n', "\\n");
+        let value = format!("'a' * {before} + '\\n{text}' + 'z' * 3000");
+        program.push_str(&format!("c.execute('insert into keys values (?, 1, 2, 3)', ({value},))\n"));
     }
     program.push_str("c.commit()\n");
     let report = report_of(&database(folder.path(), &program));
