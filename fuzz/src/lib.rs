@@ -1,5 +1,7 @@
 //! What the fuzz targets share: what must hold of any AWS file, and of any text that may reach a person.
 
+pub mod scan;
+
 use akia_core::ProfileName;
 use akia_core::profile::{File, FileKind, Profiles, Reader, secret_of};
 

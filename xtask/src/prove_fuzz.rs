@@ -25,6 +25,10 @@ const TARGETS: &[Target] = &[
     Target { name: "event", what: "messages of a queue of events", feature: None },
     Target { name: "leak_detect", what: "any bytes, searched for leaked keys", feature: None },
     Target { name: "leak_decode", what: "each decoder of the search for leaked keys", feature: None },
+    Target { name: "scan_bytes", what: "archives, compressed files and databases, scanned", feature: None },
+    Target { name: "scan_sqlite", what: "databases of SQLite, scanned", feature: None },
+    Target { name: "scan_image", what: "disk images, scanned", feature: None },
+    Target { name: "scan_ext4", what: "file systems in disk images, scanned", feature: None },
     Target { name: "policy", what: "policy documents, akia's and the sandbox's", feature: Some("aws") },
     Target { name: "aws_answer", what: "answers of AWS to every call", feature: Some("aws") },
 ];

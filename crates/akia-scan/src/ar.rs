@@ -29,7 +29,8 @@ fn members<R: Read>(
     depth: u32,
 ) -> std::io::Result<()> {
     reader.skip(MAGIC)?;
-    while walk.meter().stop().is_none() {
+    loop {
+        walk.meter().check()?;
         raw.jump(reader.position());
         let header = reader.peek(HEADER)?;
         let Some(header) = header.get(..HEADER) else {
@@ -61,5 +62,4 @@ fn members<R: Read>(
             reader.skip(1)?;
         }
     }
-    Ok(())
 }

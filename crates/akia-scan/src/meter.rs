@@ -47,6 +47,11 @@ impl<'l> Meter<'l> {
         if unpacked > self.limits.unpacked_total_bytes {
             self.stop.set(Some(Stop::Total));
         }
+        self.check()
+    }
+
+    /// Fails where there is no going on.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.stop().is_some() { Err(Error::other("a limit is reached")) } else { Ok(()) }
     }
 

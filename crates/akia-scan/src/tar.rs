@@ -66,7 +66,8 @@ fn every<R: Read>(
 ) -> Result<()> {
     let mut told_broken = false;
     let mut told = Told::default();
-    while walk.meter().stop().is_none() {
+    loop {
+        walk.meter().check()?;
         raw.jump(reader.position());
         let block = reader.peek(BLOCK)?;
         let Some(block) = block.get(..BLOCK) else {
@@ -124,7 +125,6 @@ fn every<R: Read>(
         }
         reader.skip(padded - size)?;
     }
-    Ok(())
 }
 
 /// What headers before a member's own say of it.

@@ -33,6 +33,16 @@ struct Seen {
     raw: bool,
 }
 
+impl Seen {
+    /// Whether a member says what the bytes of its container say, or more: there, a secret of another row may stand beside an id.
+    fn is_in(&self, member: &Self) -> bool {
+        let (own, other) = (&self.sighting.found, &member.sighting.found);
+        let same = own.id.is_some() && own.id == other.id && other.secret.is_some()
+            || own.fingerprint() == other.fingerprint();
+        same && member.sighting.place.path.starts_with(self.sighting.place.path.as_str())
+    }
+}
+
 impl<'s> Walk<'s> {
     pub(crate) fn new(scan: &'s Scan) -> Self {
         Self {
@@ -151,10 +161,21 @@ impl<'s> Walk<'s> {
             look(&mut frames);
         }
         // What stands behind the end, or behind a fault, is no less a place for a key.
-        let rest = std::io::copy(&mut tap, &mut std::io::sink());
+        let rest = self.drain(&mut tap);
         tap.windows.finish();
         if let Err(error) = rest {
             self.failed(place, &error);
+        }
+    }
+
+    /// Reads to the end.
+    fn drain(&self, reader: &mut dyn Read) -> std::io::Result<()> {
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            self.meter.check()?;
+            if reader.read(&mut piece)? == 0 {
+                return Ok(());
+            }
         }
     }
 
@@ -183,10 +204,7 @@ impl<'s> Walk<'s> {
         let lined = !raw && reader.peek(Form::HEAD).is_ok_and(form::has_lines);
         let mut windows = if raw { Windows::raw(self, place, 0) } else { Windows::new(self, place, lined) };
         let ended = loop {
-            if self.meter.stop().is_some() {
-                break Err(std::io::Error::other("a limit is reached"));
-            }
-            match windows.read(reader) {
+            match self.meter.check().and_then(|()| windows.read(reader)) {
                 Ok(0) => break Ok(()),
                 Ok(_) => {}
                 Err(error) => break Err(error),
@@ -326,18 +344,10 @@ impl<'s> Walk<'s> {
     /// What was found. A key that stands in a member is not told of the bytes of its archive as well.
     fn drain(&self) -> Vec<Sighting> {
         let all = std::mem::take(&mut *self.sightings.borrow_mut());
-        let members: Vec<(Fingerprint, String)> = all
-            .iter()
-            .filter(|seen| !seen.raw)
-            .map(|seen| (seen.sighting.found.fingerprint(), seen.sighting.place.path.clone()))
-            .collect();
-        let is_twice = |seen: &Seen| {
-            let path = seen.sighting.place.path.as_str();
-            let fingerprint = seen.raw.then(|| seen.sighting.found.fingerprint());
-            fingerprint
-                .is_some_and(|own| members.iter().any(|(other, member)| *other == own && member.starts_with(path)))
-        };
-        all.into_iter().filter(|seen| !is_twice(seen)).map(|seen| seen.sighting).collect()
+        let (raw, members): (Vec<Seen>, Vec<Seen>) = all.into_iter().partition(|seen| seen.raw);
+        let raw = raw.into_iter().filter(|seen| !members.iter().any(|member| seen.is_in(member)));
+        let raw: Vec<Seen> = raw.collect();
+        raw.into_iter().chain(members).map(|seen| seen.sighting).collect()
     }
 
     /// The end of the walk.

@@ -29,7 +29,6 @@ pub(crate) fn scan<R: Read>(walk: &Walk<'_>, place: &Place, reader: &mut Lookahe
     raw.finish();
     match end {
         Err(error) => walk.failed(place, &error),
-        Ok(()) if walk.meter().stop().is_some() => {}
         Ok(()) if !ended => walk.skip(place, Why::Corrupt, "it has no central directory: it was cut off"),
         Ok(()) if named > members => {
             walk.skip(place, Why::Corrupt, format!("{} members of its directory were not found", named - members));
@@ -50,7 +49,8 @@ struct Archive<'a, 's, R> {
 
 impl<R: Read> Archive<'_, '_, R> {
     fn records(&mut self, raw: &mut Windows<'_, '_>) -> Result<()> {
-        while self.walk.meter().stop().is_none() {
+        loop {
+            self.walk.meter().check()?;
             raw.jump(self.reader.position());
             let ahead = self.reader.peek(30)?;
             if ahead.is_empty() {
@@ -69,7 +69,6 @@ impl<R: Read> Archive<'_, '_, R> {
                 self.gap(raw)?;
             }
         }
-        Ok(())
     }
 
     /// A member.

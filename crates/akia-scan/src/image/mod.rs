@@ -14,11 +14,13 @@ mod vmdk;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use akia_core::leak::{Part, Place, Sighting, Why};
 
 use crate::Scan;
+use crate::file::{self, Links};
 use crate::read_at::ReadAt;
 use crate::walk::Walk;
 use crate::windows::{OVERLAP, Windows};
@@ -40,30 +42,50 @@ pub fn scan(scan: &Scan, path: &Path) {
     match open::open(&walk, &place, path) {
         Ok(open::Opened::Packed(mut file)) => walk.stream(&place, &mut file, 0),
         Ok(open::Opened::Disks(disks)) => {
-            for (name, disk) in disks {
-                let place = Place { path: name, ..place.clone() };
-                disk_scan(scan, &place, disk.as_ref());
+            let scanned = |(name, disk): &(String, Box<dyn Disk>)| {
+                disk_scan(scan, &Place { path: name.clone(), ..place.clone() }, disk.as_ref())
+            };
+            // Not `all`, which would end at the first.
+            if disks.iter().filter(|disk| !scanned(disk)).count() > 0 {
+                in_order_of_the_file(&walk, &place, path);
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             walk.skip(&place, Why::Missing, error.to_string())
         }
-        Err(error) => walk.failed(&place, &error),
+        Err(error) => {
+            walk.failed(&place, &error);
+            in_order_of_the_file(&walk, &place, path);
+        }
     }
     walk.finish();
 }
 
+/// Of an image that is damaged, the blocks that its tables no longer tell are still in the file.
+fn in_order_of_the_file(walk: &Walk<'_>, place: &Place, path: &Path) {
+    let place = Place { path: "(in the order of the file)".to_owned(), ..place.clone() };
+    match file::open(path, Links::Follow).and_then(raw::Raw::new) {
+        Ok(raw) => {
+            for sighting in blocks(walk.scan(), &place, &raw).0 {
+                walk.scan().ledger.found(sighting);
+            }
+        }
+        Err(error) => walk.failed(&place, &error),
+    }
+}
+
 /// Looks at a disk that something else than a file holds; `source` names it.
 pub fn scan_disk(scan: &Scan, source: &str, disk: &dyn Disk) {
-    disk_scan(scan, &place(source), disk);
+    let _ = disk_scan(scan, &place(source), disk);
 }
 
 fn place(source: &str) -> Place {
     Place { source: source.to_owned(), path: String::new(), part: Part::Block, line: None, offset: None, git: None }
 }
 
-fn disk_scan(scan: &Scan, place: &Place, disk: &dyn Disk) {
-    let mut sightings = blocks(scan, place, disk);
+/// Gives whether no block was left out.
+fn disk_scan(scan: &Scan, place: &Place, disk: &dyn Disk) -> bool {
+    let (mut sightings, whole) = blocks(scan, place, disk);
     sightings.sort_by_key(|sighting| sighting.place.offset);
     let walk = Walk::new(scan);
     names::tell(&walk, place, disk, &mut sightings);
@@ -71,10 +93,12 @@ fn disk_scan(scan: &Scan, place: &Place, disk: &dyn Disk) {
     for sighting in sightings {
         scan.ledger.found(sighting);
     }
+    whole
 }
 
-/// Every block, by all threads.
-fn blocks(scan: &Scan, place: &Place, disk: &dyn Disk) -> Vec<Sighting> {
+/// Every block, by all threads; and whether none was left out.
+fn blocks(scan: &Scan, place: &Place, disk: &dyn Disk) -> (Vec<Sighting>, bool) {
+    let whole = AtomicBool::new(true);
     let next = Mutex::new(Next { at: 0, range: 0..0, over: false });
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -86,14 +110,20 @@ fn blocks(scan: &Scan, place: &Place, disk: &dyn Disk) -> Vec<Sighting> {
                     match chunk {
                         Ok(None) => break,
                         Ok(Some((range, chunk))) => {
-                            if let Err(error) = look(&walk, place, disk, &range, chunk) {
-                                walk.failed(place, &error);
+                            let from = chunk.start;
+                            let looked = look(&walk, place, disk, &range, chunk).and_then(|()| walk.meter().check());
+                            if let Err(error) = looked {
+                                whole.store(false, Ordering::Relaxed);
+                                walk.failed(&Place { path: format!("from byte {from}"), ..place.clone() }, &error);
                             }
                             if walk.meter().stop().is_some() {
                                 next.lock().unwrap_or_else(PoisonError::into_inner).over = true;
                             }
                         }
-                        Err(error) => walk.failed(place, &error),
+                        Err(error) => {
+                            whole.store(false, Ordering::Relaxed);
+                            walk.failed(place, &error);
+                        }
                     }
                 }
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(walk.take());
@@ -101,7 +131,7 @@ fn blocks(scan: &Scan, place: &Place, disk: &dyn Disk) -> Vec<Sighting> {
             });
         }
     });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    (found.into_inner().unwrap_or_else(PoisonError::into_inner), whole.into_inner())
 }
 
 /// What no thread has taken yet.
@@ -148,10 +178,7 @@ fn look(walk: &Walk<'_>, place: &Place, disk: &dyn Disk, range: &Range<u64>, chu
     let mut windows = Windows::part(walk, place, begin, chunk);
     let mut reader = Piece { disk, at: begin, end };
     let result = loop {
-        if walk.meter().stop().is_some() {
-            break Err(std::io::Error::other("a limit is reached"));
-        }
-        match windows.read(&mut reader) {
+        match walk.meter().check().and_then(|()| windows.read(&mut reader)) {
             Ok(0) => break Ok(()),
             Ok(_) => {}
             Err(error) => break Err(error),

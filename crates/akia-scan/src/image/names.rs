@@ -55,8 +55,8 @@ impl Files<'_, '_> {
         let mut seen = HashSet::from([ROOT]);
         let mut open = vec![(ROOT, String::new(), 0)];
         while let Some((number, path, depth)) = open.pop() {
-            if self.walk.meter().stop().is_some() {
-                return self.walk.failed(&self.place, &std::io::Error::other("a limit is reached"));
+            if let Err(error) = self.walk.meter().check() {
+                return self.walk.failed(&self.place, &error);
             }
             let mut entries = Vec::new();
             let listed = self

@@ -38,8 +38,9 @@ pub(crate) fn scan(walk: &Walk<'_>, place: &Place, source: &dyn ReadAt, is_log: 
 fn rest(walk: &Walk<'_>, source: &dyn ReadAt, raw: &mut Windows<'_, '_>) -> std::io::Result<()> {
     let mut piece = vec![0; 64 << 10];
     loop {
+        walk.meter().check()?;
         let read = source.read_at(&mut piece, raw.taken())?;
-        if read == 0 || walk.meter().stop().is_some() {
+        if read == 0 {
             return Ok(());
         }
         raw.feed(&piece[..read]);
@@ -57,9 +58,7 @@ fn pages(
     let mut damaged: u64 = 0;
     let mut page = vec![0; database.page_size()];
     for (number, offset) in database.pages() {
-        if walk.meter().stop().is_some() {
-            return Err(std::io::Error::other("a limit is reached"));
-        }
+        walk.meter().check()?;
         // The head of a log's frames stands between the pages.
         let between = offset.saturating_sub(raw.taken());
         if between > 0 {

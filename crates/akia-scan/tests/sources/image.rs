@@ -31,6 +31,10 @@ const KEPT: &str = "home/.aws/credentials";
 
 impl Fixture {
     fn new(number: u64, options: &[&str]) -> Self {
+        Self::sized(number, options, "24M")
+    }
+
+    fn sized(number: u64, options: &[&str], size: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (kept, packed, deleted) = (key(number), key(number + 100), key(number + 200));
         let tree = folder.path().join("tree");
@@ -44,7 +48,7 @@ impl Fixture {
             fs::write(tree.join(format!("etc/file{n}")), "x".repeat(n * 50)).unwrap();
         }
         let mut arguments = options.to_vec();
-        arguments.extend(["-q", "-F", "-d", "tree", "disk.raw", "24M"]);
+        arguments.extend(["-q", "-F", "-d", "tree", "disk.raw", size]);
         run(folder.path(), "mkfs.ext4", &arguments);
         run(folder.path(), "debugfs", &["-w", "-R", "rm gone", "disk.raw"]);
         Self { folder, kept, packed, deleted }
@@ -274,6 +278,20 @@ fn a_small_image_that_claims_to_be_huge_ends() {
 }
 
 #[test]
+fn of_a_damaged_image_what_stands_in_the_file_is_found() {
+    let fixture = Fixture::new(324, &[]);
+    fixture.qemu(&["convert", "-f", "raw", "-O", "qcow2", "disk.raw", "disk.out"]);
+    let mut bytes = fs::read(fixture.path("disk.out")).unwrap();
+    let table = u64::from_be_bytes(bytes[40..48].try_into().unwrap()) as usize;
+    bytes[table..table + 8].copy_from_slice(&(0x7fff_ff00_0000u64).to_be_bytes());
+    fs::write(fixture.path("disk.out"), bytes).unwrap();
+    let report = report(&fixture.path("disk.out"));
+    told(&report, Why::Corrupt, "disk.out");
+    assert_eq!(paths(&report, &fixture.kept), ["(in the order of the file)"]);
+    paths(&report, &fixture.deleted);
+}
+
+#[test]
 fn images_that_stand_on_each_other_end() {
     let folder = tempfile::tempdir().unwrap();
     let qemu = |arguments: &[&str]| run(folder.path(), "qemu-img", arguments);
@@ -287,7 +305,7 @@ fn images_that_stand_on_each_other_end() {
 
 #[test]
 fn flipped_bytes_panic_nowhere() {
-    let fixture = Fixture::new(323, &["-b", "1024"]);
+    let fixture = Fixture::sized(323, &["-b", "1024", "-O", "^has_journal"], "4M");
     let path = fixture.path("flipped");
     let mut random = fastrand::Rng::with_seed(323);
     let formats: [&[&str]; 4] = [

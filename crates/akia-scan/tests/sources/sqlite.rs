@@ -57,19 +57,21 @@ c.execute(\"insert into plain values ('{}', '{}')\"); c.commit()",
 
 #[test]
 fn rows_that_overflow_their_page_are_put_together() {
-    let key = key(33);
     let folder = tempfile::tempdir().unwrap();
     // Whatever the length before it, some id stands across two pages.
-    for before in (4000..4200).step_by(7) {
-        let text = format!("{}\\n{}", "a".repeat(before), key.text().replace('\n', "\\n"));
-        let program = format!(
-            "c.execute('pragma page_size=1024')\n{TABLE}c.execute(\"insert into keys values (?, '{}', '', 1)\", ('{text}' + 'z' * 3000,)); c.commit()",
-            "q".repeat(30)
-        );
-        let report = report_of(&database(folder.path(), &program));
-        assert_eq!(paths(&report, &key), ["f!keys"], "{before}");
-        complete(&report);
+    let rows: Vec<(usize, Key)> = (0..60).map(|number| (4000 + 7 * number, key(3300 + number as u64))).collect();
+    let mut program = format!("c.execute('pragma page_size=1024')\n{TABLE}");
+    for (before, key) in &rows {
+        let text = key.text().replace('\n', "\\n");
+        let value = format!("'a' * {before} + '\\n{text}' + 'z' * 3000");
+        program.push_str(&format!("c.execute('insert into keys values (?, 1, 2, 3)', ({value},))\n"));
     }
+    program.push_str("c.commit()\n");
+    let report = report_of(&database(folder.path(), &program));
+    for (_, key) in &rows {
+        assert_eq!(paths(&report, key), ["f!keys"]);
+    }
+    complete(&report);
 }
 
 #[test]
