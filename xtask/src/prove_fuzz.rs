@@ -24,6 +24,7 @@ const TARGETS: &[Target] = &[
     Target { name: "credential_report", what: "the credential report, and the rules over it", feature: None },
     Target { name: "event", what: "messages of a queue of events", feature: None },
     Target { name: "policy", what: "policy documents, akia's and the sandbox's", feature: Some("aws") },
+    Target { name: "git_pack", what: "packs, indexes and what is in them", feature: None },
     Target { name: "aws_answer", what: "answers of AWS to every call", feature: Some("aws") },
 ];
 
