@@ -30,6 +30,7 @@ const TARGETS: &[Target] = &[
     Target { name: "scan_image", what: "disk images, scanned", feature: None },
     Target { name: "scan_ext4", what: "file systems in disk images, scanned", feature: None },
     Target { name: "policy", what: "policy documents, akia's and the sandbox's", feature: Some("aws") },
+    Target { name: "git_pack", what: "packs, indexes and what is in them", feature: None },
     Target { name: "aws_answer", what: "answers of AWS to every call", feature: Some("aws") },
 ];
 

@@ -326,7 +326,7 @@ impl<'s> Walk<'s> {
 
     /// Tells everything, and begins anew with the next file.
     pub(crate) fn flush(&self) {
-        for sighting in self.drain() {
+        for sighting in self.told() {
             self.scan.ledger.found(sighting);
         }
         self.scan.ledger.looked_at(self.objects.take(), self.bytes.take());
@@ -338,11 +338,11 @@ impl<'s> Walk<'s> {
     /// who has it.
     pub(crate) fn into_sightings(self) -> Vec<Sighting> {
         self.scan.ledger.looked_at(self.objects.take().saturating_sub(1), self.bytes.take());
-        self.drain()
+        self.told()
     }
 
     /// What was found. A key that stands in a member is not told of the bytes of its archive as well.
-    fn drain(&self) -> Vec<Sighting> {
+    fn told(&self) -> Vec<Sighting> {
         let all = std::mem::take(&mut *self.sightings.borrow_mut());
         let (raw, members): (Vec<Seen>, Vec<Seen>) = all.into_iter().partition(|seen| seen.raw);
         let raw = raw.into_iter().filter(|seen| !members.iter().any(|member| seen.is_in(member)));

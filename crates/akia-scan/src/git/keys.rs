@@ -19,6 +19,8 @@ pub(crate) struct Hit {
     /// The number of the key.
     pub(crate) key: u32,
     pub(crate) part: Part,
+    /// The byte that it begins at.
+    pub(crate) at: u64,
     pub(crate) line: Option<u64>,
     pub(crate) written: Written,
     /// The member of an archive; for the entry of a tree, its name.

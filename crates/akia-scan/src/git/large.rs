@@ -25,6 +25,8 @@ pub(crate) struct Window<'w> {
     pub(crate) fresh: u64,
     /// The line that its first byte stands in, counted from 1.
     pub(crate) line: u64,
+    /// Where in the blob its first byte stands.
+    pub(crate) at: u64,
 }
 
 /// A blob in a pack.
@@ -93,7 +95,8 @@ fn windows(
             let bytes = out.get(..filled).unwrap_or_default();
             let begin = if first { skip.min(filled) } else { 0 };
             let bytes = bytes.get(begin..).unwrap_or_default();
-            look(Window { bytes, old, fresh: (filled - old - begin) as u64, line });
+            let at = (total - filled as u64).saturating_sub(if first { 0 } else { skip as u64 });
+            look(Window { bytes, old, fresh: (filled - old - begin) as u64, line, at });
             first = false;
             let keep = OVERLAP.min(bytes.len());
             let done = bytes.get(..bytes.len() - keep).unwrap_or_default();

@@ -263,14 +263,13 @@ fn tell_gaps(scan: &Scan, store: &Store, findings: &Findings, promisor: bool, so
         scan.ledger.skip(source, Why::Corrupt, detail);
     }
     let mut missing: Vec<_> = findings.missing.iter().collect();
-    missing.sort_by_key(|(object, _, by)| (*object, by));
-    missing.dedup_by_key(|(object, _, _)| *object);
+    missing.sort_by_key(|(object, _)| **object);
     let hint = if promisor {
         "it was never fetched: git fetch --refetch --no-filter brings it"
     } else {
         "the clone may be shallow: git fetch --unshallow brings what is older; git fsck tells of damage"
     };
-    for (object, kind, by) in missing.iter().take(TOLD) {
+    for (object, (kind, by)) in missing.iter().take(TOLD) {
         let what = match kind {
             Kind::Blob => "blob",
             Kind::Tree => "tree",
@@ -280,11 +279,18 @@ fn tell_gaps(scan: &Scan, store: &Store, findings: &Findings, promisor: bool, so
         scan.ledger.skip(format!("{what} {object}"), Why::Missing, format!("{by}: {hint}"));
     }
     if missing.len() > TOLD {
-        scan.ledger.skip(source, Why::Missing, format!("{} more objects: {hint}", missing.len() - TOLD));
+        let more = if findings.more_missing > 0 { "at least " } else { "" };
+        scan.ledger.skip(source, Why::Missing, format!("{more}{} more objects: {hint}", missing.len() - TOLD));
     }
-    if findings.late > 0 {
-        let detail = format!("{} objects were left when the time was over", findings.late);
-        scan.ledger.skip(source, Why::TimedOut, detail);
+    match (findings.late, findings.endless) {
+        (0, _) => {}
+        (late, true) => {
+            let detail = format!("it unpacks to terabytes; {late} objects were left; --max-unpacked raises the limit");
+            scan.ledger.skip(source, Why::TooLarge, detail);
+        }
+        (late, false) => {
+            scan.ledger.skip(source, Why::TimedOut, format!("{late} objects were left when the time was over"));
+        }
     }
     if findings.died {
         scan.ledger.skip(

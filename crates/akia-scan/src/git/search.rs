@@ -3,9 +3,10 @@
 //! Of a delta only what it inserts and its joints are searched: the rest stood in its base. Trees come last, when it is known
 //! which blobs hold keys: on the way through them the paths to those are noted.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use akia_core::leak::{Detector, Part};
+use akia_core::leak::{Detector, Found, Part};
 
 use super::bits::Bits;
 use super::commit::{self, Commit};
@@ -26,6 +27,13 @@ const BATCH: usize = 64;
 /// A tree with so many objects is taken alone, and first: a thread that came to it last would keep the others waiting.
 const HEAVY: u32 = 512;
 
+/// So many objects that are not there are noted; a partial clone may lack millions.
+const MISSING: usize = 10_000;
+
+/// A thread rebuilds at most so many times what one file may unpack to, which is 4 TiB: real repositories take a part of that, and
+/// a hostile one has no end.
+const REBUILT: u64 = 256;
+
 /// What the search knows in the end.
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -40,12 +48,16 @@ pub(crate) struct Findings {
     pub(crate) edges: Vec<Edges>,
     /// What was marked.
     pub(crate) marked: Bits,
-    /// Objects that are named and not there, and by what.
-    pub(crate) missing: Vec<(ObjectId, Kind, String)>,
+    /// Objects that are named and not there, and by what; of very many, some.
+    pub(crate) missing: HashMap<ObjectId, (Kind, String)>,
+    /// How often others are named.
+    pub(crate) more_missing: u64,
     /// Objects that could not be looked at, each with so many that hang on it.
     pub(crate) troubles: Vec<(u32, u32, Trouble)>,
-    /// Objects that were left out because the time was over.
+    /// Objects that were left out because the time was over, or because there was no end.
     pub(crate) late: u64,
+    /// Whether the repository unpacks to more than any real one.
+    pub(crate) endless: bool,
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
     /// Whether a thread died.
@@ -86,12 +98,14 @@ impl Findings {
         self.tags.append(&mut other.tags);
         self.edges.append(&mut other.edges);
         self.marked.add(&other.marked);
-        self.missing.append(&mut other.missing);
+        self.missing.extend(other.missing);
+        self.more_missing += other.more_missing;
         self.troubles.append(&mut other.troubles);
         self.late += other.late;
         self.objects += other.objects;
         self.bytes += other.bytes;
         self.died |= other.died;
+        self.endless |= other.endless;
     }
 }
 
@@ -317,6 +331,9 @@ struct Worker<'q> {
     doubles: bool,
     /// Objects that git knows without having them.
     empty: [ObjectId; 2],
+    /// Bytes rebuilt, and objects asked about.
+    rebuilt: u64,
+    asked: u32,
 }
 
 /// What is kept of an object while there are deltas against it.
@@ -339,6 +356,8 @@ impl<'q> Worker<'q> {
             edges: Edges::default(),
             first: 0,
             doubles: store.packs.len() + usize::from(!store.loose.is_empty()) > 1,
+            rebuilt: 0,
+            asked: 0,
             empty: [store.format.hash(&[b"tree 0\0"]), store.format.hash(&[b"blob 0\0"])],
         }
     }
@@ -396,15 +415,16 @@ impl<'q> Worker<'q> {
         let object = self.canonical(number);
         for found in detector.detect(window.bytes) {
             if found.span.end > window.old {
-                self.hit(object, Part::Content, Some(window.line + found.line - 1), String::new(), found);
+                let at = window.at + found.span.start as u64;
+                self.hit(object, Part::Content, (at, Some(window.line + found.line - 1)), String::new(), found);
             }
         }
     }
 
-    fn hit(&mut self, object: u32, part: Part, line: Option<u64>, member: String, mut found: akia_core::leak::Found) {
+    fn hit(&mut self, object: u32, part: Part, (at, line): (u64, Option<u64>), member: String, mut found: Found) {
         let written = Written { encodings: std::mem::take(&mut found.encodings), hidden: found.hidden };
         let key = self.findings.keys.note(found);
-        self.findings.hits.push(Hit { object, key, part, line, written, member });
+        self.findings.hits.push(Hit { object, key, part, at, line, written, member });
     }
 
     /// The number under which an object is found by its name.
@@ -421,8 +441,11 @@ impl<'q> Worker<'q> {
         match self.queue.store.number_of(name) {
             Some(number) => number,
             None => {
-                if !self.empty.iter().any(|empty| empty.as_bytes() == name) {
-                    self.findings.missing.push((ObjectId::new(name), kind, by()));
+                let name = ObjectId::new(name);
+                if self.findings.missing.len() >= MISSING && !self.findings.missing.contains_key(&name) {
+                    self.findings.more_missing += 1;
+                } else if !self.empty.contains(&name) {
+                    self.findings.missing.entry(name).or_insert_with(|| (kind, by()));
                 }
                 NONE
             }
@@ -490,21 +513,21 @@ impl<'q> Worker<'q> {
             Kind::Blob => {
                 let name = || format!("blob {}", self.queue.store.id(object));
                 for inside in inside::look(scan, name, bytes) {
-                    let line = Some(inside.found.line);
-                    self.hit(object, Part::Content, line, inside.member, inside.found);
+                    let place = (inside.found.span.start as u64, Some(inside.found.line));
+                    self.hit(object, Part::Content, place, inside.member, inside.found);
                 }
             }
             Kind::Commit | Kind::Tag => {
                 for found in scan.detector.detect(bytes) {
                     let (part, line) = commit::part(kind, bytes, found.span.start);
-                    self.hit(object, part, Some(line), String::new(), found);
+                    self.hit(object, part, (found.span.start as u64, Some(line)), String::new(), found);
                 }
             }
             Kind::Tree => {
                 for entry in tree::entries(bytes, self.queue.store.format.width()) {
                     for found in scan.detector.detect(entry.name) {
                         let name = String::from_utf8_lossy(entry.name).into_owned();
-                        self.hit(object, Part::Name, None, name, found);
+                        self.hit(object, Part::Name, (found.span.start as u64, None), name, found);
                     }
                 }
             }
@@ -517,6 +540,7 @@ impl Visit for Worker<'_> {
 
     fn object(&mut self, number: u32, kind: Kind, bytes: &[u8], base: Option<(&State, &Delta)>) -> State {
         let number = number + self.first;
+        self.rebuilt = self.rebuilt.saturating_add(bytes.len() as u64);
         let known = self.is_known(number);
         let mut candidate = known;
         if self.phase.search && !known {
@@ -568,6 +592,13 @@ impl Visit for Worker<'_> {
     fn prunes(&mut self, number: u32, others: u32) -> bool {
         if self.queue.wanted.is_some_and(|wanted| wanted.pruned.has(number + self.first)) {
             return true;
+        }
+        let limits = &self.queue.scan.limits;
+        self.asked = self.asked.wrapping_add(1);
+        let most = limits.unpacked_total_bytes.saturating_mul(REBUILT);
+        if self.asked.is_multiple_of(64) && limits.is_over() || self.rebuilt > most {
+            self.queue.over.store(true, Ordering::Relaxed);
+            self.findings.endless |= self.rebuilt > most;
         }
         let over = self.queue.over.load(Ordering::Relaxed);
         self.findings.late += if over { u64::from(others) } else { 0 };

@@ -192,15 +192,15 @@ fn a_circle_by_an_index_that_lies() {
         (7, delta.len() as u64, vec![1; 20], delta.clone()),
     ]);
     let second = 12 + (bytes.len() - 32) / 2;
-    let mut index = b"\xfftOc\0\0\0\x02".to_vec();
+    // The first version of the format, which has no checksums of objects to give it away.
+    let mut index = Vec::new();
     for first in 0..256_u32 {
-        index.extend(u32::from(first >= 1).saturating_add(u32::from(first >= 2)).to_be_bytes());
+        index.extend((u32::from(first >= 1) + u32::from(first >= 2)).to_be_bytes());
     }
-    index.extend([1; 20]);
-    index.extend([2; 20]);
-    index.extend([0; 8]);
-    index.extend(12_u32.to_be_bytes());
-    index.extend(u32::try_from(second).unwrap().to_be_bytes());
+    for (name, offset) in [(1, 12), (2, u32::try_from(second).unwrap())] {
+        index.extend(offset.to_be_bytes());
+        index.extend([name; 20]);
+    }
     index.extend([0; 20]);
     let sum = sha1::Sha1::digest(&index);
     index.extend(sum);

@@ -46,7 +46,28 @@ impl Forest {
             }
         }
         forest.link(&bases);
+        forest.tell_lost();
         forest
+    }
+
+    /// Tells of objects that no root leads to: their deltas are a circle, or stand on what is broken.
+    fn tell_lost(&mut self) {
+        let mut reached = vec![false; self.weight.len()];
+        let mut waiting: Vec<u32> = self.roots.iter().map(|(root, _)| *root).collect();
+        waiting.extend(self.strangers.iter().map(|(root, _)| *root));
+        while let Some(number) = waiting.pop() {
+            let Some(reached) = reached.get_mut(number as usize) else { continue };
+            *reached = true;
+            let mut child = self.first(number);
+            while child != NONE {
+                waiting.push(child);
+                child = self.next(child);
+            }
+        }
+        let told: Vec<u32> = self.troubles.iter().map(|(number, _)| *number).collect();
+        let lost = (0..).zip(reached).filter(|(number, reached)| !reached && told.binary_search(number).is_err());
+        let why = || Trouble::corrupt("its deltas lead to a broken object, or back to itself");
+        self.troubles.extend(lost.map(|(number, _)| (number, why())));
     }
 
     fn link(&mut self, bases: &[u32]) {
