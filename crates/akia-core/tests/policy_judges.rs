@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::policy::{Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, required_actions};
+use akia_core::policy::{
+    Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, ScanSource, required_actions, scan_policy,
+};
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
 
@@ -40,6 +42,10 @@ fn every_document() -> Vec<(String, Value)> {
             let text = duty.policy(partition).to_pretty_json();
             documents.push((format!("{duty:?} {partition}"), serde_json::from_str(&text).unwrap()));
         }
+    }
+    for partition in Partition::ALL {
+        let text = scan_policy(partition, &ScanSource::ALL).to_pretty_json();
+        documents.push((format!("scan {partition}"), serde_json::from_str(&text).unwrap()));
     }
     documents
 }
@@ -81,8 +87,8 @@ fn grammar(document: &Value) -> Result<(), String> {
         check(!actions.is_empty(), format!("no action in {sid}"))?;
         for action in actions {
             let (service, name) = action.split_once(':').ok_or(format!("action {action}"))?;
-            let fits =
-                service.bytes().all(|b| b.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
+            let fits = service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric());
             check(fits, format!("action {action}"))?;
         }
         let resources = values(&statement["Resource"]);
@@ -103,8 +109,12 @@ fn grammar(document: &Value) -> Result<(), String> {
                 && parts[0] == "arn"
                 && parts[1].parse::<Partition>().is_ok()
                 && parts[2..] == ["securityhub", "*", "*", "product/*/default"];
+            let is_snapshot = parts.len() == 6
+                && parts[0] == "arn"
+                && parts[1].parse::<Partition>().is_ok()
+                && parts[2..] == ["ec2", "*", "", "snapshot/*"];
             // A variable holds a colon, so that the sixth part may have one.
-            check(resource == "*" || is_user || is_product, format!("resource {resource}"))?;
+            check(resource == "*" || is_user || is_product || is_snapshot, format!("resource {resource}"))?;
         }
         if let Some(condition) = statement.get("Condition") {
             for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
@@ -162,13 +172,19 @@ fn every_action_exists_and_supports_its_resource() {
             for action in values(&statement["Action"]) {
                 let types = reference.get(action).unwrap_or_else(|| panic!("{name}: there is no action {action}"));
                 for resource in values(&statement["Resource"]) {
-                    let kind = if resource.contains(":securityhub:") { "product" } else { "user" };
+                    let kind = match resource {
+                        _ if resource.contains(":securityhub:") => "product",
+                        _ if resource.contains(":ec2:") => "snapshot",
+                        _ => "user",
+                    };
                     assert!(
                         resource == "*" || types.contains(kind),
                         "{name}: {action} takes no {kind} as its resource"
                     );
                     assert!(
-                        types.is_empty() || resource != "*" || !action.starts_with("securityhub:"),
+                        types.is_empty()
+                            || resource != "*"
+                            || !action.starts_with("securityhub:") && !action.starts_with("ebs:"),
                         "{name}: {action}"
                     );
                 }

@@ -2,8 +2,8 @@
 
 use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
-    AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, cloudformation, config_rule_policy,
-    events_policy, hub_policy, terraform,
+    AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, ScanSource, cloudformation,
+    config_rule_policy, events_policy, hub_policy, scan_policy, terraform,
 };
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
@@ -95,6 +95,12 @@ pub enum PolicyVerb {
         ("akia policy events --queue arn:aws:sqs:us-east-1:123456789012:akia-events", "one queue"),
     ]))]
     Events(EventsPolicyArgs),
+    /// Print the policy for `akia scan` of snapshots and of the texts of an account; it changes nothing
+    #[command(after_long_help = super::examples(&[
+        ("akia policy scan > policy.json", "the blocks of snapshots, and every place where people write keys"),
+        ("akia policy scan --user-data", "without the disks"),
+    ]))]
+    Scan(ScanPolicyArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -233,6 +239,22 @@ pub struct EventsPolicyArgs {
     pub partition: Option<Partition>,
 }
 
+/// What is scanned.
+#[derive(Debug, Args)]
+pub struct ScanPolicyArgs {
+    /// Only what `akia scan --snapshot` needs
+    #[arg(long)]
+    pub snapshot: bool,
+
+    /// Only what `akia scan --user-data` needs
+    #[arg(long, conflicts_with = "snapshot")]
+    pub user_data: bool,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// Which commands to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -269,6 +291,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         }
         PolicyVerb::ConfigRule(args) => config_rule(context, args),
         PolicyVerb::Events(args) => events(context, args),
+        PolicyVerb::Scan(args) => scan(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
@@ -371,6 +394,25 @@ fn events(context: &Context, args: &EventsPolicyArgs) -> Result<Exit, CommandErr
     Ok(Exit::Done)
 }
 
+fn scan(context: &Context, args: &ScanPolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "scan")?;
+    let sources: &[ScanSource] = match (args.snapshot, args.user_data) {
+        (true, _) => &[ScanSource::Snapshots],
+        (false, true) => &[ScanSource::UserData],
+        (false, false) => &ScanSource::ALL,
+    };
+    let policy = scan_policy(partition(context, args.partition)?, sources);
+    context.print_text(&format!("{}\n", policy.to_pretty_json().trim_end()))?;
+    context.say(
+        "note: encrypted snapshots, and variables under a key of your own, also take kms:Decrypt on that key; name the keys yourself.",
+    );
+    if sources.contains(&ScanSource::Snapshots) {
+        context
+            .say("note: whoever holds this can read every disk that a snapshot keeps; give it to a role for the scan.");
+    }
+    Ok(Exit::Done)
+}
+
 fn queue_arn(text: &str) -> Result<String, &'static str> {
     let is_queue = text.split(':').count() == 6 && text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
     if is_queue {
@@ -418,8 +460,8 @@ mod tests {
         }
         assert_eq!(
             command.get_subcommands().count(),
-            JobPolicy::ALL.len() + 5,
-            "each job, enforce, hub, config-rule, events and check"
+            JobPolicy::ALL.len() + 6,
+            "each job, enforce, hub, config-rule, events, scan and check"
         );
     }
 }

@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Backend, Cloud, Key};
+use crate::support::{Backend, Cloud, Home, Key};
 
 /// Bytes of a block in moto; AWS's are 512 KiB.
 const MOTO_BLOCK: usize = 512;
@@ -96,6 +96,32 @@ fn what_a_policy_lacks_is_told_by_action_and_region_and_the_rest_is_read() {
         assert_eq!(gap.why, Why::Denied, "{gap}: {}", gap.detail);
     }
     assert!(!read.coverage().is_complete());
+}
+
+#[test]
+fn the_printed_policy_is_enough() {
+    let cloud = Backend::Moto.open();
+    seed_instances(&cloud, &key_id(1), &key_id(2), &key_id(3));
+    seed_functions(&cloud, &key_id(4), &key_id(5));
+    seed_task_definitions(&cloud, &key_id(6), &key_id(7), &key_id(8));
+    seed_build_projects(&cloud, &key_id(9), &key_id(10));
+    seed_parameters(&cloud, &key_id(11), &key_id(12), &key_id(13));
+    seed_stacks(&cloud, &key_id(14), &key_id(15));
+    cloud.user_without_rights("scanner", "/");
+    let home = Home::new(&cloud);
+    let policy = home.akia(&["policy", "scan", "--user-data"]).done().json();
+    cloud.policy("scanner", "scan", &policy);
+    let (pieces, read) = read_account(&caller(&cloud, &cloud.key("scanner")), &[&region("us-east-1")]);
+    assert_eq!(read.gaps, []);
+    let detector = Detector::new(Options::default());
+    let found = pieces.iter().flat_map(|piece| detector.detect(&piece.bytes)).filter_map(|found| found.id);
+    assert_eq!(found.collect::<std::collections::BTreeSet<_>>().len(), 15);
+    // The other half has the blocks of every snapshot, and nothing else on every resource.
+    let whole = home.akia(&["policy", "scan"]).done();
+    assert!(whole.stderr.contains("kms:Decrypt"), "{}", whole.stderr);
+    let half = home.akia(&["policy", "scan", "--snapshot", "--partition", "aws-cn"]).done().json();
+    assert_eq!(half["Statement"][0]["Resource"], "arn:aws-cn:ec2:*::snapshot/*");
+    home.akia(&["policy", "scan", "--snapshot", "--user-data"]).exited(2);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod check;
 mod document;
 mod job;
 mod organization;
+mod scan;
 mod watch;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
@@ -15,4 +16,5 @@ pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
 pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};
+pub use scan::{ScanSource, scan_policy};
 pub use watch::{ConfigRuleRights, config_rule_policy, events_policy};

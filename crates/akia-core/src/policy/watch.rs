@@ -96,7 +96,7 @@ pub fn events_policy(partition: Partition, queue: &str) -> PolicyDocument {
     ])
 }
 
-fn allow(sid: &str, actions: &[&str], resource: &str) -> Statement {
+pub(super) fn allow(sid: &str, actions: &[&str], resource: &str) -> Statement {
     Statement {
         sid: sid.to_owned(),
         effect: Effect::Allow,

@@ -400,8 +400,9 @@ async fn an_instance_is_told_by_a_token_and_an_id() {
     for said in ["<html>sign in</html>", "", "two words"] {
         assert_eq!(ask(&Scripted::start(move |_| Said::new(200, said)).await, &[]).await, None, "{said}");
     }
-    let everything = Scripted::start(|_| Said::new(200, "token")).await;
-    assert_eq!(ask(&everything, &[]).await, None);
+    for said in ["token", "i-am-a-portal", "i-1234567890abcdef0123456789"] {
+        assert_eq!(ask(&Scripted::start(move |_| Said::new(200, said)).await, &[]).await, None, "{said}");
+    }
     assert_eq!(ask(&Scripted::start(|_| Said::new(404, "")).await, &[]).await, None);
     let slow = Scripted::start(|_| Said::new(200, "token").after(Duration::from_millis(700))).await;
     let start = std::time::Instant::now();

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod fake;
+mod gigabyte;
 mod logs;
 mod sandbox;
 mod scripted;
