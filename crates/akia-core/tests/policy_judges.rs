@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::policy::{Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, required_actions};
+use akia_core::policy::{
+    Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, contain_policy, required_actions,
+};
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
 
@@ -40,6 +42,10 @@ fn every_document() -> Vec<(String, Value)> {
             let text = duty.policy(partition).to_pretty_json();
             documents.push((format!("{duty:?} {partition}"), serde_json::from_str(&text).unwrap()));
         }
+    }
+    for partition in Partition::ALL {
+        let text = contain_policy(partition).to_pretty_json();
+        documents.push((format!("contain {partition}"), serde_json::from_str(&text).unwrap()));
     }
     documents
 }
