@@ -508,3 +508,19 @@ fn half_a_quarantine_leaves_nothing_behind() {
     contain(&home, &key.id, &["--strategy", "deactivate"]).done();
     assert_eq!((states(&cloud, "ann"), attached(&cloud, "ann").len()), (vec![false], 0));
 }
+
+#[test]
+fn a_person_sees_the_plan_and_is_asked() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("ann", "/");
+    let key = cloud.key("ann");
+    let home = home(&cloud);
+    let arguments = ["contain", &key.id, "--profile", "admin"];
+    let no = home.akia_on_terminal(&arguments, &[("Contain this key? [y/N]", "n\n")]);
+    assert_eq!((no.code, states(&cloud, "ann")), (1, vec![true]), "{}", no.stdout);
+    let yes = home.akia_on_terminal(&arguments, &[("Contain this key? [y/N]", "y\n")]);
+    assert_eq!((yes.code, states(&cloud, "ann")), (0, vec![false]), "{}", yes.stdout);
+    for words in ["1. ", "is deactivated", "verified: AWS lists it as inactive", "akia undo k-"] {
+        assert!(yes.stdout.contains(words), "{words}: {}", yes.stdout);
+    }
+}
