@@ -153,12 +153,17 @@ const MALFORMED: &[(&[&str], &str)] = &[
         "error: unexpected argument '--secret-access-key' found",
     ),
     (
-        &["undo", "r-0123456789abcdef", "-p", "x"],
-        "error: the argument '[ROTATION-ID]' cannot be used with '--profile <NAME>'",
+        &["undo", "latest"],
+        "error: invalid value 'latest' for '[ROTATION-ID|CONTAINMENT-ID]': \"latest\" is not a rotation id (r- and 16 hexadecimal digits)",
+    ),
+    (&["contain", "--profile", "admin"], "error: the following required arguments were not provided:"),
+    (
+        &["contain", "AKIAIOSFODNN7EXAMPLE", "--strategy", "shred"],
+        "error: invalid value 'shred' for '--strategy <HOW>': there are rotate, deactivate, delete, quarantine",
     ),
     (
-        &["undo", "latest"],
-        "error: invalid value 'latest' for '[ROTATION-ID]': \"latest\" is not a rotation id (r- and 16 hexadecimal digits)",
+        &["contain", "AKIAIOSFODNN7EXAMPLE", "--report", "x.pdf"],
+        "error: invalid value 'x.pdf' for '--report <FILE>': its name ends in .html, .md or .json",
     ),
     (&["retire", "--now"], "error: the following required arguments were not provided:"),
     (

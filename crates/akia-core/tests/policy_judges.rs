@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::policy::{
-    Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, ScanSource, required_actions, scan_policy,
+    Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, ScanSource, contain_policy, required_actions,
+    scan_policy,
 };
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
@@ -46,6 +47,8 @@ fn every_document() -> Vec<(String, Value)> {
     for partition in Partition::ALL {
         let text = scan_policy(partition, &ScanSource::ALL).to_pretty_json();
         documents.push((format!("scan {partition}"), serde_json::from_str(&text).unwrap()));
+        let text = contain_policy(partition).to_pretty_json();
+        documents.push((format!("contain {partition}"), serde_json::from_str(&text).unwrap()));
     }
     documents
 }

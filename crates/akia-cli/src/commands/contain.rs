@@ -57,7 +57,7 @@ pub struct ContainArgs {
     #[arg(long = "repo", value_name = "PATH|URL")]
     pub repositories: Vec<String>,
 
-    /// When the key leaked, where that is known: a date or a moment, such as 2026-11-29T18:00Z
+    /// When the key leaked, where that is known: a date or a moment, such as 2026-11-29T18:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub since: Option<Timestamp>,
 

@@ -3,7 +3,7 @@
 use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
     AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, ScanSource, cloudformation,
-    config_rule_policy, events_policy, hub_policy, scan_policy, terraform,
+    config_rule_policy, contain_policy, events_policy, hub_policy, scan_policy, terraform,
 };
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
@@ -90,6 +90,11 @@ pub enum PolicyVerb {
         ("akia policy config-rule --sns arn:aws:sns:eu-west-1:123456789012:alerts --grant", "and opening the topic"),
     ]))]
     ConfigRule(ConfigRulePolicyArgs),
+    /// Print the policy for `akia contain`: finding out whose a leaked key is, shutting and replacing it, denying sessions
+    #[command(after_long_help = super::examples(&[
+        ("akia policy contain > contain.json", "for whoever answers leaks"),
+    ]))]
+    Contain(ContainPolicyArgs),
     /// Print the policy for `akia events`: taking messages from the queue, and looking at keys
     #[command(after_long_help = super::examples(&[
         ("akia policy events --queue arn:aws:sqs:us-east-1:123456789012:akia-events", "one queue"),
@@ -227,6 +232,14 @@ pub struct ConfigRulePolicyArgs {
     pub partition: Option<Partition>,
 }
 
+/// Form of the policy of containing.
+#[derive(Debug, Args)]
+pub struct ContainPolicyArgs {
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// What `akia events` takes messages from.
 #[derive(Debug, Args)]
 pub struct EventsPolicyArgs {
@@ -292,6 +305,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::ConfigRule(args) => config_rule(context, args),
         PolicyVerb::Events(args) => events(context, args),
         PolicyVerb::Scan(args) => scan(context, args),
+        PolicyVerb::Contain(args) => contain(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
@@ -413,6 +427,17 @@ fn scan(context: &Context, args: &ScanPolicyArgs) -> Result<Exit, CommandError> 
     Ok(Exit::Done)
 }
 
+fn contain(context: &Context, args: &ContainPolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "contain")?;
+    let policy = contain_policy(partition(context, args.partition)?);
+    context.print_text(&format!("{}\n", policy.to_pretty_json().trim_end()))?;
+    context.say(
+        "note: whoever may create keys for a user holds all its rights, and whoever may shut them can stop every service that has one. \
+         Give it to few, and with MFA. Without iam:CreateAccessKey a key is shut, and not replaced.",
+    );
+    Ok(Exit::Done)
+}
+
 fn queue_arn(text: &str) -> Result<String, &'static str> {
     let is_queue = text.split(':').count() == 6 && text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
     if is_queue {
@@ -460,8 +485,8 @@ mod tests {
         }
         assert_eq!(
             command.get_subcommands().count(),
-            JobPolicy::ALL.len() + 6,
-            "each job, enforce, hub, config-rule, events, scan and check"
+            JobPolicy::ALL.len() + 7,
+            "each job, enforce, hub, config-rule, contain, events, scan and check"
         );
     }
 }

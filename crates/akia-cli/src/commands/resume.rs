@@ -16,7 +16,7 @@ use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 use crate::{contain, endpoints, prompt};
 
-/// Finish rotations and containments that were interrupted
+/// Finish rotations, and containments of leaked keys, that were interrupted
 ///
 /// Continues where the journal says that the rotation stopped. Without an id, every unfinished rotation is finished, and
 /// every containment of a leaked key (k-…) that is unfinished, or whose denial of earlier sessions has outlived them.

@@ -16,7 +16,7 @@ use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 use crate::{aws_cli, contain, endpoints, prompt};
 
-/// Take a rotation back: the old key works again, everywhere
+/// Take a rotation, or the containment of a leaked key, back: the old key works again, everywhere
 ///
 /// Activates the old key, puts it back into every place that held it, reads it back, and deactivates the new key.
 /// Possible until the old key is deleted.

@@ -127,38 +127,39 @@ pub(super) async fn complete(
     }
     let say = |words: &str| context.say(&format!("        {words}"));
     let (key, user) = (&one.opening().key, &one.opening().user.name);
-    let mut next = Vec::new();
+    let (mut next, flag) = (Vec::new(), bench.flag());
     match one.stage() {
         ContainmentStage::Contained { until } => {
             if one.is_gone() && one.has_begun(Act::Delete) {
                 say("the key is deleted: that cannot be taken back");
             } else {
-                next.push(format!("akia undo {id} (takes it back)"));
+                next.push(format!("akia undo {id}{flag} (takes it back)"));
             }
-            next.push(format!("akia resume {id} after {} (no session of before lives then)", day(until)));
+            next.push(format!("akia resume {id}{flag} after {} (no session of before lives then)", day(until)));
             if one.rotation().is_some() {
                 next.push("akia retire (deletes the old key when its grace is over)".to_owned());
             } else if !one.is_gone() && !key.is_temporary() {
-                next.push(format!("akia key delete {key} --user {user} (when nobody misses it)"));
+                next.push(format!("akia key delete {key} --user {user}{flag} (when nobody misses it)"));
             }
         }
         ContainmentStage::Tied => {
-            next.push(format!("akia contain {key} --strategy deactivate (or rotate: shuts it)"));
-            next.push(format!("akia undo {id} (unties the user)"));
+            next.push(format!("akia contain {key} --strategy deactivate{flag} (or rotate: shuts it)"));
+            next.push(format!("akia undo {id}{flag} (unties the user)"));
         }
         ContainmentStage::Containing => {
-            next.push(format!("akia resume {id} (goes on where it stopped)"));
+            next.push(format!("akia resume {id}{flag} (goes on where it stopped)"));
             if !one.has_begun(Act::Delete) {
-                next.push(format!("akia undo {id} (takes back what was done)"));
+                next.push(format!("akia undo {id}{flag} (takes back what was done)"));
             }
         }
-        ContainmentStage::Undoing => next.push(format!("akia resume {id} (goes on where it stopped)")),
+        ContainmentStage::Undoing => next.push(format!("akia resume {id}{flag} (goes on where it stopped)")),
         ContainmentStage::Over { .. } => {}
     }
     if !case.footprint.remnants.is_empty() {
-        next.push(
-            "look at what outlives the key (above, and in --report FILE.html): nothing of it was removed".to_owned(),
-        );
+        case.notes.push("what outlives the key was not removed: look at each, it may be the owner's".to_owned());
+    }
+    if one.rotation().is_none() && one.has_begun(Act::Deactivate) && !case.holders.is_empty() {
+        case.notes.push(format!("still named, and of no use any more, in: {}", case.holders.join(", ")));
     }
     if one.has_begun(Act::Tie) || one.done_at(Act::DenySessions).is_some() {
         case.notes.push(

@@ -70,6 +70,16 @@ impl Bench {
         Ok(Self { work, signed: by, identity, gate, caller, settings, audits, draw: workbench::draw()?, _lock: lock })
     }
 
+    /// ` --profile NAME`, where another one than `default` signs: commands that are shown can be pasted as they are.
+    pub(super) fn flag(&self) -> String {
+        match &self.signed.profile {
+            Some(name) if *name != ProfileName::default_name() => {
+                format!(" --profile {}", akia_core::cheatsheet::quote(name.as_str()))
+            }
+            Some(_) | None => String::new(),
+        }
+    }
+
     /// What carries containments out.
     ///
     /// # Errors

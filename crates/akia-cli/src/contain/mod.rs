@@ -33,12 +33,14 @@ pub(crate) async fn run(context: &Context, args: &ContainArgs) -> Result<Exit, C
         reporting::report(context, args, &[])?;
         return Ok(Exit::Done);
     }
+    // What is prepared holds the lock on its user, and another key of the list may be of the same one.
     let is_one = wanted.len() == 1;
     let bench = Bench::open(context, &args.config).await?;
     let (mut plans, mut codes) = (Vec::new(), Vec::new());
     for one in wanted {
         match planning::plan(context, &bench, args, one).await {
-            Ok(planned) => plans.push(planned),
+            Ok(planned) if is_one => plans.push(planned),
+            Ok(planned) => plans.push(planned.unprepared()),
             Err(error) if is_one => return Err(error),
             Err(error) => {
                 codes.push(error.exit);

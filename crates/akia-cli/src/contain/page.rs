@@ -296,3 +296,46 @@ fn outlives(case: &Case) -> Section {
     let columns = &["time", "what", "shows it", "takes it back", "note"];
     Section { title: "What outlives the key", words, columns, rows: rows.collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use akia_core::contain::{Footprint, TrailEvent};
+    use serde_json::json;
+
+    use super::*;
+
+    const HOSTILE: &str = "<script>alert(1)</script>|`x`\u{202e}";
+
+    fn hostile() -> Case {
+        let record = json!({
+            "eventID": "e", "eventTime": "2026-11-29T12:00:00Z", "awsRegion": "us-east-1", "eventSource": "iam.amazonaws.com",
+            "eventName": "CreateUser", "sourceIPAddress": "203.0.113.9", "userAgent": HOSTILE,
+            "requestParameters": { "userName": HOSTILE },
+        });
+        let event = TrailEvent::parse(&record.to_string()).unwrap();
+        let key = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+        let mut case = Case::new(key, "111122223333".parse().unwrap(), Vec::new(), None);
+        case.footprint = Footprint::of(Timestamp::UNIX_EPOCH, Vec::new(), vec![event]);
+        case.cleanup = super::super::cleanup::steps(&case.key, &["https://example.com/x.git".to_owned()], &[]);
+        case
+    }
+
+    #[test]
+    fn what_an_intruder_has_named_is_text_in_the_page() {
+        let page = html(Timestamp::UNIX_EPOCH, &[hostile()]);
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !page.contains("<script"));
+        assert!(page.contains("default-src 'none'; style-src 'sha256-") && !page.contains('\u{202e}'));
+        let mut reader = quick_xml::Reader::from_str(page.trim_start_matches("<!DOCTYPE html>\n"));
+        while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
+    }
+
+    #[test]
+    fn the_markdown_keeps_its_shape_whatever_a_name_says() {
+        let text = markdown(Timestamp::UNIX_EPOCH, &[hostile()]);
+        assert!(!text.contains("<script>alert(1)</script>|"), "{text}");
+        for line in text.lines().filter(|line| line.starts_with("| ")) {
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert!((3..=7).contains(&bars), "{line}");
+        }
+    }
+}

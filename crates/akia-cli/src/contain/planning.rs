@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use akia_core::cheatsheet::Operation;
-use akia_core::contain::{Act, Allowed, Containment, ContainmentOpening, ContainmentStage, Signer, Strategy};
+use akia_core::contain::{Act, Allowed, Containment, ContainmentOpening, ContainmentStage, Ended, Signer, Strategy};
 use akia_core::estate::Known;
 use akia_core::quarantine::{QuarantineStage, quarantine_policy, sessions_policy};
 use akia_core::rotation::Hold;
@@ -41,6 +41,16 @@ pub(super) struct Planned {
     pub(super) case: Case,
     /// None where nothing is.
     pub(super) job: Option<Job>,
+}
+
+impl Planned {
+    /// Without the rotation that is prepared: it is prepared again when it is its turn.
+    pub(super) fn unprepared(mut self) -> Self {
+        if let Some(Job::New { prepared, .. }) = &mut self.job {
+            *prepared = None;
+        }
+        self
+    }
 }
 
 /// What is to be done.
@@ -126,8 +136,21 @@ pub(super) async fn plan(
 
     let store = &*bench.work.driver.store;
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
-    let earlier = all.into_iter().rev().find(|(one, _)| one.opening().key == key && !one.is_over());
+    let is_closed = |one: &Containment| matches!(one.stage(), ContainmentStage::Over { how: Ended::Closed, .. });
+    let is_shut = args.strategy.is_none() && case.status == Some(KeyStatus::Inactive);
+    let earlier = all.into_iter().rev().find(|(one, _)| one.opening().key == key);
+    let earlier = earlier.filter(|(one, _)| !one.is_over() || is_closed(one) && is_shut);
     let job = match earlier {
+        Some((one, records)) if one.is_over() => {
+            context.say(&format!(
+                "        containment {} of it is closed, and it is inactive: nothing to do",
+                one.opening().id
+            ));
+            case.records = records;
+            case.containment = Some(one);
+            case.standing = Standing::InJournal;
+            None
+        }
         Some((one, records)) => {
             case.records = records;
             let job = go_on(context, args, &case, &one)?;

@@ -139,11 +139,10 @@ impl<'a> Answering<'a> {
         };
         let limits = self.settings.audit.limits_of(&estate, Some(&user));
         let owner = akia_core::rule::owner_of(&estate, &limits, Some(&user), Some(id));
-        let verb = match key.key.status {
-            KeyStatus::Active => "deactivate",
-            KeyStatus::Inactive => "delete",
+        let command: &[&str] = match key.key.status {
+            KeyStatus::Active => &["akia", "contain", id.as_str(), "--profile", "ADMIN"],
+            KeyStatus::Inactive => &["akia", "key", "delete", id.as_str(), "--user", name],
         };
-        let command = ["akia", "key", verb, id.as_str(), "--user", name];
         let item = NoticeItem {
             case: exposure_case(&key.finding, id),
             account: estate.account.id.clone(),
@@ -158,7 +157,7 @@ impl<'a> Answering<'a> {
             rules: vec!["key-exposed".to_owned()],
             deadline: None,
             next: Next::Nothing,
-            command: Some(command.map(str::to_owned).to_vec()),
+            command: Some(command.iter().map(|word| (*word).to_owned()).collect()),
         };
         (owner, item)
     }

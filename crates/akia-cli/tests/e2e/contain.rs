@@ -458,3 +458,69 @@ fn the_session_of_a_user_is_revoked_and_that_of_a_role_told() {
         role.stderr
     );
 }
+
+/// The printed policy is enough for each strategy, and the least: without it nothing goes.
+#[test]
+fn the_printed_policy_is_enough() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("guard", "/");
+    let guard = cloud.key("guard");
+    let ann = cloud.user("ann");
+    cloud.user_without_rights("bob", "/");
+    let bob = cloud.key("bob");
+    let home = Home::new(&cloud).profile("admin", &guard).profile("work", &ann.key);
+    let refused = contain(&home, &bob.id, &[]).exited(1);
+    assert!(refused.stderr.contains("akia policy contain"), "{}", refused.stderr);
+    let printed = home.akia(&["policy", "contain"]).done();
+    cloud.policy("guard", "contain", &serde_json::from_str(&printed.stdout).unwrap());
+    let ran = contain(&home, &bob.id, &["--strategy", "quarantine"]).done();
+    assert_eq!(case(&ran)["reach"]["told"]["is_admin"], false, "{}", ran.stdout);
+    contain(&home, &bob.id, &["--strategy", "delete"]).done();
+    let replaced = case(&contain(&home, &ann.key.id, &[]).done());
+    assert_eq!((&replaced["strategy"], &replaced["state"]), (&json!("rotate"), &json!("contained")), "{replaced}");
+    home.akia(&["undo", &id(&replaced), "--profile", "admin", "--yes"]).done();
+    let gone = contain(&home, &bob.id, &[]).done();
+    assert_eq!(case(&gone)["state"], "gone", "{}", gone.stdout);
+}
+
+#[test]
+fn a_rotation_is_taken_back_by_its_id_or_its_profile_and_a_containment_by_its_id() {
+    let cloud = Backend::Sandbox.open();
+    let home = home(&cloud);
+    let both = home.akia(&["undo", "r-0123456789abcdef", "--profile", "admin"]).exited(2);
+    assert!(both.stderr.contains("by its id or by --profile"), "{}", both.stderr);
+    let none = home.akia(&["undo", "k-0123456789abcdef", "--profile", "admin"]).exited(1);
+    assert!(none.stderr.contains("the journal has no containment k-0123456789abcdef"), "{}", none.stderr);
+    let flags = ["resume", "k-0123456789abcdef", "--without-evidence", "--profile", "admin"];
+    assert!(home.akia(&flags).exited(2).stderr.contains("those flags are for rotations"));
+}
+
+/// AWS's policy was attached, the rest refused: whatever is done instead takes it off again.
+#[test]
+fn half_a_quarantine_leaves_nothing_behind() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("ann", "/");
+    let key = cloud.key("ann");
+    let home = home(&cloud);
+    cloud.sandbox().inject(Fault::on("PutUserPolicy", FaultKind::AccessDenied));
+    contain(&home, &key.id, &["--strategy", "quarantine"]).exited(3);
+    assert_eq!(attached(&cloud, "ann"), [DENIAL]);
+    contain(&home, &key.id, &["--strategy", "deactivate"]).done();
+    assert_eq!((states(&cloud, "ann"), attached(&cloud, "ann").len()), (vec![false], 0));
+}
+
+#[test]
+fn a_person_sees_the_plan_and_is_asked() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("ann", "/");
+    let key = cloud.key("ann");
+    let home = home(&cloud);
+    let arguments = ["contain", &key.id, "--profile", "admin"];
+    let no = home.akia_on_terminal(&arguments, &[("Contain this key? [y/N]", "n\n")]);
+    assert_eq!((no.code, states(&cloud, "ann")), (1, vec![true]), "{}", no.stdout);
+    let yes = home.akia_on_terminal(&arguments, &[("Contain this key? [y/N]", "y\n")]);
+    assert_eq!((yes.code, states(&cloud, "ann")), (0, vec![false]), "{}", yes.stdout);
+    for words in ["1. ", "is deactivated", "verified: AWS lists it as inactive", "akia undo k-"] {
+        assert!(yes.stdout.contains(words), "{words}: {}", yes.stdout);
+    }
+}

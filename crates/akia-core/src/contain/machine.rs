@@ -525,7 +525,8 @@ impl Containment {
         }
         let is_shut = self.opening.key.is_temporary() || self.verified_at.is_some();
         let is_deleted = self.strategy != Strategy::Delete || self.is_gone || self.opening.key.is_temporary();
-        let is_eased = !self.is_done(Act::Tie) || self.is_done(Act::Ease);
+        // One that was not whole may have attached AWS's policy all the same.
+        let is_eased = !self.has_begun(Act::Tie) || self.is_done(Act::Ease);
         match self.done.get(&Act::DenySessions) {
             Some(denied_at) if is_shut && is_deleted && is_eased => {
                 ContainmentStage::Contained { until: denied_at.checked_add(SESSIONS_LIVE).unwrap_or(Timestamp::MAX) }
@@ -571,6 +572,9 @@ impl Containment {
                 self.open = Some((*act, self.begun.insert(*act)));
                 if act.is_on_key() {
                     self.look = None;
+                }
+                if *act == Act::Tie {
+                    self.done.remove(&Act::Ease);
                 }
             }
             ContainmentEvent::Done { act, .. } => {
@@ -648,7 +652,7 @@ impl Containment {
                 Some(_) | None => Next::Look,
             };
         }
-        if self.is_done(Act::Tie) && !self.is_done(Act::Ease) {
+        if self.has_begun(Act::Tie) && !self.is_done(Act::Ease) {
             return Next::Take(Act::Ease);
         }
         match self.stage() {
@@ -666,11 +670,11 @@ impl Containment {
         if let Some(until) = may_commit_until.filter(|until| now < *until) {
             return Next::Wait { until };
         }
-        if self.rotation.is_some() {
-            if !self.is_done(Act::Restore) {
-                return Next::Take(Act::Restore);
-            }
-        } else if self.has_begun(Act::Deactivate) {
+        if self.rotation.is_some() && !self.is_done(Act::Restore) {
+            return Next::Take(Act::Restore);
+        }
+        // Also where a rotation was given up, and the key shut by itself after that.
+        if self.has_begun(Act::Deactivate) {
             match self.status() {
                 Some(Some(KeyStatus::Inactive)) if self.is_fresh(now) => return Next::Take(Act::Activate),
                 None | Some(Some(KeyStatus::Inactive)) => return Next::Look,
@@ -717,10 +721,7 @@ impl Containment {
             // What was seen before that proves nothing of a key that was just shut.
             Act::DenySessions => self.look = None,
             Act::Release if !self.is_undoing => self.ended = Some((at, Ended::Closed)),
-            Act::Tie => {
-                self.done.remove(&Act::Ease);
-            }
-            Act::Delete | Act::Ease | Act::Release | Act::Activate | Act::Restore => {}
+            Act::Tie | Act::Delete | Act::Ease | Act::Release | Act::Activate | Act::Restore => {}
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod action;
 mod check;
+mod contain;
 mod document;
 mod job;
 mod organization;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
 pub use check::{Reach, Standing, UnknownCommand, Verdict};
+pub use contain::contain_policy;
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
 pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};

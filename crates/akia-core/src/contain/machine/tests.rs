@@ -140,6 +140,19 @@ fn tied_hands_are_all_that_a_quarantine_wants_until_a_person_wants_more() {
 }
 
 #[test]
+fn a_key_that_was_shut_after_its_rotation_failed_is_activated_by_an_undo() {
+    let one = after(opened(Strategy::Rotate), took(Act::Tie));
+    let linked = ContainmentEvent::Linked { rotation: RotationId::from_bits(3) };
+    let refused = ContainmentEvent::Refused { act: Act::Rotate, error: "two keys".to_owned() };
+    let deactivate = Strategy::Deactivate;
+    let more = ContainmentEvent::Redirected { strategy: deactivate, reason: String::new(), by: String::new() };
+    let one = after(one, [linked, intended(Act::Rotate), refused, more, look(ACTIVE)]);
+    let one = after(after(one, took(Act::Deactivate)), [undo()]);
+    let one = after(after(one, took(Act::Restore)), [look(INACTIVE)]);
+    assert_eq!(one.next(at(1)), Next::Take(Act::Activate));
+}
+
+#[test]
 fn an_undo_waits_for_a_deactivation_that_may_come_late() {
     let lost = ContainmentEvent::Unanswered { act: Act::Deactivate, error: "no answer".to_owned() };
     let one = after(opened(Strategy::Deactivate), [look(ACTIVE), intended(Act::Deactivate), lost, undo()]);
@@ -352,9 +365,17 @@ proptest! {
         strategy in prop::sample::select(Strategy::ALL.to_vec()),
         fates in fates(),
         undone_at in prop::option::of(0usize..24),
+        redirected in prop::option::of((0usize..24, prop::sample::select(Strategy::ALL.to_vec()))),
     ) {
         let mut run = Run::new(strategy);
         for (index, fate) in fates.into_iter().enumerate() {
+            if let Some((at_index, strategy)) = redirected.filter(|(at_index, _)| *at_index == index) {
+                let event = ContainmentEvent::Redirected { strategy, reason: String::new(), by: at_index.to_string() };
+                let asked = ContainmentRecord { at: at(run.world.now), event };
+                if run.state().apply(&asked).is_ok() {
+                    run.records.push(asked);
+                }
+            }
             if undone_at == Some(index) {
                 let asked = ContainmentRecord { at: at(run.world.now), event: undo() };
                 if run.state().apply(&asked).is_ok() {
@@ -367,7 +388,7 @@ proptest! {
         }
         run.settle();
         let one = run.state();
-        let world = &run.world;
+        let (world, strategy) = (&run.world, one.strategy());
         match one.stage() {
             ContainmentStage::Over { how: Ended::Undone, .. } => {
                 prop_assert_eq!((world.is_tied, world.denied_at), (false, None), "{:#?}", run.records);
@@ -375,8 +396,9 @@ proptest! {
                 prop_assert_eq!(world.key, ACTIVE, "{:#?}", run.records);
             }
             ContainmentStage::Contained { .. } => {
-                let expected = if strategy == Strategy::Delete { None } else { INACTIVE };
-                prop_assert_eq!(world.key, expected, "{:#?}", run.records);
+                // It may have been deleted before a person wanted it done otherwise.
+                let is_deleted = strategy == Strategy::Delete || one.is_gone() && one.has_begun(Act::Delete);
+                prop_assert_eq!(world.key, if is_deleted { None } else { INACTIVE }, "{:#?}", run.records);
                 prop_assert!(!world.is_tied);
                 prop_assert!(world.denied_at >= world.shut_at && world.denied_at.is_some(), "{:#?}", run.records);
             }
