@@ -127,6 +127,19 @@ fn what_cannot_be_read_is_told() {
     fs::set_permissions(folder.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_the_kernel_without_an_end_is_bounded() {
+    // Eight bytes for each page that a process could have: 256 GiB, in a file that says that it is empty.
+    let begun = Instant::now();
+    let scan = scan_with(Limits::default());
+    folder::scan(&scan, Path::new("/proc/self/pagemap"));
+    let report = scan.ledger.into_report(Vec::new());
+    assert!(told(&report, Why::Changed, "pagemap").contains("no end"));
+    assert!(report.coverage.bytes < 100 << 20);
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
 #[test]
 fn a_file_that_changes_while_it_is_read_is_told() {
     let folder = tempfile::tempdir().unwrap();
