@@ -36,6 +36,13 @@ pub(crate) fn scan(walk: &Walk<'_>, place: &Place, path: &Path, links: Links) {
         Err(error) => return walk.skip(place, Why::Unreadable, error.to_string()),
     };
     if !before.is_file() {
+        if links == Links::Follow {
+            walk.skip(
+                place,
+                Why::Unsupported,
+                "it is a device, pipe or socket: scan it as an image or through standard input",
+            );
+        }
         return;
     }
     // The kernel invents what it shows; a size there means little (`/proc/kcore` claims all of its address space).

@@ -60,6 +60,14 @@ fn one_file_by_its_name() {
     told(&scan.ledger.into_report(Vec::new()), Why::Missing, "none");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_that_a_person_names_is_told() {
+    let scan = scan_with(Limits::default());
+    folder::scan(&scan, Path::new("/dev/zero"));
+    told(&scan.ledger.into_report(Vec::new()), Why::Unsupported, "/dev/zero");
+}
+
 #[test]
 fn repositories_are_left_to_who_asked() {
     let folder = tempfile::tempdir().unwrap();
