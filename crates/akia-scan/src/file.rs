@@ -36,24 +36,29 @@ pub(crate) fn scan(walk: &Walk<'_>, place: &Place, path: &Path, links: Links) {
         Err(error) => return walk.skip(place, Why::Unreadable, error.to_string()),
     };
     if !before.is_file() {
+        if links == Links::Follow {
+            walk.skip(
+                place,
+                Why::Unsupported,
+                "it is a device, pipe or socket: scan it as an image or through standard input",
+            );
+        }
         return;
     }
+    // The kernel invents what it shows; a size there means little (`/proc/kcore` claims all of its address space).
+    let is_large = before.len() >= SMALL && !is_invented(&file);
     let mut buffer = walk.buffer();
     buffer.clear();
-    let read = if before.len() > SMALL { Ok(0) } else { (&mut file).take(SMALL + 1).read_to_end(&mut buffer) };
+    let read = if is_large { Ok(0) } else { (&mut file).take(SMALL).read_to_end(&mut buffer) };
     match read {
         Err(error) => walk.skip(place, Why::Unreadable, error.to_string()),
-        Ok(_) if before.len() > SMALL => walk.at(place, &FileAt { file: &file, length: before.len() }, 0),
-        Ok(read) if read as u64 <= SMALL => walk.bytes(place, &buffer, 0),
+        Ok(_) if is_large => walk.at(place, &FileAt { file: &file, length: before.len() }, 0),
+        Ok(read) if (read as u64) < SMALL => walk.bytes(place, &buffer, 0),
         Ok(_) => {
             let limit = BEYOND;
             walk.stream(place, &mut buffer.as_slice().chain((&mut file).take(limit)), 0);
-            if (&mut file).take(1).read(&mut [0]).is_ok_and(|read| read > 0) {
-                walk.skip(
-                    place,
-                    Why::Changed,
-                    format!("it gives more than {limit} bytes beyond its size: it has no end"),
-                );
+            if file.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                walk.skip(place, Why::Changed, format!("it has no end: its first {limit} bytes were looked at"));
             }
         }
     }
@@ -63,6 +68,23 @@ pub(crate) fn scan(walk: &Walk<'_>, place: &Place, path: &Path, links: Links) {
         Ok(_) => walk.skip(place, Why::Changed, "it changed while it was read: scan it again"),
         Err(error) => walk.skip(place, Why::Unreadable, error.to_string()),
     }
+}
+
+/// Whether a file is none on any disk.
+#[cfg(target_os = "linux")]
+fn is_invented(file: &File) -> bool {
+    // proc, sysfs, debugfs, tracefs: linux/magic.h.
+    const INVENTED: [u64; 4] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163];
+    #[expect(
+        clippy::cast_sign_loss,
+        reason = "a magic number is bits; the type differs from architecture to architecture"
+    )]
+    rustix::fs::fstatfs(file).is_ok_and(|about| INVENTED.contains(&(about.f_type as u64)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_invented(_: &File) -> bool {
+    false
 }
 
 fn is_same(before: &Metadata, after: &Metadata) -> bool {

@@ -1,6 +1,7 @@
 //! Compressed streams: frame after frame, as one reader.
 
 use std::io::{BufRead, Error, ErrorKind, Read, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
@@ -75,6 +76,12 @@ impl<R: Read> Read for Frames<'_, R> {
         if out.is_empty() {
             return Ok(0);
         }
+        guarded(|| self.next(out)).inspect_err(|_| self.state = State::Over)
+    }
+}
+
+impl<R: Read> Frames<'_, R> {
+    fn next(&mut self, out: &mut [u8]) -> Result<usize> {
         loop {
             let read = match &mut self.state {
                 State::Between(_) => 0,
@@ -102,6 +109,23 @@ impl<R: Read> Read for Frames<'_, R> {
     }
 }
 
+/// What unpacks is other people's code, and it meets the bytes of whoever wrote the file: where it panics, that file is broken, and
+/// the scan goes on.
+fn guarded(read: impl FnOnce() -> Result<usize>) -> Result<usize> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::InvalidData, "what unpacks it panicked")))
+}
+
+/// A reader that is not asked again once it has panicked.
+struct Guarded<R>(Option<R>);
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, out: &mut [u8]) -> Result<usize> {
+        let Some(inner) = &mut self.0 else { return Ok(0) };
+        guarded(|| inner.read(out)).inspect_err(|_| self.0 = None)
+    }
+}
+
 fn first(out: &mut [u8], count: usize) -> &mut [u8] {
     let count = count.min(out.len());
     &mut out[..count]
@@ -115,7 +139,7 @@ pub(crate) fn method<'r>(
     memory: u64,
 ) -> Result<Option<Box<dyn Read + 'r>>> {
     let kilobytes = u32::try_from(memory >> 10).unwrap_or(u32::MAX);
-    Ok(Some(match number {
+    let unpacked: Box<dyn Read + 'r> = match number {
         8 => Box::new(flate2::bufread::DeflateDecoder::new(packed)),
         12 => Box::new(BzDecoder::new(packed)),
         14 => {
@@ -131,7 +155,8 @@ pub(crate) fn method<'r>(
         93 => Box::new(Zstd::new(packed, memory)?),
         95 => Box::new(XzReader::new_mem_limit(Trickle(packed), false, kilobytes)),
         _ => return Ok(None),
-    }))
+    };
+    Ok(Some(Box::new(Guarded(Some(unpacked)))))
 }
 
 /// Gives a byte at a time to a decoder that would read ahead, and could not give back what it did not need.
@@ -140,5 +165,23 @@ struct Trickle<R>(R);
 impl<R: Read> Read for Trickle<R> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
         self.0.read(first(out, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_is_a_broken_file() {
+        struct Panics;
+        impl Read for Panics {
+            fn read(&mut self, _: &mut [u8]) -> Result<usize> {
+                panic!("a fault of a decoder")
+            }
+        }
+        let mut reader = Guarded(Some(Panics));
+        assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
     }
 }

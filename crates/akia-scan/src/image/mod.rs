@@ -41,17 +41,18 @@ pub fn scan(scan: &Scan, path: &Path) {
     let walk = Walk::new(scan);
     match open::open(&walk, &place, path) {
         Ok(open::Opened::Packed(mut file)) => walk.stream(&place, &mut file, 0),
-        Ok(open::Opened::Disks(disks)) => {
+        Ok(open::Opened::Plain(disk)) => _ = disk_scan(scan, &place, &disk),
+        Ok(open::Opened::Mapped(disks)) => {
             let scanned = |(name, disk): &(String, Box<dyn Disk>)| {
                 disk_scan(scan, &Place { path: name.clone(), ..place.clone() }, disk.as_ref())
             };
             // Not `all`, which would end at the first.
-            if disks.iter().filter(|disk| !scanned(disk)).count() > 0 {
+            if disks.iter().filter(|disk| !scanned(disk)).count() > 0 && !scan.limits.is_over() {
                 in_order_of_the_file(&walk, &place, path);
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            walk.skip(&place, Why::Missing, error.to_string())
+            walk.skip(&place, Why::Missing, error.to_string());
         }
         Err(error) => {
             walk.failed(&place, &error);

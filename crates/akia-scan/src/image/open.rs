@@ -15,8 +15,10 @@ use crate::walk::Walk;
 
 /// What an image turned out to be.
 pub(super) enum Opened {
-    /// Disks by their name: the image itself has none, its snapshots have.
-    Disks(Vec<(String, Box<dyn Disk>)>),
+    /// A disk as it is.
+    Plain(Raw),
+    /// Disks that tables map, by their name: the image itself has none, its snapshots have.
+    Mapped(Vec<(String, Box<dyn Disk>)>),
     /// A compressed image, which is read as a stream.
     Packed(File),
 }
@@ -35,7 +37,7 @@ pub(super) fn open(walk: &Walk<'_>, place: &Place, path: &Path) -> Result<Opened
         return Ok(Opened::Packed(file));
     }
     if head.starts_with(qcow2::MAGIC) {
-        return qcow2::open(walk, place, path, raw, 0).map(Opened::Disks);
+        return qcow2::open(walk, place, path, raw, 0).map(Opened::Mapped);
     }
     for (magic, at, name) in UNSUPPORTED {
         if head.get(at..).is_some_and(|head| head.starts_with(magic)) {
@@ -45,7 +47,10 @@ pub(super) fn open(walk: &Walk<'_>, place: &Place, path: &Path) -> Result<Opened
             walk.skip(place, Why::Unsupported, detail);
         }
     }
-    Ok(Opened::Disks(vec![(String::new(), simple(walk, place, path, raw, &head, 0)?)]))
+    if !head.starts_with(vmdk::MAGIC) && !head.starts_with(descriptor::MAGIC) {
+        return Ok(Opened::Plain(raw));
+    }
+    Ok(Opened::Mapped(vec![(String::new(), simple(walk, place, path, raw, &head, 0)?)]))
 }
 
 /// Opens what another image stands on: the file of that name in the same folder, and no other, wherever the image says it is.

@@ -100,6 +100,18 @@ fn what_comes_before_a_fault_is_found() {
 }
 
 #[test]
+fn a_wrong_checksum_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("k"), "a text that is stored as it is").unwrap();
+    run(folder.path(), "zip", &["-q0", "k.zip", "k"]);
+    let mut bytes = fs::read(folder.path().join("k.zip")).unwrap();
+    assert!(report_of(&bytes).coverage.is_complete());
+    let at = bytes.windows(6).position(|window| window == b"stored").unwrap();
+    bytes[at] ^= 1;
+    assert!(told(&report_of(&bytes), Why::Corrupt, "f!k").contains("checksum"));
+}
+
+#[test]
 fn a_broken_header_in_a_tar_ends_nothing() {
     let key = key(53);
     let (_, bytes) = samples(&key).into_iter().find(|(form, _)| *form == "tar").unwrap();

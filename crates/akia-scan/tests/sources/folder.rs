@@ -60,6 +60,14 @@ fn one_file_by_its_name() {
     told(&scan.ledger.into_report(Vec::new()), Why::Missing, "none");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_that_a_person_names_is_told() {
+    let scan = scan_with(Limits::default());
+    folder::scan(&scan, Path::new("/dev/zero"));
+    told(&scan.ledger.into_report(Vec::new()), Why::Unsupported, "/dev/zero");
+}
+
 #[test]
 fn repositories_are_left_to_who_asked() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,6 +133,19 @@ fn what_cannot_be_read_is_told() {
         told(&report, Why::Unreadable, "/closed");
     }
     fs::set_permissions(folder.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_the_kernel_without_an_end_is_bounded() {
+    // Eight bytes for each page that a process could have: 256 GiB, in a file that says that it is empty.
+    let begun = Instant::now();
+    let scan = scan_with(Limits::default());
+    folder::scan(&scan, Path::new("/proc/self/pagemap"));
+    let report = scan.ledger.into_report(Vec::new());
+    assert!(told(&report, Why::Changed, "pagemap").contains("no end"));
+    assert!(report.coverage.bytes < 100 << 20);
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

@@ -240,6 +240,23 @@ fn keys_at_every_place_of_a_disk_are_told_once() {
 }
 
 #[test]
+fn what_stands_before_the_part_of_a_thread_counts() {
+    // An id where a part of 16 MiB begins, which is the end of a longer word and no key; and one that a part begins with.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk");
+    let (word, real) = (key(330), key(331));
+    let mut bytes = vec![b'-'; 40 << 20];
+    bytes[(16 << 20) - 1] = b'x';
+    bytes[16 << 20..][..20].copy_from_slice(word.id.as_bytes());
+    bytes[32 << 20..][..20].copy_from_slice(real.id.as_bytes());
+    fs::write(&path, bytes).unwrap();
+    let report = report(&path);
+    assert_eq!(id_places(&report, &real), [(String::new(), Part::Block)]);
+    assert_eq!(report.leaks.len(), 1);
+    assert_eq!(report.coverage.bytes, 40 << 20, "no byte is counted twice");
+}
+
+#[test]
 fn forms_that_are_not_read_are_told_and_scanned_as_they_are() {
     let fixture = Fixture::new(320, &[]);
     for (format, name) in [("vdi", "VDI"), ("vpc", "VHD"), ("vhdx", "VHDX")] {
