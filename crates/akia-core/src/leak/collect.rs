@@ -135,6 +135,7 @@ impl<'n> Collector<'n> {
             }
             let (end, view) = decode::quoted_printable::segment(text, hit.at, AROUND);
             done = end;
+            self.work += end.saturating_sub(hit.at) + AROUND.min(hit.at);
             if let Some(view) = view {
                 self.unescaped(text, 0, view, depth, bag);
             }
