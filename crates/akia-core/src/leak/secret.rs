@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_million_random_ones_lose_next_to_none() {
-        // xorshift: the core draws nothing at random. Secrets with two slashes are those that a path is taken for.
+        // xorshift: the core draws nothing at random.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut lost = [0, 0];
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
