@@ -100,7 +100,7 @@ pub fn decoys() -> Vec<Decoy> {
         ("random words of base32", |dice| {
             file(
                 "base32.txt",
-                (0..3000).map(|_| dice.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 20) + "\n").collect::<String>(),
+                (0..3000).map(|_| dice.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 24) + "\n").collect::<String>(),
             )
         }),
         ("words in large letters", word_list),

@@ -122,8 +122,9 @@ impl<'n> Collector<'n> {
         let mut start = window.start;
         while start < window.end {
             let end = window.end.min(start + PART + OVERLAP);
-            if let Some(view) = text.get(start..end).and_then(decode::inline::view) {
-                self.unescaped(text, start, view, depth, bag);
+            let part = between_words(text, start..end);
+            if let Some(view) = text.get(part.clone()).and_then(decode::inline::view) {
+                self.unescaped(text, part.start, view, depth, bag);
             }
             start += PART;
         }
@@ -135,6 +136,7 @@ impl<'n> Collector<'n> {
             }
             let (end, view) = decode::quoted_printable::segment(text, hit.at, AROUND);
             done = end;
+            self.work += end.saturating_sub(hit.at) + AROUND.min(hit.at);
             if let Some(view) = view {
                 self.unescaped(text, 0, view, depth, bag);
             }
@@ -227,6 +229,23 @@ impl<'n> Collector<'n> {
         pair::pair(text, bag, Distance::Far);
         bag.secrets.extend(others);
     }
+}
+
+/// A part of a text without the words that its ends cut: what is left of one may look like an id.
+fn between_words(text: &[u8], part: Range<usize>) -> Range<usize> {
+    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    let (mut start, mut end) = (part.start, part.end);
+    if start > 0 && is_word(start - 1) {
+        while start < part.end && is_word(start) {
+            start += 1;
+        }
+    }
+    if is_word(end) {
+        while end > start && is_word(end - 1) {
+            end -= 1;
+        }
+    }
+    start..end
 }
 
 /// What is encoded around a hit, decoded: so far before and behind it, or so far behind the head of what is packed.

@@ -22,7 +22,7 @@ pub struct Options {
 }
 
 /// Finds keys in bytes. Made once; used by all threads.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Detector {
     needles: Needles,
     options: Options,

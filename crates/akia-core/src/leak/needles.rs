@@ -45,17 +45,19 @@ pub(super) struct Hit {
     pub(super) form: Form,
 }
 
+#[derive(Debug)]
 struct Needle {
     bytes: Vec<u8>,
     form: Form,
 }
 
 /// All needles, ready to be searched for.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Needles {
     all: &'static All,
 }
 
+#[derive(Debug)]
 struct All {
     searcher: packed::Searcher,
     needles: Vec<Needle>,

@@ -46,7 +46,7 @@ pub(super) fn candidates(text: &[u8], part: Range<usize>) -> Vec<Candidate> {
 fn goes_on_in_an_escape(text: &[u8], run: &Range<usize>) -> bool {
     let before = run.start.checked_sub(1).and_then(|before| text.get(before));
     let after = text.get(run.end..).unwrap_or_default();
-    let longer = [&b"%2F"[..], b"%2f", b"%2B", b"%2b", b"\\/", b"\\u002", b"&#"];
+    let longer = [&b"%2F"[..], b"%2f", b"%2B", b"%2b", b"\\/", b"\\u002", b"&#", b"=\n", b"=\r\n"];
     matches!(before, Some(b'%' | b'\\')) || longer.iter().any(|escape| after.starts_with(escape))
 }
 
@@ -107,14 +107,16 @@ pub(super) fn looks_random(word: &[u8], sure: Sure) -> bool {
         && base64::exact(word).is_none_or(|bytes| !bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')))
 }
 
-/// `usr/share/doc/Package1/README`: parts that are words.
+/// `usr/share/doc/Package1/README`: parts that are words, each of them.
 fn is_a_path(word: &[u8]) -> bool {
-    let parts: Vec<&[u8]> = word.split(|byte| *byte == b'/').filter(|part| part.len() >= 2).collect();
-    let is_word = |part: &&&[u8]| {
-        part.iter().skip(1).filter(|byte| byte.is_ascii_lowercase()).count() * 4 >= (part.len() - 1) * 3
+    let parts = || word.split(|byte| *byte == b'/').filter(|part| part.len() >= 2);
+    let is_word = |part: &[u8]| {
+        let tail = part.get(1..).unwrap_or_default();
+        let small = tail.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+        small * 4 >= tail.len() * 3 || part.iter().all(u8::is_ascii_uppercase)
     };
     let small = word.iter().filter(|byte| byte.is_ascii_lowercase()).count();
-    parts.len() >= 3 && small * 8 >= word.len() * 5 && parts.iter().filter(is_word).count() * 3 >= parts.len() * 2
+    !word.contains(&b'+') && parts().count() >= 3 && small * 2 >= word.len() && parts().all(is_word)
 }
 
 /// `aNameOfManyWordsInHumps`: one in a million random ones is all letters and has so few large ones.

@@ -9,8 +9,18 @@ use crate::leak::Encoding;
 /// Where the part around `at` ends that may be quoted-printable, within `within` bytes to each side, and that part decoded; none
 /// where nothing in it is encoded.
 pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> (usize, Option<View>) {
-    let first = at.saturating_sub(within);
-    let last = text.len().min(at.saturating_add(within));
+    let mut first = at.saturating_sub(within);
+    let mut last = text.len().min(at.saturating_add(within));
+    // No word is cut: what is left of one may look like an id.
+    let is_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    if first > 0 && is_word(first - 1) {
+        while first < at && is_word(first) {
+            first += 1;
+        }
+    }
+    while last > at && is_word(last) && is_word(last - 1) {
+        last -= 1;
+    }
     let mut start = first;
     for equals in memchr::memrchr_iter(b'=', text.get(first..at).unwrap_or_default()) {
         if code(text.get(first + equals..).unwrap_or_default()).is_none() {
