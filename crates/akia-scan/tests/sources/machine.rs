@@ -109,6 +109,14 @@ fn environments_and_arguments_of_processes() {
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    // A program's start is over when it shows what it was started with.
+    for (pid, file) in [(child.id(), "environ"), (other.id(), "cmdline")] {
+        let begun = Instant::now();
+        while fs::read(format!("/proc/{pid}/{file}")).unwrap().is_empty() {
+            assert!(begun.elapsed().as_secs() < 30, "{file} stays empty");
+            std::thread::yield_now();
+        }
+    }
     // A root with nothing in it but the real processes.
     let root = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/proc", root.path().join("proc")).unwrap();
