@@ -47,6 +47,8 @@ enum Task {
     /// Measure akia: a table of medians, which `--write` puts into docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Plant keys in files of many shapes and in places of git, and count what akia and kingfisher find of them.
+    Corpus(bench::How),
     /// Explore every state of the rotation protocol and of enforcement in the model of IAM, simulate the whole with everything that can go
     /// wrong, kill the real binary at each call and race it; prints counts, and what leads to a lost key if anything does.
     Prove {
@@ -81,6 +83,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Corpus(how) => bench::corpus(&how),
         Task::Test { only, list } => test::run(&only, list),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),

@@ -10,11 +10,13 @@ pub mod decoys;
 mod dice;
 pub mod encode;
 mod key;
+pub mod places;
 pub mod shapes;
 mod truth;
 
 pub use decoys::{Decoy, decoys};
 pub use dice::Dice;
 pub use key::{Key, Prefix};
+pub use places::{PLACES, Place};
 pub use shapes::{Group, Shape, shapes};
 pub use truth::{Planted, Truth};

@@ -2,6 +2,7 @@
 //! checks that what it timed was done, and never runs in CI: on a shared machine a time is no test.
 
 mod audit;
+mod corpus;
 mod figures;
 mod home;
 mod lab;
@@ -124,6 +125,11 @@ pub(crate) struct Outcome {
     missed: Option<String>,
 }
 
+/// `cargo xtask corpus`: what akia and a peer find of keys that were planted.
+pub(crate) fn corpus(how: &How) -> Result<(), String> {
+    tell("corpus", how, corpus::run(&binary(how)?)?)
+}
+
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
     let (name, how) = match bench {
         Bench::Rotate { how, .. } => ("rotate", how),
@@ -134,10 +140,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Scan { how, .. } => ("scan", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
-    let akia = match &how.binary {
-        Some(path) => std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => build(if how.dist { "dist" } else { "release" })?,
-    };
+    let akia = binary(how)?;
     let outcome = match bench {
         Bench::Rotate { profiles, rounds, how } => {
             let profiles: Vec<usize> = profiles.iter().copied().map(usize::from).collect();
@@ -150,6 +153,18 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Scan { histories, rounds, .. } => scan::run(&akia, histories, usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
+    tell(name, how, outcome)
+}
+
+/// The akia that is measured.
+fn binary(how: &How) -> Result<PathBuf, String> {
+    match &how.binary {
+        Some(path) => std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display())),
+        None => build(if how.dist { "dist" } else { "release" }),
+    }
+}
+
+fn tell(name: &str, how: &How, outcome: Outcome) -> Result<(), String> {
     println!("\n{}", outcome.text);
     if how.write {
         figures::write(name, &outcome.text)?;
