@@ -4,7 +4,7 @@
 //! planted is told with the file: the [`Truth`]. Tests of the detector, of the sources of bytes and `cargo xtask corpus` share it;
 //! nothing that ships depends on it. Encoders are those of libraries and share no code with akia's decoders.
 //!
-//! [`shapes`] and [`decoys`] are single files. What lies around files (archives, images, histories) takes them from here.
+//! [`shapes()`] and [`decoys()`] are single files. What lies around files (archives, images, histories) takes them from here.
 
 pub mod decoys;
 mod dice;

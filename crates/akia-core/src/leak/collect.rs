@@ -134,9 +134,9 @@ impl<'n> Collector<'n> {
             if hit.at < done || !could_be {
                 continue;
             }
-            let (end, view) = decode::quoted_printable::segment(text, hit.at, AROUND);
-            done = end;
-            self.work += end.saturating_sub(hit.at) + AROUND.min(hit.at);
+            let (part, view) = decode::quoted_printable::segment(text, hit.at, AROUND);
+            done = part.end;
+            self.work += part.len();
             if let Some(view) = view {
                 self.unescaped(text, 0, view, depth, bag);
             }

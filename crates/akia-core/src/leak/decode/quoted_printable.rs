@@ -3,12 +3,14 @@
 //! An equals sign is the commonest letter beside a key, so that a text is taken for quoted-printable only as far around a place as
 //! *each* of them is one of its codes.
 
+use std::ops::Range;
+
 use super::{View, hex_pair};
 use crate::leak::Encoding;
 
-/// Where the part around `at` ends that may be quoted-printable, within `within` bytes to each side, and that part decoded; none
+/// The part around `at` that may be quoted-printable, within `within` bytes to each side, and that part decoded; none
 /// where nothing in it is encoded.
-pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> (usize, Option<View>) {
+pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> (Range<usize>, Option<View>) {
     let mut first = at.saturating_sub(within);
     let mut last = text.len().min(at.saturating_add(within));
     // No word is cut: what is left of one may look like an id.
@@ -45,7 +47,7 @@ pub(in crate::leak) fn segment(text: &[u8], at: usize, within: usize) -> (usize,
     }
     let end = text.get(next..last).and_then(|rest| memchr::memchr(b'=', rest)).map_or(last, |equals| next + equals);
     view.push_plain(text.get(done..end.max(done)).unwrap_or_default(), done);
-    (end.max(done), telling.then_some(view))
+    (start..end.max(done), telling.then_some(view))
 }
 
 /// What an equals sign at the start of a text stands for (nothing: a soft break), and its length there.
