@@ -144,11 +144,11 @@ pub(crate) fn search(scan: &Scan, store: &Store, wanted: Option<&Wanted>) -> Fin
 
 /// Inflates everything and does nothing with it: what the search is measured against.
 pub(crate) fn inflate_only(scan: &Scan, store: &Store) -> u64 {
-    let next = AtomicUsize::new(0);
+    let next: Vec<_> = store.packs.iter().map(|_| AtomicUsize::new(0)).collect();
     std::thread::scope(|scope| {
         let work = || {
             let (mut walk, mut bytes) = (Walk::new(scan.limits.unpacked_bytes), 0);
-            for pack in &store.packs {
+            for (pack, next) in store.packs.iter().zip(&next) {
                 let batches = pack.index.len().div_ceil(BATCH);
                 loop {
                     let batch = next.fetch_add(1, Ordering::Relaxed);
