@@ -139,6 +139,9 @@ pub(crate) fn search(scan: &Scan, store: &Store, wanted: Option<&Wanted>) -> Fin
         let again = queue.run(&Phase { class: Class::Folders, hits, paths: true, ..Phase::default() });
         findings.edges = again.edges;
     }
+    // What stands in two packs was looked at twice; and threads end in any order.
+    findings.hits.sort();
+    findings.hits.dedup();
     findings
 }
 
