@@ -46,8 +46,10 @@ fn only_new_objects_are_searched() {
         // What else was looked at are the files in `.git`.
         let count = |arguments: &[&str]| repo.git(arguments).lines().count() as u64;
         let files = all.coverage.objects - count(&["cat-file", "--batch-all-objects", "--batch-check"]);
-        let new = count(&["rev-list", "--objects", "--all", "--not", "main"]);
-        assert_eq!(report.coverage.objects, files + new);
+        for revision in ["main", "main~1"] {
+            let new = count(&["rev-list", "--objects", "--all", "--not", revision]);
+            assert_eq!(since(&repo, revision).coverage.objects, files + new, "{revision}");
+        }
     }
 }
 
