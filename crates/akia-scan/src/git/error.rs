@@ -1,6 +1,5 @@
 //! Why a repository could not be scanned at all.
 
-use std::io;
 use std::path::PathBuf;
 
 /// Why a repository could not be scanned. What is missing within one is told in the coverage instead.
@@ -11,14 +10,6 @@ pub enum GitError {
     NotARepository {
         /// What was named.
         path: PathBuf,
-    },
-    /// A file that is needed to find the rest cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
     },
     /// A form of repository that akia does not know.
     #[error("{} names its objects by {format}, which akia does not know; it reads sha1 and sha256", .path.display())]

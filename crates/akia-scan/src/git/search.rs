@@ -139,16 +139,19 @@ pub(crate) fn search(scan: &Scan, store: &Store, wanted: Option<&Wanted>) -> Fin
         let again = queue.run(&Phase { class: Class::Folders, hits, paths: true, ..Phase::default() });
         findings.edges = again.edges;
     }
+    // What stands in two packs was looked at twice; and threads end in any order.
+    findings.hits.sort();
+    findings.hits.dedup();
     findings
 }
 
 /// Inflates everything and does nothing with it: what the search is measured against.
 pub(crate) fn inflate_only(scan: &Scan, store: &Store) -> u64 {
-    let next = AtomicUsize::new(0);
+    let next: Vec<_> = store.packs.iter().map(|_| AtomicUsize::new(0)).collect();
     std::thread::scope(|scope| {
         let work = || {
             let (mut walk, mut bytes) = (Walk::new(scan.limits.unpacked_bytes), 0);
-            for pack in &store.packs {
+            for (pack, next) in store.packs.iter().zip(&next) {
                 let batches = pack.index.len().div_ceil(BATCH);
                 loop {
                     let batch = next.fetch_add(1, Ordering::Relaxed);

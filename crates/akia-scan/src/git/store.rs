@@ -209,8 +209,14 @@ impl Store {
                 Err(trouble) => self.troubles.push((file.path, trouble)),
             }
         }
-        for (place, heads) in heads.0.into_iter().enumerate() {
+        let mut heads = heads.0.into_iter();
+        for place in 0..self.packs.len() {
             let Some(pack) = self.packs.get(place) else { continue };
+            let Some(heads) = heads.next() else {
+                // A thread died; a pack without its forest would be passed over.
+                self.troubles.push((pack.file.path.clone(), Trouble::corrupt("akia failed on it; please report it")));
+                continue;
+            };
             let forest = Forest::new(heads, |name| self.number_in(pack, name));
             if let Some(pack) = self.packs.get_mut(place) {
                 pack.forest = forest;

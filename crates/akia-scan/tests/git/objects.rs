@@ -84,6 +84,11 @@ fn twice_in_different_packs() {
     fs::copy(pack.with_extension("idx"), copy.with_extension("idx")).unwrap();
     let place = repo.only(&id(107));
     assert_eq!((place.path.as_str(), place.git.unwrap().reach), ("long", Reach::Refs));
+    // A later version in one pack only: the key must not seem to stand in the earlier one twice.
+    let later = fs::read_to_string(repo.path.join("long")).unwrap() + &file_with(&id(107));
+    repo.write("long", &later);
+    let last = repo.commit("again");
+    assert_eq!(repo.only(&id(107)).git.unwrap().last_commit, Some(last));
 }
 
 #[test]

@@ -92,6 +92,10 @@ fn a_stash_and_its_untracked_part() {
         let place = only(&report, &id);
         assert_eq!((place.path.as_str(), place.git.unwrap().reach), (path, Reach::Stash));
     }
+    // Without its reflog the newest is still a ref.
+    std::fs::rename(repo.git_file("logs/refs/stash"), repo.beside("log")).unwrap();
+    assert_eq!(repo.only(&id(6)).git.unwrap().reach, Reach::Stash);
+    std::fs::rename(repo.beside("log"), repo.git_file("logs/refs/stash")).unwrap();
     // An older stash is only in the reflog of the stash.
     repo.write("tracked", "other");
     repo.git(&["stash", "push", "-q"]);

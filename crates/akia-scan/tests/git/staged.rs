@@ -49,6 +49,9 @@ fn only_what_head_does_not_have_at_that_path() {
             assert_eq!(only(&report, &id(304)).path, "a/b/new");
             assert_eq!(only(&report, &id(305)).part, Part::Name);
             assert!(places(&report, &id(303)).is_empty());
+            // Now the index knows the trees of all folders, and they are not those of HEAD.
+            repo.git(&["write-tree"]);
+            assert_eq!(staged(&repo).coverage.objects, 3);
         }
     }
     // What is changed and not staged is no part of the next commit.
