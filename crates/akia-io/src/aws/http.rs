@@ -243,10 +243,8 @@ impl HttpConnector for WireConnector {
 
 /// Reads the body here, where a broken or endless one can be told from everything else. Also whether it says "slow down".
 async fn read_whole(operation: &str, mut response: HttpResponse) -> Result<(HttpResponse, bool), ConnectorError> {
-    let said = response.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
     let mut body = response.take_body();
-    // A block of a snapshot would otherwise take twice its size.
-    let mut whole = Vec::with_capacity(said.unwrap_or(0).min(BODY_LIMIT));
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let reason = format!("the answer broke off ({})", chain(error.as_ref()));
