@@ -104,6 +104,7 @@ impl Detector {
             secret.label == Label::SecretAccessKey
                 && secret::looks_random(secret.secret.expose().as_bytes(), Sure::Very)
                 && self.is_named_by_a_needle(text, &secret.span)
+                && !is_part_of_a_name(text, secret)
         });
         let mut found: Vec<Found> = bag
             .ids
@@ -119,6 +120,13 @@ impl Detector {
         }
         found
     }
+}
+
+/// Whether a secret hangs on letters by a character of names: `…secret_access_key9closure…` in a program is one name and no secret.
+fn is_part_of_a_name(text: &[u8], secret: &SecretItem) -> bool {
+    let joins = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'_' | b'-' | b'.' | b'$' | b'@'));
+    let before = secret.span.start.checked_sub(1).and_then(|before| text.get(before));
+    secret.encodings.is_empty() && (joins(before) || joins(text.get(secret.span.end)))
 }
 
 /// How much of a key, in any form but those with a head, may stand left of a place: base64 of UTF-16 is the longest,
@@ -272,6 +280,20 @@ mod tests {
         assert_eq!(found[0].line, 2);
         assert_eq!(found[0].secret.as_ref().map(|secret| secret.line), Some(3));
         assert!(detector.candidate_in(text, 0..text.len()));
+    }
+
+    #[test]
+    fn the_name_of_a_function_is_no_secret() {
+        let detector = Detector::new(Options::default());
+        let random = "q7RtZx9bNm4Kc2Vw8LpYs6Gd3Hf5Jj1TaUe0oXi";
+        for (text, count) in [
+            (format!("secret_access_key = {random}A"), 1),
+            (format!("_ZN3aws17secret_access_key{random}17hE"), 0),
+            (format!("aws_secret_access_key_{random}A"), 0),
+            (format!("aws_secret_access_key {random}A$closure"), 0),
+        ] {
+            assert_eq!(detector.detect(text.as_bytes()).len(), count, "{text}");
+        }
     }
 
     #[test]

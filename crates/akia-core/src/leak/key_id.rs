@@ -2,7 +2,7 @@
 
 use super::canary::makes_canaries;
 use super::{Class, Confidence, Kind};
-use crate::ids::AccessKeyId;
+use crate::ids::{AccessKeyId, AccountId};
 
 /// Length of a key id.
 pub(super) const LENGTH: usize = 20;
@@ -56,7 +56,8 @@ pub(super) fn kind(id: &str) -> Kind {
 
 /// What an id says of itself.
 pub(super) fn class(id: &AccessKeyId) -> Class {
-    if is_placeholder(id.as_str()) {
+    let is_example = |account: &AccountId| EXAMPLE_ACCOUNTS.contains(&account.as_str());
+    if is_placeholder(id.as_str()) || id.account().is_some_and(|account| is_example(&account)) {
         Class::Documentation
     } else if id.account().is_some_and(|account| makes_canaries(&account)) {
         Class::Canary
@@ -64,6 +65,12 @@ pub(super) fn class(id: &AccessKeyId) -> Class {
         Class::Real
     }
 }
+
+/// The accounts of AWS's documentation, which belong to nobody; emulators make keys of them, too.
+///
+/// Source: "Example account ids" in the contributor guides of AWS's documentation; 000000000000 is LocalStack's and 123456789012 moto's.
+const EXAMPLE_ACCOUNTS: [&str; 7] =
+    ["000000000000", "111111111111", "111122223333", "123456789012", "444455556666", "777788889999", "999999999999"];
 
 /// Words that people put into an id that is none. Five letters and more: a real id has one of them once in a million.
 const WORDS: [&str; 15] = [
