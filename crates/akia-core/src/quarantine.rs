@@ -304,6 +304,8 @@ pub struct Quarantine {
     held: Option<String>,
     /// It is not known what became of the last measure.
     is_lost: bool,
+    /// When that was noticed of any measure, last.
+    lost_at: Option<Timestamp>,
 }
 
 impl Quarantine {
@@ -325,6 +327,7 @@ impl Quarantine {
             open: None,
             held: None,
             is_lost: false,
+            lost_at: None,
         })
     }
 
@@ -390,6 +393,12 @@ impl Quarantine {
     #[must_use]
     pub fn is_answer_lost(&self) -> bool {
         self.is_lost
+    }
+
+    /// When a measure without an answer was noticed last: for some time it may still come to pass, also after what takes it back.
+    #[must_use]
+    pub fn lost_at(&self) -> Option<Timestamp> {
+        self.lost_at
     }
 
     /// What may be done now.
@@ -459,6 +468,7 @@ impl Quarantine {
             QuarantineEvent::Looked { facts } => self.looked(record.at, facts),
             QuarantineEvent::Intended { measure, .. } => {
                 // Whatever was under way is done once more, or not at all: each may be repeated.
+                self.abandon(record.at);
                 self.open = Some(*measure);
                 // It was not there when it was last looked at: what is there from now on may be ours.
                 self.is_ours |= *measure == Measure::Attach;
@@ -475,10 +485,18 @@ impl Quarantine {
             QuarantineEvent::Unanswered { measure, error } => {
                 self.outcome(*measure)?;
                 self.is_lost = true;
+                self.lost_at = Some(record.at);
                 self.held = Some(format!("{measure}: {error}"));
             }
         }
         Ok(())
+    }
+
+    /// Nobody will learn what became of the measure under way.
+    fn abandon(&mut self, at: Timestamp) {
+        if self.open.take().is_some() {
+            self.lost_at = Some(at);
+        }
     }
 
     fn outcome(&mut self, measure: Measure) -> Result<(), Illegal> {
@@ -493,7 +511,7 @@ impl Quarantine {
     fn looked(&mut self, at: Timestamp, facts: &UserFacts) {
         self.held = None;
         self.is_lost = false;
-        self.open = None;
+        self.abandon(at);
         self.look = Some((at, facts.clone()));
         let unknown = |what: &str, reason: &str| Some(format!("not known: {what}: {reason}"));
         match &facts.user_id {
@@ -627,6 +645,7 @@ mod tests {
     fn a_lost_answer_is_asked_for_again_and_what_may_be_ours_is_taken_off() {
         let one = after(after(opened(), [facts(false, false)]), unanswered(Measure::Attach));
         assert!(one.is_answer_lost() && one.next(at(1)) == Next::Rest, "whoever drives it decides when to try again");
+        assert_eq!(one.lost_at(), Some(at(1)));
         let mut one = one;
         one.try_again();
         let one = after(one, [facts(true, false)]);

@@ -27,8 +27,9 @@ use crate::key::KeyStatus;
 pub const SESSIONS_LIVE: SignedDuration = SignedDuration::from_hours(36);
 /// Nothing older changes a key.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
-/// For so long a deactivation whose answer was lost may still commit: an activation before that could be undone by it.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
+/// For so long what was asked for, and whose answer was lost, may still come to pass: what takes it back before that could be undone
+/// by it.
+pub const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// Lost answers of one act after which a run stops.
 const LOST_LIMIT: u32 = 3;
 

@@ -12,7 +12,7 @@ mod trail;
 pub use escalation::{METHODS, Method};
 pub use machine::{
     Act, Containment, ContainmentEvent, ContainmentOpening, ContainmentRecord, ContainmentStage, Ended, Illegal,
-    KeyLook, Next, SESSIONS_LIVE, Strategy,
+    KeyLook, LATE, Next, SESSIONS_LIVE, Strategy,
 };
 pub use reach::{Allowed, Escalation, Grant, Policies, Reach, Role, RoleReach};
 pub use remnant::Remnant;

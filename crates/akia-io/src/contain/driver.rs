@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use akia_core::contain::{
-    Act, Containment, ContainmentEvent, ContainmentOpening, ContainmentRecord, Illegal, KeyLook, Next, Strategy,
+    Act, Containment, ContainmentEvent, ContainmentOpening, ContainmentRecord, Illegal, KeyLook, LATE, Next, Strategy,
 };
 use akia_core::enforce::{Act as KeyAct, CaseSubject};
 use akia_core::estate::Known;
@@ -329,6 +329,9 @@ impl Container<'_> {
                 live
             }
             (Some(mut live), Act::Release) => {
+                if let Some(until) = live.lost_at().and_then(|at| at.checked_add(LATE).ok()) {
+                    self.wait(until).await;
+                }
                 if live.stage() != QuarantineStage::Releasing {
                     quarantiner.ask_release(&mut live, &reason).await?;
                 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
 mod accounts;
+mod contain;
 mod fake;
 mod gigabyte;
 mod logs;

@@ -1,0 +1,213 @@
+//! Containments against the sandbox, with a clock that a test turns: every fault at every call, and the day and a half after which no
+//! session of before lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use akia_core::contain::{
+    Containment, ContainmentOpening, ContainmentRecord, ContainmentStage, Ended, SESSIONS_LIVE, Strategy,
+};
+use akia_core::enforce::Roles;
+use akia_core::ids::{ContainmentId, Partition, QuarantineId};
+use akia_io::aws::{Aws, AwsOptions, Caller, Credentials, Target};
+use akia_io::clock::Clock;
+use akia_io::contain::{Container, Teller, load_containments};
+use akia_io::enforce::Gate;
+use akia_io::organization::Entry;
+use akia_io::rotate::Stop;
+use akia_io::state::StateFolder;
+use akia_io::store::SharedStore;
+use akia_io::store::sqlite::SqliteStore;
+use akia_sandbox::{Clock as SandboxClock, Fault, FaultKind, KeyPair, Sandbox};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+const START: &str = "2026-03-01T12:00:30Z";
+/// Runs after which a containment must have come to rest.
+const RUNS: usize = 6;
+
+/// The sandbox's clock; waiting turns it.
+#[derive(Debug)]
+struct Turned(Sandbox);
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'_, ()> {
+        self.0.advance(wait);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+struct Silent;
+
+impl Teller for Silent {
+    fn recorded(&self, _one: &Containment, _record: &ContainmentRecord) {}
+}
+
+struct World {
+    sandbox: Sandbox,
+    key: KeyPair,
+    gate: Gate,
+    folder: StateFolder,
+    store: SharedStore,
+    _home: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let sandbox = Sandbox::builder().seed(7).clock(SandboxClock::Manual(START.parse().unwrap())).build();
+        let key = sandbox.add_user("ann", "/").unwrap().add_access_key(sandbox.now()).unwrap();
+        let admin = sandbox.add_user("admin", "/").unwrap();
+        admin.attach_policy("AdministratorAccess").unwrap();
+        let admin = admin.add_access_key(sandbox.now()).unwrap();
+        let aws = Aws::new(AwsOptions {
+            http: Some(SharedHttpClient::new(sandbox.connector())),
+            time: Some(sandbox.time_source()),
+            initial_backoff: Duration::from_millis(1),
+            // The SDK's own patience takes real time, and is none of what is tested here.
+            adaptive: false,
+            attempts: 2,
+            ..AwsOptions::default()
+        });
+        let credentials = Credentials::for_key(admin.id.parse().unwrap(), crate::secret(&admin.secret));
+        let caller: Caller = aws.caller(credentials, Target::default());
+        let own = sandbox.account().id().parse().unwrap();
+        let entry = Entry {
+            partition: Partition::Aws,
+            own,
+            caller_arn: "arn:aws:iam::111122223333:user/admin".to_owned(),
+            role_name: "AkiaAudit".to_owned(),
+            external_id: None,
+            session: "akia-contain".to_owned(),
+        };
+        let gate = Gate::new(Arc::new(caller), entry, Roles::default());
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(&home.path().join("state")).unwrap();
+        let store: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
+        Self { sandbox, key, gate, folder, store, _home: home }
+    }
+
+    fn container(&self) -> Container<'_> {
+        let (_pull, stop) = Stop::new();
+        Container {
+            store: Arc::clone(&self.store),
+            clock: Arc::new(Turned(self.sandbox.clone())),
+            gate: &self.gate,
+            folder: &self.folder,
+            rotating: None,
+            stop,
+            teller: &Silent,
+        }
+    }
+
+    async fn open(&self, strategy: Strategy) -> Containment {
+        let user = self.gate.hub().user(Some(&"ann".parse().unwrap())).await.unwrap();
+        let opening = ContainmentOpening {
+            id: ContainmentId::from_bits(1),
+            account: user.arn.account.clone(),
+            user: user.arn,
+            user_id: user.id,
+            key: self.key.id.parse().unwrap(),
+            strategy,
+            quarantine: QuarantineId::from_bits(2),
+            owns_quarantine: true,
+            reason: "leak-42".to_owned(),
+            by: "arn:aws:iam::111122223333:user/admin".to_owned(),
+            leaked_at: None,
+        };
+        self.container().open(opening).await.unwrap()
+    }
+
+    /// Runs until it rests without being held: each run is a new process.
+    async fn settle(&self, one: &mut Containment) {
+        for _ in 0..RUNS {
+            if one.is_over() {
+                return;
+            }
+            let container = self.container();
+            container.take_up(one).await.unwrap();
+            container.carry_out(one).await.unwrap();
+            // What is in memory is what is in the journal.
+            let loaded = load_containments(&*self.store).await.unwrap().remove(0).0;
+            assert_eq!(loaded, *one);
+            if one.held().is_none() && !one.is_due(self.sandbox.now()) {
+                return;
+            }
+        }
+        panic!("held: {:?}", one.held());
+    }
+
+    fn status(&self) -> Option<bool> {
+        self.sandbox.keys().into_iter().find(|one| one.id == self.key.id).map(|one| one.active)
+    }
+
+    async fn policies(&self) -> (usize, usize) {
+        let name = "ann".parse().unwrap();
+        let hub = self.gate.hub();
+        (hub.attached_user_policies(&name).await.unwrap().len(), hub.user_policies(&name).await.unwrap().len())
+    }
+}
+
+#[tokio::test]
+async fn the_denial_of_sessions_goes_when_none_of_before_lives() {
+    let world = World::new().await;
+    let mut one = world.open(Strategy::Deactivate).await;
+    world.settle(&mut one).await;
+    let ContainmentStage::Contained { until } = one.stage() else { panic!("{:?}", one.stage()) };
+    assert_eq!((world.status(), world.policies().await), (Some(false), (0, 1)));
+    world.sandbox.advance(Duration::from_secs(35 * 3600));
+    world.settle(&mut one).await;
+    assert!(matches!(one.stage(), ContainmentStage::Contained { .. }) && world.policies().await == (0, 1));
+    world.sandbox.advance(Duration::try_from(SESSIONS_LIVE).unwrap());
+    assert!(world.sandbox.now() > until);
+    world.settle(&mut one).await;
+    assert!(matches!(one.stage(), ContainmentStage::Over { how: Ended::Closed, .. }), "{:?}", one.stage());
+    assert_eq!((world.status(), world.policies().await), (Some(false), (0, 0)));
+}
+
+/// Every call fails in every way: the key ends shut, or deleted, and everything of the quarantine is off in the end.
+#[tokio::test]
+async fn every_fault_at_every_call_is_gone_on_with() {
+    let faults = [
+        FaultKind::LostAnswerBeforeCommit,
+        FaultKind::LostAnswerAfterCommit,
+        FaultKind::DelayedCommit(Duration::from_secs(30)),
+        FaultKind::ServerError { status: 503, committed: true },
+        FaultKind::AccessDenied,
+    ];
+    let calls =
+        ["GetUser", "ListAccessKeys", "UpdateAccessKey", "PutUserPolicy", "ListUserPolicies", "DeleteAccessKey"];
+    for strategy in [Strategy::Deactivate, Strategy::Delete] {
+        for call in calls {
+            // Each story syncs its journal some forty times.
+            if (strategy == Strategy::Delete) != (call == "DeleteAccessKey") {
+                continue;
+            }
+            for fault in &faults {
+                let world = World::new().await;
+                let mut one = world.open(strategy).await;
+                world.sandbox.inject(Fault::on(call, fault.clone()).times(3));
+                let container = world.container();
+                container.carry_out(&mut one).await.unwrap();
+                world.sandbox.clear_faults();
+                world.settle(&mut one).await;
+                let told = format!("{strategy} {call} {fault:?}: {one:#?}");
+                assert!(matches!(one.stage(), ContainmentStage::Contained { .. }), "{told}");
+                let expected = if strategy == Strategy::Delete { None } else { Some(false) };
+                assert_eq!((world.status(), world.policies().await), (expected, (0, 1)), "{told}");
+                if strategy == Strategy::Deactivate {
+                    let container = world.container();
+                    container.ask_undo(&mut one, "a test").await.unwrap();
+                    world.settle(&mut one).await;
+                    assert!(matches!(one.stage(), ContainmentStage::Over { how: Ended::Undone, .. }), "{told}");
+                    world.sandbox.advance(Duration::from_secs(300));
+                    assert_eq!((world.status(), world.policies().await), (Some(true), (0, 0)), "{told}");
+                }
+            }
+        }
+    }
+}
