@@ -216,9 +216,18 @@ impl<'s> Walk<'s> {
         }
     }
 
+    /// The keys in a text; where the detector's limits cut it short, that is told.
+    pub(crate) fn detect(&self, place: &Place, text: &[u8]) -> Vec<Found> {
+        let examination = self.scan.detector.examine(text);
+        if examination.cut {
+            self.skip(place, Why::TooDeep, CUT);
+        }
+        examination.found
+    }
+
     /// A text in one piece.
     pub(crate) fn text(&self, place: &Place, text: &[u8], lined: bool) {
-        for found in self.scan.detector.detect(text) {
+        for found in self.detect(place, text) {
             let mut place = place.clone();
             if place.line.is_none() && place.offset.is_none() {
                 if lined {
@@ -355,6 +364,9 @@ impl<'s> Walk<'s> {
         self.flush();
     }
 }
+
+/// What is told where the detector's limits cut a text short.
+pub(crate) const CUT: &str = "a part is encoded too deeply, or unpacks to too much within its encodings";
 
 /// A place in the words of the coverage.
 pub(crate) fn what(place: &Place) -> String {

@@ -126,7 +126,7 @@ impl<'w, 's> Windows<'w, 's> {
         let kept = if last { 0 } else { OVERLAP.min(self.filled) };
         let cut = self.filled - kept;
         let found = if !self.pending.is_empty() || detector.candidate_in(text, self.seen..self.filled) {
-            detector.detect(text)
+            self.walk.detect(&self.place, text)
         } else {
             Vec::new()
         };

@@ -107,6 +107,12 @@ pub struct ScanArgs {
     #[arg(long, requires = "user_data")]
     pub all_regions: bool,
 
+    /// Ask your own account whose the keys are, whether they are active, and when they were last used
+    ///
+    /// Signed as other commands are; the leaked secrets are not used.
+    #[arg(long)]
+    pub resolve: bool,
+
     /// Try with AWS whether keys work whose secrets were found; canary tokens are not tried
     ///
     /// Calls sts:GetCallerIdentity with the leaked key, which changes nothing and stands in the CloudTrail of whoever owns it.
@@ -251,6 +257,9 @@ fn look(context: &Context, args: &ScanArgs) -> Result<Exit, CommandError> {
         report.show_hidden();
     }
     ignores.apply(&mut report);
+    if args.resolve {
+        super::on_runtime(scan::resolve(context, &mut report))?;
+    }
     if args.verify {
         super::on_runtime(scan::verify(context, &mut report, &pairs))?;
     }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use akia_core::AccessKeyId;
-use akia_core::leak::{Class, Kind, Leak, SCHEMA, ScanReport};
+use akia_core::leak::{Kind, Leak, SCHEMA, ScanReport};
 use jiff::Timestamp;
 
 use crate::commands::contain::ContainArgs;
@@ -56,13 +56,13 @@ pub(super) fn keys(args: &ContainArgs) -> Result<Vec<Wanted>, CommandError> {
     Ok(wanted)
 }
 
-/// Keys that sign calls of AWS, and are no examples and no traps.
+/// Keys that sign calls of AWS and count: no examples, no traps, none that the baseline knows.
 fn real(report: ScanReport) -> Vec<Leak> {
     let is_key = |kind| match kind {
         Kind::LongTerm | Kind::Temporary => true,
         Kind::Bearer | Kind::ContextSpecific | Kind::BedrockApiKey | Kind::SecretOnly => false,
     };
-    report.leaks.into_iter().filter(|leak| leak.class == Class::Real && is_key(leak.kind)).collect()
+    report.leaks.into_iter().filter(|leak| leak.counts() && is_key(leak.kind)).collect()
 }
 
 fn read(path: &Path) -> Result<ScanReport, CommandError> {

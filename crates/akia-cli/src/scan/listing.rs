@@ -19,6 +19,7 @@ pub(crate) fn listing(report: &ScanReport, all: bool, now: Timestamp) -> Report 
             Column::whole("account", "ACCOUNT"),
             Column::new("secret", "SECRET"),
             Column::new("places", "WHERE"),
+            Column::new("holder", "WHOSE"),
             Column::new("works", "WORKS"),
             Column::new("reach", "STILL THERE"),
             Column::whole("first_seen", "SINCE"),
@@ -27,6 +28,9 @@ pub(crate) fn listing(report: &ScanReport, all: bool, now: Timestamp) -> Report 
     );
     for leak in report.leaks.iter().filter(|leak| all || leak.counts()) {
         table.push(row(leak, now));
+    }
+    if report.leaks.iter().all(|leak| leak.holder.is_none()) {
+        table.drop_column("holder");
     }
     if report.leaks.iter().all(|leak| leak.verified.is_none()) {
         table.drop_column("works");
@@ -49,6 +53,7 @@ fn row(leak: &Leak, now: Timestamp) -> Row {
         Cell::maybe(leak.account.as_ref()),
         secret,
         Cell::list(places(leak)),
+        leak.holder.as_ref().map_or_else(Cell::empty, |holder| Cell::text(super::resolve::words(holder))),
         works(leak),
         current,
         git.and_then(|git| git.first_seen).map_or_else(Cell::empty, |at| Cell::age(at, now)),

@@ -14,6 +14,7 @@ mod html;
 mod jsonl;
 mod junit;
 mod listing;
+mod resolve;
 mod sarif;
 pub(crate) mod sources;
 mod verify;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 
 pub(crate) use github::annotations;
 pub(crate) use listing::listing;
+pub(crate) use resolve::resolve;
 pub(crate) use verify::verify;
 
 /// A form of a scan, beside the table and the JSON.

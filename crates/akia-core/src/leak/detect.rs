@@ -62,6 +62,7 @@ impl Detector {
     /// Whether something that may be a key touches `range` of a text: what is quick enough to be asked of every byte.
     /// Where it says no, [`Detector::detect`] finds no key whose id touches the range (for a key without one: whose secret).
     ///
+    /// A key that is encoded twice and torn apart by a line break is not seen, though detect() finds it beside another.
     /// What is packed, and API keys of Bedrock, are long and known by their heads alone: a range further on in one is a candidate
     /// as long as the way back to the head is one word of base64 of at most 128 KiB.
     #[must_use]

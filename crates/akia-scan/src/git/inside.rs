@@ -1,9 +1,9 @@
 //! What stands in the bytes of a blob. The one place where this module meets whole blobs: their text, and what is packed in them.
 
-use akia_core::leak::{Found, Part, Place};
+use akia_core::leak::{Found, Part, Place, Why};
 
 use crate::Scan;
-use crate::walk::Walk;
+use crate::walk::{CUT, Walk};
 
 /// A key within a blob.
 pub(crate) struct Inside {
@@ -15,8 +15,11 @@ pub(crate) struct Inside {
 /// The keys in a blob. `name` is what the coverage calls it, should a part of it not be read.
 pub(crate) fn look(scan: &Scan, name: impl FnOnce() -> String, bytes: &[u8]) -> Vec<Inside> {
     if !crate::is_container(bytes) {
-        let plain = |found| Inside { found, member: String::new() };
-        return scan.detector.detect(bytes).into_iter().map(plain).collect();
+        let examination = scan.detector.examine(bytes);
+        if examination.cut {
+            scan.ledger.skip(name(), Why::TooDeep, CUT);
+        }
+        return examination.found.into_iter().map(|found| Inside { found, member: String::new() }).collect();
     }
     let walk = Walk::new(scan);
     let place = Place { source: name(), path: String::new(), part: Part::Content, line: None, offset: None, git: None };
