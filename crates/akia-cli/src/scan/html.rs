@@ -17,7 +17,7 @@ pub(super) fn render(report: &ScanReport, at: Timestamp) -> String {
     if !report.coverage.is_complete() {
         links.push(("missing", "What was not looked at"));
     }
-    let below = format!("{}, as of {}.", report.sources.join(", "), moment(at));
+    let below = format!("Scanned: {} ({}).", report.sources.join(", "), moment(at));
     let note = "Secrets are not shown. Removing a key from a file does not shut it: akia contain does.";
     page("Leaked access keys", &below, &links, note, |html| {
         summary(html, report);
