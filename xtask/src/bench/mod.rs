@@ -9,6 +9,7 @@ mod lab;
 mod org;
 mod organization;
 mod plan;
+mod raw;
 mod rotate;
 mod scan;
 mod settle;
@@ -92,6 +93,14 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// `akia scan` on a gigabyte of raw disk against kingfisher, on one file, and on what is staged in a large repository.
+    Raw {
+        /// How often each is run, in turn.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -138,6 +147,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Org { how, .. } => ("org", how),
         Bench::Plan { how, .. } => ("plan", how),
         Bench::Scan { how, .. } => ("scan", how),
+        Bench::Raw { how, .. } => ("raw", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = binary(how)?;
@@ -151,6 +161,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Org { accounts, users, .. } => org::run(&akia, *accounts, *users)?,
         Bench::Plan { accounts, users, rounds, .. } => plan::run(&akia, *accounts, *users, usize::from(*rounds))?,
         Bench::Scan { histories, rounds, .. } => scan::run(&akia, histories, usize::from(*rounds))?,
+        Bench::Raw { rounds, .. } => raw::run(&akia, usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     tell(name, how, outcome)

@@ -150,20 +150,13 @@ fn measure(programs: &Programs, folder: &Home, history: &Path, rounds: usize) ->
     for round in 1..=rounds {
         for one in &mut results {
             let output = folder.path().join("found.json");
-            let mut run = command(&programs.python);
-            run.arg(&script).arg("run").args(one.scanner.command(programs, &copy, &output));
-            let done = run.stdout(Stdio::null()).output().map_err(|error| format!("cannot start python: {error}"))?;
-            let said = String::from_utf8_lossy(&done.stderr).into_owned();
-            let last = said.trim_end().rsplit('\n').next().unwrap_or_default();
-            let numbers: Vec<f64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
-            let [cpu, wall, memory] = numbers[..] else {
-                return Err(format!("{} ended with {}:\n{said}", one.scanner.name(), done.status));
-            };
-            one.cpu.push(Duration::from_secs_f64(cpu));
-            one.wall.push(Duration::from_secs_f64(wall));
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "kilobytes of memory")]
-            let memory = memory as u64;
-            one.memory_kb = one.memory_kb.max(memory);
+            let words = one.scanner.command(programs, &copy, &output);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let (measured, said) = run_measured(&words, folder.path())?;
+            let cpu = measured.cpu.as_secs_f64();
+            one.cpu.push(measured.cpu);
+            one.wall.push(measured.wall);
+            one.memory_kb = one.memory_kb.max(measured.memory_kb);
             println!("    {name}, round {round} of {rounds}, {}: {cpu:.2} s of a processor", one.scanner.name());
             if let Some(tool) = one.scanner.tool() {
                 let mut judge = command(&programs.python);
@@ -181,6 +174,29 @@ fn measure(programs: &Programs, folder: &Home, history: &Path, rounds: usize) ->
     let pack_bytes = size_of_packs(&copy);
     fs::remove_dir_all(&copy).map_err(|error| format!("cannot remove {}: {error}", copy.display()))?;
     Ok(History { name, pack_bytes, results })
+}
+
+/// What one run needed.
+pub(super) struct Measured {
+    pub(super) cpu: Duration,
+    pub(super) wall: Duration,
+    pub(super) memory_kb: u64,
+}
+
+/// Runs a command in a folder to its end; also what it said on standard error. Its exit code says what it found, and is not looked at.
+pub(super) fn run_measured(words: &[&str], folder: &Path) -> Result<(Measured, String), String> {
+    let mut run = command(venv::ensure()?.join("bin/python"));
+    run.arg(folders::root().join("xtask/bench/scan.py")).arg("run").args(words).current_dir(folder);
+    let done = run.stdout(Stdio::null()).output().map_err(|error| format!("cannot start python: {error}"))?;
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let last = said.trim_end().rsplit('\n').next().unwrap_or_default();
+    let numbers: Vec<f64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [cpu, wall, memory] = numbers[..] else {
+        return Err(format!("{} ended with {}:\n{said}", words.first().unwrap_or(&""), done.status));
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "kilobytes of memory")]
+    let memory_kb = memory as u64;
+    Ok((Measured { cpu: Duration::from_secs_f64(cpu), wall: Duration::from_secs_f64(wall), memory_kb }, said))
 }
 
 /// `/srv/rust-lang+cargo/repo` and `/srv/cargo.git` are both cargo.
