@@ -7,7 +7,7 @@ use akia_core::estate::Known;
 use akia_core::journal::Record;
 use akia_core::rotation::Rotation;
 use akia_io::aws::{AwsError, Credentials};
-use akia_io::contain::{Container, Teller, load_containments};
+use akia_io::contain::{Container, Teller, is_of_containments, load_containments};
 use akia_io::rotate::Watch;
 use jiff::Timestamp;
 
@@ -118,6 +118,7 @@ pub(super) async fn complete(
     let store = &*bench.work.driver.store;
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
     let id = one.opening().id.clone();
+    let is_of_others = !is_of_containments(&all, &one.opening().quarantine);
     case.records =
         all.into_iter().find(|(other, _)| other.opening().id == id).map(|(_, records)| records).unwrap_or_default();
     if let Some(rotation) = one.rotation()
@@ -167,7 +168,7 @@ pub(super) async fn complete(
                 .to_owned(),
         );
     }
-    if !one.opening().owns_quarantine {
+    if is_of_others {
         case.notes.push(format!(
             "the quarantine {} of the user is older than this containment, and stays: akia enforce release",
             one.opening().quarantine
