@@ -11,7 +11,7 @@ use akia_core::enforce::Roles;
 use akia_core::ids::{ContainmentId, Partition, QuarantineId};
 use akia_io::aws::{Aws, AwsOptions, Caller, Credentials, Target};
 use akia_io::clock::Clock;
-use akia_io::contain::{Container, Teller, load_containments};
+use akia_io::contain::{Container, Teller, Whose, load_containments, whose};
 use akia_io::enforce::Gate;
 use akia_io::organization::Entry;
 use akia_io::rotate::Stop;
@@ -199,6 +199,23 @@ async fn the_hands_of_a_user_are_tied_in_a_quarantine_that_was_eased() {
     world.settle(&mut second).await;
     assert!(matches!(second.stage(), ContainmentStage::Contained { .. }), "{:?}", second.stage());
     assert_eq!(world.policies().await, (0, 1));
+}
+
+/// An id of the first years does not say its account: where AWS does not either, a key on no list here may live elsewhere.
+#[tokio::test]
+async fn a_key_whose_account_nobody_tells_is_not_taken_for_gone() {
+    let world = World::new().await;
+    let (hub, own) = (world.gate.hub(), world.gate.own_account());
+    let old = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+    for fault in [FaultKind::AccessDenied, FaultKind::Throttle, FaultKind::LostAnswerBeforeCommit] {
+        world.sandbox.inject(Fault::on("GetAccessKeyInfo", fault.clone()).always());
+        let found = whose(hub, own, &old, None).await.unwrap();
+        assert!(matches!(&found, Whose::Unknown { reason } if reason.contains("its account")), "{fault:?}: {found:?}");
+        // This account's own needs nobody to tell.
+        let id = world.key.id.parse().unwrap();
+        assert!(matches!(whose(hub, own, &id, None).await.unwrap(), Whose::User(_)), "{fault:?}");
+        world.sandbox.clear_faults();
+    }
 }
 
 /// Every call fails in every way: the key ends shut, or deleted, and everything of the quarantine is off in the end.
