@@ -208,6 +208,11 @@ impl Teller for Told<'_> {
         let words = match &record.event {
             ContainmentEvent::Opened { opening } => format!("{}: {key}, {}", opening.id, opening.strategy),
             ContainmentEvent::Done { act, .. } => format!("{key}: {}", act.past()),
+            ContainmentEvent::HandedOver { act, to } => {
+                format!(
+                    "{key}: {act} was left to containment {to}, of another key of the user: sessions stay denied until that is over"
+                )
+            }
             ContainmentEvent::Refused { act, error } => format!("{key}: {act} was not done: {error}"),
             ContainmentEvent::Unanswered { act, error } => {
                 format!("{key}: {act}: no answer; looking at what came of it ({error})")

@@ -186,6 +186,7 @@ impl Case {
                     format!("to be contained by {strategy}, says {by}")
                 }
                 ContainmentEvent::Done { act, .. } => act.past().to_owned(),
+                ContainmentEvent::HandedOver { act, to } => format!("{act} left to containment {to} of the same user"),
                 ContainmentEvent::Refused { act, error } => format!("{act} was not done: {error}"),
                 ContainmentEvent::Unanswered { act, error } => format!("{act}: no answer: {error}"),
                 ContainmentEvent::Tried { .. } => record.event.words(),

@@ -241,6 +241,13 @@ pub enum ContainmentEvent {
         /// AWS's name for the request, where it was one.
         request_id: Option<String>,
     },
+    /// It is not done, and need not be: another containment of the user needs what it would take off, and takes it off in its end.
+    HandedOver {
+        /// What.
+        act: Act,
+        /// To which.
+        to: ContainmentId,
+    },
     /// It is not done.
     Refused {
         /// What.
@@ -293,6 +300,7 @@ impl ContainmentEvent {
                 Some(id) => format!("{act}, request {id}"),
                 None => act.to_string(),
             },
+            Self::HandedOver { act, to } => format!("{act}, left to {to}"),
             Self::Refused { act, error } | Self::Unanswered { act, error } => format!("{act}: {error}"),
             Self::Tried { refused } => match refused {
                 Known::Told(true) => "AWS refused the key, tried with the secret of a profile here".to_owned(),
@@ -505,6 +513,19 @@ impl Containment {
         self.begun.contains(&act)
     }
 
+    /// Whether it needs AWS's deny policy on the user.
+    #[must_use]
+    pub fn needs_tie(&self) -> bool {
+        !self.is_over() && self.has_begun(Act::Tie) && !self.is_done(Act::Ease) && !self.is_done(Act::Release)
+    }
+
+    /// Whether it needs earlier sessions of the user denied.
+    #[must_use]
+    pub fn needs_denial(&self) -> bool {
+        let has_begun = self.has_begun(Act::Tie) || self.has_begun(Act::DenySessions);
+        !self.is_over() && has_begun && !self.is_done(Act::Release)
+    }
+
     /// Whether it is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -587,7 +608,7 @@ impl Containment {
                     self.done.remove(&Act::Ease);
                 }
             }
-            ContainmentEvent::Done { act, .. } => {
+            ContainmentEvent::Done { act, .. } | ContainmentEvent::HandedOver { act, .. } => {
                 self.outcome(*act)?;
                 self.achieved(*act, at);
             }

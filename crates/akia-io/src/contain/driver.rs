@@ -170,6 +170,7 @@ pub fn is_of_containments(all: &[(Containment, Vec<ContainmentRecord>)], quarant
 /// How an act ended.
 enum Ending {
     Done(Option<String>),
+    HandedOver(ContainmentId),
     Refused(String),
     Unanswered(String),
 }
@@ -290,6 +291,7 @@ impl Container<'_> {
     async fn end(&self, one: &mut Containment, act: Act, ending: Ending) -> Result<(), ContainError> {
         let event = match ending {
             Ending::Done(request_id) => ContainmentEvent::Done { act, request_id },
+            Ending::HandedOver(to) => ContainmentEvent::HandedOver { act, to },
             Ending::Refused(error) => ContainmentEvent::Refused { act, error },
             Ending::Unanswered(error) => ContainmentEvent::Unanswered { act, error },
         };
@@ -310,7 +312,34 @@ impl Container<'_> {
         let live = own.filter(|own| !own.is_over()).or_else(|| all.iter().find(of_user)).cloned();
         let containments = load_containments(&*self.store).await?;
         let is_own = live.as_ref().is_some_and(|live| is_of_containments(&containments, &live.opening().id));
+        let others = || {
+            let of_user = |other: &&Containment| {
+                let of = other.opening();
+                of.id != opening.id && (&of.account, &of.user_id) == (&opening.account, &opening.user_id)
+            };
+            containments.iter().map(|(other, _)| other).filter(of_user)
+        };
+        let tied = others().find(|other| other.needs_tie()).map(|other| other.opening().id.clone());
+        let denied = others().find(|other| other.needs_denial()).map(|other| other.opening().id.clone());
         let reason = format!("containment {}", opening.id);
+        // What another containment of the user needs stays, for whichever key it was put on; the last one takes it off.
+        let left_to = match act {
+            Act::Ease => tied.clone(),
+            Act::Release => tied.clone().or(denied),
+            _ => None,
+        };
+        if let (Some(live), Some(to)) = (live.as_ref().filter(|_| is_own), left_to) {
+            if tied.is_none() && live.stage() == QuarantineStage::Holding {
+                let mut live = live.clone();
+                quarantiner.ease(&mut live, &reason).await?;
+                quarantiner.carry_out(&mut live).await?;
+                if !live.is_in_place() && !live.is_over() {
+                    let held = live.held().unwrap_or("AWS does not show all of it yet").to_owned();
+                    return Ok(Ending::Refused(held));
+                }
+            }
+            return Ok(Ending::HandedOver(to));
+        }
         let mut quarantine = match (live, act) {
             (None, Act::Ease | Act::Release) => return Ok(Ending::Done(None)),
             // Somebody else's: it stays as it is.

@@ -201,6 +201,46 @@ async fn the_hands_of_a_user_are_tied_in_a_quarantine_that_was_eased() {
     assert_eq!(world.policies().await, (0, 1));
 }
 
+/// What denies the sessions of the second key is younger, and outlives the containment of the first: its end, and its undo.
+#[tokio::test]
+async fn the_end_of_one_containment_leaves_the_sessions_of_another_denied() {
+    for is_undone in [false, true] {
+        let world = World::new().await;
+        let mut first = world.open(Strategy::Deactivate).await;
+        world.settle(&mut first).await;
+        world.sandbox.advance(Duration::from_secs(20 * 3600));
+        let mut second = world.open_second(Strategy::Deactivate).await;
+        world.settle(&mut second).await;
+        if is_undone {
+            world.container().ask_undo(&mut first, "a test").await.unwrap();
+        } else {
+            world.sandbox.advance(Duration::from_secs(17 * 3600));
+        }
+        world.settle(&mut first).await;
+        assert!(matches!(first.stage(), ContainmentStage::Over { .. }), "{:?}", first.stage());
+        assert_eq!(world.policies().await, (0, 1), "{is_undone}");
+        world.sandbox.advance(Duration::from_secs(37 * 3600));
+        world.settle(&mut second).await;
+        assert!(matches!(second.stage(), ContainmentStage::Over { how: Ended::Closed, .. }), "{:?}", second.stage());
+        assert_eq!(world.policies().await, (0, 0), "the last one takes it off");
+    }
+}
+
+/// The second key's user is untied again: sessions of before the first was shut stay denied, and nothing more.
+#[tokio::test]
+async fn the_undo_of_a_quarantine_leaves_what_the_first_containment_needs() {
+    let world = World::new().await;
+    let mut first = world.open(Strategy::Deactivate).await;
+    world.settle(&mut first).await;
+    let mut second = world.open_second(Strategy::Quarantine).await;
+    world.settle(&mut second).await;
+    assert_eq!(world.policies().await, (1, 1));
+    world.container().ask_undo(&mut second, "a test").await.unwrap();
+    world.settle(&mut second).await;
+    assert!(matches!(second.stage(), ContainmentStage::Over { how: Ended::Undone, .. }), "{:?}", second.stage());
+    assert_eq!(world.policies().await, (0, 1));
+}
+
 /// An id of the first years does not say its account: where AWS does not either, a key on no list here may live elsewhere.
 #[tokio::test]
 async fn a_key_whose_account_nobody_tells_is_not_taken_for_gone() {
