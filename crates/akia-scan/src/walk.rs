@@ -248,7 +248,7 @@ impl<'s> Walk<'s> {
     /// A short text at exactly that place. One that is `raw` repeats what a member says, as a directory of an archive does.
     pub(crate) fn short(&self, place: &Place, text: &[u8], raw: bool) {
         if self.scan.detector.candidate_in(text, 0..text.len()) {
-            for found in self.scan.detector.detect(text) {
+            for found in self.detect(place, text) {
                 self.found(found, place.clone(), raw);
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn is_url(word: &str) -> bool {
 }
 
 /// A URL without the password that may stand in it.
-pub(super) fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed)
             if parsed.password().is_some() || !parsed.username().is_empty() && parsed.scheme().starts_with("http") =>

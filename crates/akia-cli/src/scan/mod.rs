@@ -4,7 +4,7 @@
 //! looked at is said in every form that has a place for it, and names, which anybody may have written, are harmless in all of them.
 
 pub(crate) mod account;
-mod clone;
+pub(crate) mod clone;
 mod csv;
 mod github;
 mod gitlab;

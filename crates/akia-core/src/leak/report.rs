@@ -123,6 +123,8 @@ impl ScanReport {
     pub fn with_pairs(sources: Vec<String>, sightings: Vec<Sighting>, mut coverage: Coverage) -> (Self, Pairs) {
         let mut leaks: BTreeMap<Fingerprint, Leak> = BTreeMap::new();
         let mut pairs = Pairs::new();
+        // Names of files and people may hold a secret themselves.
+        let mut secrets: Vec<SecretAccessKey> = Vec::new();
         for Sighting { found, place } in sightings {
             let fingerprint = found.fingerprint();
             let place = LeakPlace { place, encodings: found.encodings, hidden: found.hidden };
@@ -148,6 +150,7 @@ impl ScanReport {
                         holder: None,
                         places: vec![place],
                     });
+                    secrets.extend(found.secret.as_ref().map(|found| found.secret.duplicate()));
                     if let (Some(id), Some(secret)) = (found.id, found.secret) {
                         pairs.insert(fingerprint, (id, secret.secret));
                     }
@@ -156,6 +159,7 @@ impl ScanReport {
         }
         let mut leaks: Vec<Leak> = leaks.into_values().collect();
         for leak in &mut leaks {
+            leak.places.iter_mut().for_each(|one| without(&mut one.place, &secrets));
             leak.places.sort();
             leak.places.dedup();
         }
@@ -165,6 +169,10 @@ impl ScanReport {
                 .cmp(&rank(b))
                 .then_with(|| (&a.access_key_id, &a.fingerprint).cmp(&(&b.access_key_id, &b.fingerprint)))
         });
+        for one in &mut coverage.skipped {
+            clear(&mut one.what, &secrets);
+            clear(&mut one.detail, &secrets);
+        }
         coverage.skipped.sort();
         (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)
     }
@@ -186,8 +194,54 @@ impl ScanReport {
     }
 }
 
+/// Takes secrets out of names.
+fn without(place: &mut Place, secrets: &[SecretAccessKey]) {
+    clear(&mut place.source, secrets);
+    clear(&mut place.path, secrets);
+    if let Some(author) = place.git.as_mut().and_then(|git| git.author.as_mut()) {
+        clear(author, secrets);
+    }
+}
+
+fn clear(text: &mut String, secrets: &[SecretAccessKey]) {
+    for secret in secrets {
+        if secret.expose().len() <= text.len() && text.contains(secret.expose()) {
+            *text = secret.redact(text, "<secret>");
+        }
+    }
+}
+
 /// A secret as it may be shown.
 fn shown(secret: &str) -> String {
     let head: String = secret.chars().take(4).collect();
     format!("{head}… ({} characters)", secret.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leak::{Detector, GitPlace, Options, Part, Why};
+
+    #[test]
+    fn a_secret_in_a_name_is_in_no_report() {
+        let secret = ["wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"].concat();
+        let name = format!("AKIAIOSFODNN7EXAMPLE {secret}");
+        let found = Detector::new(Options::default()).detect(name.as_bytes()).remove(0);
+        assert!(found.secret.is_some());
+        let git = GitPlace {
+            object: None,
+            commit: None,
+            author: Some(name.clone()),
+            first_seen: None,
+            last_commit: None,
+            last_seen: None,
+            reach: Reach::Refs,
+        };
+        let place = Place { part: Part::Name, git: Some(git), ..Place::in_file(".", name.clone(), 1) };
+        let mut coverage = Coverage::default();
+        coverage.skip(name, Why::Unreadable, "");
+        let report = ScanReport::new(Vec::new(), vec![Sighting { found, place }], coverage);
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(!text.contains(&secret[..12]) && text.contains("AKIAIOSFODNN7EXAMPLE <secret>"), "{text}");
+    }
 }
