@@ -132,6 +132,9 @@ fn a_key_that_was_taken_out_is_found_in_the_history() {
     assert_eq!(place["git"]["author"], "Ann <ann@example.com>");
     assert_eq!(place["git"]["reach"], "refs");
     assert_eq!(told(&folder.akia(&["scan", "--only", "files"])).0, 0);
+    std::fs::create_dir(folder.path("part")).unwrap();
+    let (code, _, stderr) = told(&folder.akia(&["scan", "part"]));
+    assert!(code == 0 && stderr.contains("note: part is part of the repository "), "{stderr}");
     let (code, _, stderr) = told(&folder.akia(&["scan", "--only", "history"]));
     assert_eq!(code, 4, "{stderr}");
 }

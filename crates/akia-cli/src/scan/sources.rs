@@ -143,7 +143,14 @@ fn one(
             {
                 scan.ledger.skip(path.join(".git").display().to_string(), Why::Unreadable, error.to_string());
             }
-            Err(_) => {}
+            Err(_) => {
+                if let Some(whole) = enclosing(path) {
+                    let (whole, part) = (whole.display(), path.display());
+                    context.say(&format!(
+                        "note: {part} is part of the repository {whole}; its history: akia scan {whole}"
+                    ));
+                }
+            }
         }
         for path in nested {
             // One of many: a broken one does not end the look at the others.
@@ -154,6 +161,12 @@ fn one(
         }
     }
     Ok(name)
+}
+
+/// The working tree that a folder is part of.
+fn enclosing(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().skip(1).find(|above| above.join(".git").exists()).map(Path::to_owned)
 }
 
 fn history(scan: &Scan, wanted: &Wanted<'_>, repository: Repository) -> Result<(), CommandError> {
