@@ -90,6 +90,9 @@ pub struct LeakPlace {
     /// How it is written there, the outermost encoding first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encodings: Vec<Encoding>,
+    /// Whether the secret stands there, too.
+    #[serde(default)]
+    pub with_secret: bool,
     /// Why the place does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Hidden>,
@@ -127,7 +130,8 @@ impl ScanReport {
         let mut secrets: Vec<SecretAccessKey> = Vec::new();
         for Sighting { found, place } in sightings {
             let fingerprint = found.fingerprint();
-            let place = LeakPlace { place, encodings: found.encodings, hidden: found.hidden };
+            let with_secret = found.secret.is_some();
+            let place = LeakPlace { place, encodings: found.encodings, with_secret, hidden: found.hidden };
             match leaks.entry(fingerprint.clone()) {
                 Entry::Occupied(mut known) => {
                     let leak = known.get_mut();
@@ -157,7 +161,7 @@ impl ScanReport {
                 }
             }
         }
-        let mut leaks: Vec<Leak> = leaks.into_values().collect();
+        let mut leaks = joined(leaks.into_values().collect());
         for leak in &mut leaks {
             leak.places.iter_mut().for_each(|one| without(&mut one.place, &secrets));
             leak.places.sort();
@@ -192,6 +196,25 @@ impl ScanReport {
     pub fn keep(&mut self, least: Confidence) {
         self.leaks.retain(|leak| leak.confidence >= least);
     }
+}
+
+/// An id that stands alone somewhere, and elsewhere with the one secret that was found of it, is one key.
+fn joined(leaks: Vec<Leak>) -> Vec<Leak> {
+    let (mut pairs, alone): (Vec<Leak>, Vec<Leak>) = leaks.into_iter().partition(|leak| leak.secret.is_some());
+    let mut rest = Vec::new();
+    for leak in alone {
+        let mut same =
+            pairs.iter_mut().filter(|pair| pair.access_key_id.is_some() && pair.access_key_id == leak.access_key_id);
+        match (same.next(), same.next()) {
+            (Some(pair), None) => {
+                pair.session_token |= leak.session_token;
+                pair.places.extend(leak.places);
+            }
+            (_, _) => rest.push(leak),
+        }
+    }
+    pairs.append(&mut rest);
+    pairs
 }
 
 /// Takes secrets out of names.
