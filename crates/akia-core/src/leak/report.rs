@@ -165,7 +165,13 @@ impl ScanReport {
         for leak in &mut leaks {
             leak.places.iter_mut().for_each(|one| without(&mut one.place, &secrets));
             leak.places.sort();
-            leak.places.dedup();
+            // An index of a database holds the id of a row again: the place is one, and what is more counts.
+            leak.places.dedup_by(|later, known| {
+                let same =
+                    (&later.place, &later.encodings, later.hidden) == (&known.place, &known.encodings, known.hidden);
+                known.with_secret |= same && later.with_secret;
+                same
+            });
         }
         leaks.sort_by(|a, b| {
             let rank = |leak: &Leak| (std::cmp::Reverse(leak.confidence), leak.access_key_id.is_none());
