@@ -107,6 +107,13 @@ pub enum QuarantineEvent {
         /// Who.
         by: String,
     },
+    /// AWS's policy is wanted again, after it was taken off: another key of the user has leaked. Sessions made since are denied, too.
+    Tightened {
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
     /// A person wants it to end.
     ReleaseAsked {
         /// Why.
@@ -157,6 +164,7 @@ impl QuarantineEvent {
             Self::Opened { opening } => format!("{}: {}, by {}", opening.user, opening.reason, opening.by),
             Self::Renewed { reason, by } => format!("sessions opened since, too: {reason}, by {by}"),
             Self::Eased { reason, by } => format!("only earlier sessions: {reason}, by {by}"),
+            Self::Tightened { reason, by } => format!("AWS's policy, too: {reason}, by {by}"),
             Self::ReleaseAsked { reason, by } => format!("{reason}, by {by}"),
             Self::Looked { facts } => {
                 let said = |known: &Known<bool>| match known {
@@ -461,6 +469,12 @@ impl Quarantine {
                 self.stage = QuarantineStage::Eased;
                 self.try_again();
             }
+            QuarantineEvent::Tightened { .. } if self.stage == QuarantineStage::Eased => {
+                self.stage = QuarantineStage::Holding;
+                self.owes_denial = true;
+                self.try_again();
+            }
+            QuarantineEvent::Tightened { .. } => return Err(Illegal { what: "only what is eased can be tightened" }),
             QuarantineEvent::ReleaseAsked { .. } => {
                 self.stage = QuarantineStage::Releasing;
                 self.try_again();
@@ -630,6 +644,22 @@ mod tests {
         let mut one = after(one, [release(), facts(false, true)]);
         assert_eq!(one.next(at(1)), Next::Take(Measure::AllowSessions));
         assert!(one.apply(&QuarantineRecord { at: at(1), event: eased() }).is_err());
+    }
+
+    #[test]
+    fn an_eased_one_that_is_tightened_is_in_place_only_with_awss_policy() {
+        let eased = || QuarantineEvent::Eased { reason: String::new(), by: String::new() };
+        let tightened = || QuarantineEvent::Tightened { reason: String::new(), by: String::new() };
+        let one = after(after(opened(), [eased(), facts(false, false)]), taken(Measure::DenySessions));
+        let one = after(after(one, [facts(false, true), tightened(), facts(false, true)]), []);
+        assert!(!one.is_in_place());
+        assert_eq!(one.next(at(1)), Next::Take(Measure::Attach));
+        let one = after(after(one, taken(Measure::Attach)), [facts(true, true)]);
+        assert_eq!(one.next(at(1)), Next::Take(Measure::DenySessions), "sessions since, too");
+        let mut one = after(after(one, taken(Measure::DenySessions)), [facts(true, true)]);
+        assert!(one.is_in_place());
+        assert!(one.apply(&QuarantineRecord { at: at(1), event: tightened() }).is_err());
+        assert_eq!(after(one, [eased(), facts(true, true)]).next(at(1)), Next::Take(Measure::Detach));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use akia_core::estate::Known;
 use akia_core::journal::Record;
 use akia_core::rotation::Rotation;
 use akia_io::aws::{AwsError, Credentials};
-use akia_io::contain::{Container, Teller, load_containments};
-use akia_io::rotate::Watch;
+use akia_io::contain::{Container, Teller, is_of_containments, load_containments};
+use akia_io::rotate::{Stop, Watch};
 use jiff::Timestamp;
 
 use super::bench::Bench;
@@ -19,7 +19,6 @@ use crate::commands::contain::ContainArgs;
 use crate::context::Context;
 use crate::drive;
 use crate::error::CommandError;
-use crate::progress::Progress;
 use crate::workbench;
 
 /// How often a key that was shut is tried, while AWS still lets it in.
@@ -27,19 +26,24 @@ const TRIES: usize = 4;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Does what was planned, and completes the case.
+/// Does what was planned, and completes the case: also where it fails, as far as the journal tells.
 ///
 /// # Errors
-/// When the journal fails.
+/// When the journal, or what is driven by it, fails.
 pub(super) async fn apply(
     context: &Context,
     bench: &Bench,
     args: &ContainArgs,
-    mut case: Case,
+    case: &mut Case,
     job: Job,
-) -> Result<Case, CommandError> {
+    stop: Stop,
+) -> Result<(), CommandError> {
+    case.standing = Standing::Stopped;
+    let id = match &job {
+        Job::New { opening, .. } => opening.id.clone(),
+        Job::GoOn { one, .. } => one.opening().id.clone(),
+    };
     let told = Told { context };
-    let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let make_room = args.delete_key.iter().cloned().collect();
     let container = bench.container(context, make_room, stop, &told, &told)?;
     let done = async {
@@ -63,10 +67,17 @@ pub(super) async fn apply(
         Ok(one)
     }
     .await;
-    signals.abort();
-    let one = done.map_err(|error| refused(&error))?;
-    complete(context, bench, &mut case, one).await?;
-    Ok(case)
+    match done {
+        Ok(one) => complete(context, bench, case, one).await,
+        Err(error) => {
+            let all = load_containments(&*container.store).await.unwrap_or_default();
+            if let Some((one, _)) = all.into_iter().find(|(one, _)| one.opening().id == id) {
+                // The first fault is the one that counts.
+                let _ = complete(context, bench, case, one).await;
+            }
+            Err(refused(&error))
+        }
+    }
 }
 
 /// Tries the key, where a profile here holds it: the proof that needs no list. A leaked secret itself is never used.
@@ -118,6 +129,7 @@ pub(super) async fn complete(
     let store = &*bench.work.driver.store;
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
     let id = one.opening().id.clone();
+    let is_of_others = !is_of_containments(&all, &one.opening().quarantine);
     case.records =
         all.into_iter().find(|(other, _)| other.opening().id == id).map(|(_, records)| records).unwrap_or_default();
     if let Some(rotation) = one.rotation()
@@ -167,7 +179,7 @@ pub(super) async fn complete(
                 .to_owned(),
         );
     }
-    if !one.opening().owns_quarantine {
+    if is_of_others {
         case.notes.push(format!(
             "the quarantine {} of the user is older than this containment, and stays: akia enforce release",
             one.opening().quarantine

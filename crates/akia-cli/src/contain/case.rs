@@ -49,6 +49,8 @@ pub(super) enum Standing {
     Gone,
     /// It would be contained.
     Planned,
+    /// It was to be contained, and the run stopped before it was begun.
+    Stopped,
     /// Nothing of it can be contained by akia: a person reads what to do.
     ByHand,
     /// A containment says.
@@ -104,7 +106,7 @@ impl Case {
                 ContainmentStage::Over { how: Ended::UserGone | Ended::UserReplaced, .. } => "user-gone",
             },
             (None, Standing::Gone) => "gone",
-            (None, Standing::Planned | Standing::InJournal) => "planned",
+            (None, Standing::Planned | Standing::Stopped | Standing::InJournal) => "planned",
             (None, Standing::ByHand) => "by-hand",
         }
     }
@@ -116,6 +118,9 @@ impl Case {
                 Standing::Gone => "closed already: on no list of the account".to_owned(),
                 Standing::Planned | Standing::InJournal => {
                     format!("would be contained: {}", self.strategy.map_or("-", Strategy::as_str))
+                }
+                Standing::Stopped => {
+                    "not begun: the run stopped before it; the same command again contains it".to_owned()
                 }
                 Standing::ByHand => "a person has to act".to_owned(),
             };
@@ -151,6 +156,7 @@ impl Case {
                     Exit::Done
                 }
             },
+            (None, Standing::Stopped) => Exit::Interrupted,
             (None, Standing::ByHand) => Exit::Decision,
             (None, Standing::Gone | Standing::Planned | Standing::InJournal) => Exit::Done,
         }

@@ -16,8 +16,10 @@ use crate::commands::contain::ContainArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
+use crate::progress::Progress;
 use crate::{drive, prompt};
 use bench::Bench;
+use case::Standing;
 use planning::Planned;
 
 pub(crate) use reporting::report_file;
@@ -60,13 +62,24 @@ pub(crate) async fn run(context: &Context, args: &ContainArgs) -> Result<Exit, C
         count => format!("Contain these {count} keys?"),
     };
     prompt::confirm(context, args.consent.yes, &question)?;
+    // One for all: whoever interrupts the first key wants the others left alone, too.
+    let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
     let mut cases = Vec::new();
-    for Planned { case, job } in plans {
-        cases.push(match job {
-            Some(job) => applying::apply(context, &bench, args, case, job).await?,
-            None => case,
-        });
+    for Planned { mut case, job } in plans {
+        match job {
+            Some(_) if stop.is_pulled() => case.standing = Standing::Stopped,
+            Some(job) => {
+                // The fault of one key leaves no other active, and none without a report.
+                if let Err(error) = applying::apply(context, &bench, args, &mut case, job, stop.clone()).await {
+                    codes.push(error.exit);
+                    crate::error::print_words(&error.render(context.terminal.stderr_colors));
+                }
+            }
+            None => {}
+        }
+        cases.push(case);
     }
+    signals.abort();
     reporting::report(context, args, &cases)?;
     bench.seal(context).await?;
     codes.extend(cases.iter().map(|case| case.exit()));

@@ -9,7 +9,7 @@ use akia_core::quarantine::{QuarantineStage, quarantine_policy, sessions_policy}
 use akia_core::rotation::Hold;
 use akia_core::{KeyStatus, LastUsed, Partition, ProfileName, Region, UserName};
 use akia_io::aws::{AwsError, IdentityKind};
-use akia_io::contain::{Owner, Whose, footprint, load_containments, reach, whose};
+use akia_io::contain::{Owner, Whose, footprint, is_of_containments, load_containments, reach, whose};
 use akia_io::enforce::load_quarantines;
 use akia_io::rotate::{PreparedRotation, Refusal, Stop};
 use jiff::{SignedDuration, Timestamp};
@@ -424,7 +424,13 @@ async fn begin(
     context.say(&format!("plan    {strategy} {} of {}{}", case.key, owner.user.name, because(args, case, held)));
     tell_steps(context, strategy, case, prepared.as_deref());
     if let Some(one) = of_user {
-        context.say(&format!("        quarantine {} of the user stays as it is afterwards", one.opening().id));
+        let id = &one.opening().id;
+        let containments = load_containments(store).await.map_err(|error| refused(&error))?;
+        context.say(&if is_of_containments(&containments, id) {
+            format!("        in quarantine {id} of the user, which another key's containment has begun")
+        } else {
+            format!("        quarantine {id} of the user stays as it is afterwards")
+        });
     }
     let as_quarantine = akia_core::quarantine::QuarantineOpening {
         id: opening.quarantine.clone(),

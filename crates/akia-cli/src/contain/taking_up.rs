@@ -69,25 +69,37 @@ pub(crate) async fn resume(
     if consent.dry_run {
         return Ok(Exit::Done);
     }
-    let mut cases = Vec::new();
+    let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
+    let (mut cases, mut codes) = (Vec::new(), Vec::new());
     for mut one in chosen {
+        if stop.is_pulled() {
+            codes.push(Exit::Interrupted);
+            break;
+        }
         let told = Told { context };
-        let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
-        let container = bench.container(context, Vec::new(), stop, &told, &told)?;
+        let container = bench.container(context, Vec::new(), stop.clone(), &told, &told)?;
         let ran = async {
             container.take_up(&mut one).await?;
             container.carry_out(&mut one).await
         }
         .await;
-        signals.abort();
-        ran.map_err(|error| refused(&error))?;
-        cases.push(case_of(context, &bench, one).await?);
+        match ran {
+            Ok(()) => cases.push(case_of(context, &bench, one).await?),
+            // The fault of one stops no other.
+            Err(error) => {
+                let error = refused(&error);
+                codes.push(error.exit);
+                crate::error::print_words(&error.render(context.terminal.stderr_colors));
+            }
+        }
     }
+    signals.abort();
     if tells {
         reporting::table(context, &cases)?;
     }
     bench.seal(context).await?;
-    Ok(drive::overall(&cases.iter().map(Case::exit).collect::<Vec<_>>()))
+    codes.extend(cases.iter().map(Case::exit));
+    Ok(drive::overall(&codes))
 }
 
 /// Takes a containment back.

@@ -3,7 +3,9 @@
 use akia_sandbox::{Fault, FaultKind};
 use serde_json::{Value, json};
 
+use crate::hand::interrupt;
 use crate::support::{Backend, Cloud, Home, Key, Ran};
+use crate::undo_retire::sqlite;
 
 const DENIAL: &str = "AWSCompromisedKeyQuarantineV3";
 const SESSIONS: &str = "AkiaDenyEarlierSessions";
@@ -400,6 +402,66 @@ fn every_real_key_of_a_scan_is_contained() {
     let broken = home.path("broken.json");
     std::fs::write(&broken, "{\"schema\": \"other/1\"}").unwrap();
     home.akia(&["contain", "--from-scan", broken.to_str().unwrap(), "--profile", "admin"]).exited(2);
+}
+
+/// What `akia scan` says of keys that have leaked.
+fn findings(keys: &[&Key]) -> String {
+    let leak = |key: &&Key| {
+        json!({ "fingerprint": "0".repeat(32), "kind": "long-term", "class": "real", "confidence": "high",
+            "access_key_id": key.id, "session_token": false, "places": [{
+                "source": "/srv/files", "path": ".env", "part": "content", "line": 3 }] })
+    };
+    let leaks: Vec<Value> = keys.iter().map(leak).collect();
+    json!({ "schema": "akia.scan/1", "sources": ["/srv/files"],
+        "coverage": { "objects": 1, "bytes": 1, "skipped": [] }, "leaks": leaks })
+    .to_string()
+}
+
+#[test]
+fn the_fault_of_one_key_leaves_no_other_active_and_none_without_a_report() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann");
+    cloud.user_without_rights("bob", "/");
+    let bob = cloud.key("bob");
+    let home = home(&cloud).profile("work", &ann.key).file("findings.json", findings(&[&ann.key, &bob]));
+    let (from, page) = (home.path("findings.json"), home.path("r.md"));
+    let fixed = ["contain", "--from-scan", from.to_str().unwrap(), "--profile", "admin", "--output", "json"];
+    home.akia(&[&fixed[..], &["--dry-run"]].concat()).done();
+    // No rotation can be written down from now on; containments and quarantines can.
+    let broken = "CREATE TRIGGER broken BEFORE INSERT ON records WHEN NEW.rotation LIKE 'r-%' \
+        BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END";
+    sqlite(&home, broken, &[]);
+    let ran = home.akia(&[&fixed[..], &["--yes", "--report", page.to_str().unwrap()]].concat()).exited(5);
+    let cases = ran.json()["cases"].clone();
+    assert_eq!((&cases[0]["state"], &cases[1]["state"]), (&json!("open"), &json!("contained")), "{cases}");
+    assert_eq!((states(&cloud, "ann"), states(&cloud, "bob")), (vec![true], vec![false]));
+    let page = home.read("r.md");
+    assert!(page.contains(&ann.key.id) && page.contains(&bob.id), "{page}");
+    sqlite(&home, "DROP TRIGGER broken", &[]);
+    home.akia(&["resume", &id(&cases[0]), "--profile", "admin"]).done();
+    assert!(!cloud.keys("ann").into_iter().any(|key| key.active && key.id == ann.key.id));
+}
+
+#[test]
+fn an_interrupt_stops_the_keys_that_come_after_too() {
+    let cloud = Backend::Sandbox.open();
+    for name in ["ann", "bob"] {
+        cloud.user_without_rights(name, "/");
+    }
+    let (ann, bob) = (cloud.key("ann"), cloud.key("bob"));
+    let home = home(&cloud).file("findings.json", findings(&[&ann, &bob]));
+    let (from, page) = (home.path("findings.json"), home.path("r.md"));
+    let arguments =
+        ["contain", "--from-scan", from.to_str().unwrap(), "--profile", "admin", "--yes", "--output", "json"];
+    cloud.sandbox().inject(Fault::on("UpdateAccessKey", FaultKind::Slow(std::time::Duration::from_secs(4))));
+    let more = ["--report", page.to_str().unwrap()];
+    let ran = interrupt(&home, &[&arguments[..], &more].concat(), ", deactivate", &["-INT"]).exited(5);
+    let cases = ran.json()["cases"].clone();
+    assert_eq!((&cases[0]["state"], &cases[1]["state"]), (&json!("open"), &json!("planned")), "{cases}");
+    assert_eq!(states(&cloud, "bob"), [true]);
+    assert!(home.read("r.md").contains("the run stopped before it"), "{}", home.read("r.md"));
+    home.akia(&arguments).done();
+    assert_eq!((states(&cloud, "ann"), states(&cloud, "bob")), (vec![false], vec![false]));
 }
 
 /// A killed run is finished by `akia resume`, whatever was under way.

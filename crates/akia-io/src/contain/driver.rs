@@ -10,7 +10,7 @@ use akia_core::contain::{
 };
 use akia_core::enforce::{Act as KeyAct, CaseSubject};
 use akia_core::estate::Known;
-use akia_core::ids::{AccessKeyId, ContainmentId, ProfileName, RotationId};
+use akia_core::ids::{AccessKeyId, ContainmentId, ProfileName, QuarantineId, RotationId};
 use akia_core::journal::Event;
 use akia_core::key::KeyStatus;
 use akia_core::quarantine::{Quarantine, QuarantineOpening, QuarantineStage};
@@ -161,6 +161,12 @@ pub async fn load_containments(store: &dyn Store) -> Result<Vec<(Containment, Ve
     loaded.collect()
 }
 
+/// Whether a containment has begun that quarantine, for whichever key of the user. Another one is somebody's own, and stays.
+#[must_use]
+pub fn is_of_containments(all: &[(Containment, Vec<ContainmentRecord>)], quarantine: &QuarantineId) -> bool {
+    all.iter().any(|(one, _)| one.opening().owns_quarantine && one.opening().quarantine == *quarantine)
+}
+
 /// How an act ended.
 enum Ending {
     Done(Option<String>),
@@ -302,8 +308,8 @@ impl Container<'_> {
             !one.is_over() && (&of.account, &of.user_id) == (&opening.account, &opening.user_id)
         };
         let live = own.filter(|own| !own.is_over()).or_else(|| all.iter().find(of_user)).cloned();
-        let is_own =
-            live.as_ref().is_some_and(|live| live.opening().id == opening.quarantine) && opening.owns_quarantine;
+        let containments = load_containments(&*self.store).await?;
+        let is_own = live.as_ref().is_some_and(|live| is_of_containments(&containments, &live.opening().id));
         let reason = format!("containment {}", opening.id);
         let mut quarantine = match (live, act) {
             (None, Act::Ease | Act::Release) => return Ok(Ending::Done(None)),
@@ -344,6 +350,11 @@ impl Container<'_> {
                     live.opening().key
                 )));
             }
+            // The containment of another key of the user has left it so: without AWS's policy nobody's hands are tied.
+            (Some(mut live), Act::Tie) if live.stage() == QuarantineStage::Eased => {
+                quarantiner.tighten(&mut live, &reason).await?;
+                live
+            }
             (Some(mut live), _) => {
                 quarantiner.renew(&mut live, &reason).await?;
                 live
@@ -352,6 +363,9 @@ impl Container<'_> {
         quarantiner.carry_out(&mut quarantine).await?;
         let is_there = match act {
             Act::Release => quarantine.is_over(),
+            Act::Tie => {
+                quarantine.is_over() || quarantine.is_in_place() && quarantine.stage() == QuarantineStage::Holding
+            }
             _ => quarantine.is_in_place() || quarantine.is_over(),
         };
         if is_there {

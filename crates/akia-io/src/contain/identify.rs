@@ -62,9 +62,10 @@ pub async fn whose(
     key: &AccessKeyId,
     audits: Option<&Snapshots>,
 ) -> Result<Whose, AwsError> {
-    if let Some(account) = foreign(caller, own, key).await {
-        return Ok(Whose::Foreign { account });
-    }
+    let account = match account(caller, own, key).await {
+        Ok(account) if account != *own => return Ok(Whose::Foreign { account }),
+        account => account,
+    };
     let asked = caller.access_key_last_used(key).await;
     let refused = match asked {
         Ok((last_used, Some(name))) => {
@@ -91,19 +92,26 @@ pub async fn whose(
             None => Ok(Whose::Gone { user: Some(name), by }),
         };
     }
-    sweep(caller, key, &refused).await
+    match (sweep(caller, key, &refused).await?, account) {
+        // What is on no list here may be on one of another account, and active.
+        (Whose::Gone { user: None, .. } | Whose::Root, Err(untold)) => Ok(Whose::Unknown {
+            reason: format!(
+                "no user of account {own} has it, its id does not say its account, and AWS does not tell: {}",
+                crate::audit::without_key(&untold.to_string())
+            ),
+        }),
+        (found, _) => Ok(found),
+    }
 }
 
-/// The account, where it is another one. What the id says by itself is asked about before it counts: emulators make ids that say
+/// The account, as far as it is told. What the id says by itself is asked about before it counts: emulators make ids that say
 /// nothing.
-async fn foreign(caller: &Caller, own: &AccountId, key: &AccessKeyId) -> Option<AccountId> {
-    let said = key.account();
-    if said.as_ref() == Some(own) {
-        return None;
-    }
-    match caller.access_key_account(key).await {
-        Ok(account) => (account != *own).then_some(account),
-        Err(_) => said,
+async fn account(caller: &Caller, own: &AccountId, key: &AccessKeyId) -> Result<AccountId, AwsError> {
+    match key.account() {
+        Some(said) if said == *own => Ok(said),
+        Some(said) => Ok(caller.access_key_account(key).await.unwrap_or(said)),
+        // Ids of the first years say nothing.
+        None => caller.access_key_account(key).await,
     }
 }
 

@@ -8,6 +8,6 @@ mod driver;
 mod identify;
 mod inquiry;
 
-pub use driver::{Broken, ContainError, Container, Rotating, Teller, load_containments};
+pub use driver::{Broken, ContainError, Container, Rotating, Teller, is_of_containments, load_containments};
 pub use identify::{Owner, SWEEP_LIMIT, Whose, whose};
 pub use inquiry::{footprint, reach};

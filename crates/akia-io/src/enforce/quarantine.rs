@@ -155,6 +155,15 @@ impl Quarantiner<'_> {
         self.record(one, QuarantineEvent::Eased { reason: reason.to_owned(), by }).await
     }
 
+    /// AWS's policy is wanted again, and sessions made since are to be denied, too.
+    ///
+    /// # Errors
+    /// When the journal fails, or it is not eased.
+    pub async fn tighten(&self, one: &mut Quarantine, reason: &str) -> Result<(), QuarantineError> {
+        let by = self.gate.caller_arn().to_owned();
+        self.record(one, QuarantineEvent::Tightened { reason: reason.to_owned(), by }).await
+    }
+
     /// The quarantine is to end.
     ///
     /// # Errors
