@@ -74,6 +74,7 @@ pub(crate) async fn run(context: &Context, args: UndoArgs) -> Result<Exit, Comma
     let (mut chosen, mut locks) = (Vec::new(), Locks::default());
     let (wanted, refused) = choose(context, &known, rotation.as_ref())?;
     for rotation in wanted {
+        contain::taking_up::refuse_rotation(&*bench.driver.store, &rotation.plan().id).await?;
         chosen.push(locks.lock(&bench, &rotation).await?);
     }
     let (possible, impossible): (Vec<Rotation>, Vec<Rotation>) =

@@ -366,7 +366,13 @@ fn go_on(context: &Context, args: &ContainArgs, case: &Case, one: &Containment) 
             say(format!(
                 "contained by {id}, and active all the same: somebody has activated it. It is shut again, with sessions since"
             ));
-            Ok(Some(Job::GoOn { one: Box::new(one.clone()), strategy: None }))
+            Ok(Some(Job::GoOn { one: Box::new(one.clone()), strategy: Some(one.strategy()) }))
+        }
+        ContainmentStage::Containing if case.status == Some(KeyStatus::Active) && one.was_verified() => {
+            say(format!(
+                "shut by containment {id}, and somebody has activated it since. It is shut again, with sessions since"
+            ));
+            Ok(Some(Job::GoOn { one: Box::new(one.clone()), strategy: Some(one.strategy()) }))
         }
         ContainmentStage::Contained { .. } => {
             say(format!("containment {id} since {since}: no session of before lives; what denies them is taken off"));

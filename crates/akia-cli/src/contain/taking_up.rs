@@ -1,7 +1,7 @@
 //! `akia resume` and `akia undo` of containments.
 
-use akia_core::ContainmentId;
 use akia_core::contain::{Act, Containment};
+use akia_core::{ContainmentId, RotationId};
 use akia_io::contain::load_containments;
 use akia_io::store::Store;
 
@@ -38,6 +38,21 @@ pub(crate) async fn due(context: &Context, store: &dyn Store) -> Result<Vec<Cont
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
     let due = all.into_iter().map(|(one, _)| one).filter(|one| one.is_due(context.started_at));
     Ok(due.map(|one| one.opening().id.clone()).collect())
+}
+
+/// A rotation within a containment that is not over is taken back with it: by itself it would open what the containment keeps shut.
+///
+/// # Errors
+/// When it is one, or the journal cannot be read.
+pub(crate) async fn refuse_rotation(store: &dyn Store, rotation: &RotationId) -> Result<(), CommandError> {
+    let all = load_containments(store).await.map_err(|error| refused(&error))?;
+    let linked = all.iter().map(|(one, _)| one).find(|one| !one.is_over() && one.rotation() == Some(rotation));
+    linked.map_or(Ok(()), |one| {
+        let (id, key) = (&one.opening().id, &one.opening().key);
+        Err(CommandError::failed(format_args!("rotation {rotation} is part of containment {id}: {key} has leaked"))
+            .now("nothing was changed")
+            .next(format!("akia undo {id} --profile ADMIN (takes all of it back)")))
+    })
 }
 
 /// Goes on with containments that were interrupted, or whose earlier sessions have ended.

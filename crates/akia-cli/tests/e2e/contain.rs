@@ -358,6 +358,44 @@ fn a_key_that_somebody_activates_again_is_shut_again() {
     assert_eq!(states(&cloud, "ann"), [false]);
 }
 
+/// After a false alarm: `akia resume` on a schedule is no reason for a lock-out.
+#[test]
+fn a_key_that_a_person_has_activated_is_not_shut_by_a_bare_resume() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("ann", "/");
+    let key = cloud.key("ann");
+    let home = home(&cloud);
+    let told = case(&contain(&home, &key.id, &[]).done());
+    home.akia(&["key", "activate", &key.id, "--user", "ann", "--profile", "admin", "--yes"]).done();
+    let id = id(&told);
+    for arguments in [vec!["resume", &id, "--profile", "admin"], vec!["resume", "--profile", "admin"]] {
+        let held = home.akia(&arguments).exited(3);
+        assert!(held.stdout.contains("activated it since"), "{}\n{}", held.stdout, held.stderr);
+        assert_eq!(states(&cloud, "ann"), [true]);
+    }
+    let shut = contain(&home, &key.id, &[]).done();
+    assert_eq!((&case(&shut)["state"], states(&cloud, "ann")), (&json!("contained"), vec![false]));
+    home.akia(&["key", "activate", &key.id, "--user", "ann", "--profile", "admin", "--yes"]).done();
+    home.akia(&["undo", &id, "--profile", "admin", "--yes"]).done();
+    assert_eq!((states(&cloud, "ann"), inline(&cloud, "ann").len()), (vec![true], 0));
+}
+
+#[test]
+fn the_rotation_of_a_containment_is_taken_back_with_it_and_not_alone() {
+    let cloud = Backend::Sandbox.open();
+    let ann = cloud.user("ann");
+    let home = home(&cloud).profile("work", &ann.key);
+    let told = case(&contain(&home, &ann.key.id, &[]).done());
+    let rotation = told["rotation"].as_str().unwrap();
+    for alone in [vec!["undo", rotation, "--yes"], vec!["undo", "-p", "work", "--yes"]] {
+        let refused = home.akia(&alone).exited(1);
+        assert!(refused.stderr.contains(&format!("akia undo {}", id(&told))), "{}", refused.stderr);
+        assert_eq!(states(&cloud, "ann"), [false, true]);
+    }
+    home.akia(&["undo", &id(&told), "--profile", "admin", "--yes"]).done();
+    assert_eq!(states(&cloud, "ann"), [true, false]);
+}
+
 #[test]
 fn without_a_terminal_and_yes_nothing_happens() {
     let cloud = Backend::Sandbox.open();

@@ -395,6 +395,8 @@ pub struct Containment {
     done: BTreeMap<Act, Timestamp>,
     /// When the key was seen shut after sessions of before were denied.
     verified_at: Option<Timestamp>,
+    /// It was verified since a person asked for it last: who activates the key after that may mean it.
+    was_verified: bool,
     /// The key was seen to be on no list any more.
     is_gone: bool,
     rotation: Option<RotationId>,
@@ -424,6 +426,7 @@ impl Containment {
             begun: BTreeSet::new(),
             done: BTreeMap::new(),
             verified_at: None,
+            was_verified: false,
             is_gone: false,
             rotation: None,
             late: None,
@@ -476,6 +479,12 @@ impl Containment {
     #[must_use]
     pub fn verified_at(&self) -> Option<Timestamp> {
         self.verified_at
+    }
+
+    /// Whether the key was seen shut since a person asked for it last.
+    #[must_use]
+    pub fn was_verified(&self) -> bool {
+        self.was_verified
     }
 
     /// Whether the key was seen to be on no list any more.
@@ -744,10 +753,13 @@ impl Containment {
         let is_shut = self.has_begun(Act::Deactivate) || self.is_done(Act::Rotate) || self.is_done(Act::DenySessions);
         match strategy {
             _ if self.is_undoing => return Err(Illegal { what: "it is being taken back" }),
+            // The same once more: somebody has activated the key since.
+            _ if strategy == self.strategy => {}
             Strategy::Rotate | Strategy::Quarantine if is_shut => return Err(Illegal { what: "the key is shut" }),
             Strategy::Rotate | Strategy::Quarantine | Strategy::Deactivate | Strategy::Delete => {}
         }
         self.strategy = strategy;
+        self.was_verified = false;
         self.take_up();
         Ok(())
     }
@@ -770,6 +782,14 @@ impl Containment {
                 }
                 let is_shut = *status != Some(KeyStatus::Active);
                 self.verified_at = (is_shut && self.is_done(Act::DenySessions)).then_some(at);
+                self.was_verified |= self.verified_at.is_some();
+                if !is_shut && self.was_verified && self.strategy != Strategy::Quarantine && !self.is_undoing {
+                    let (key, id) = (&self.opening.key, &self.opening.id);
+                    self.held = Some(format!(
+                        "{key} was shut, and somebody has activated it since: akia contain {key} shuts it again, akia undo {id} \
+                         closes this case"
+                    ));
+                }
             }
         }
     }
