@@ -8,6 +8,8 @@ use akia_core::cheatsheet::Step;
 use akia_core::leak::Leak;
 use serde::Serialize;
 
+use crate::scan::clone::shown;
+
 /// The file that a person writes.
 const FILE: &str = "leaked-keys.txt";
 
@@ -31,7 +33,7 @@ impl CleanStep {
 pub(super) fn steps(key: &AccessKeyId, named: &[String], leaks: &[Leak]) -> Vec<CleanStep> {
     let places = || leaks.iter().flat_map(|leak| &leak.places);
     let of_scan = places().filter(|place| place.place.git.is_some()).map(|place| place.place.source.clone());
-    let repositories: BTreeSet<String> = named.iter().cloned().chain(of_scan).collect();
+    let repositories: BTreeSet<String> = named.iter().cloned().chain(of_scan).map(|one| shown(&one)).collect();
     let elsewhere: BTreeSet<&str> =
         places().filter(|place| place.place.git.is_none()).map(|place| place.place.source.as_str()).collect();
     let mut steps = Vec::new();
@@ -116,5 +118,8 @@ mod tests {
         git gc --prune=now
         ");
         assert!(super::steps(&key, &[], &[]).is_empty());
+        let with_token = super::steps(&key, &["https://ann:s3cret@example.com/a.git".to_owned()], &[]);
+        let all = with_token.iter().map(|step| format!("{} {:?}", step.what, step.command)).collect::<String>();
+        assert!(all.contains("https://example.com/a.git") && !all.contains("s3cret") && !all.contains("ann"), "{all}");
     }
 }
