@@ -1,7 +1,7 @@
 //! All sightings of a scan, put together by key: what is shown, kept as a baseline and handed to `akia contain`.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +126,6 @@ impl ScanReport {
     pub fn with_pairs(sources: Vec<String>, sightings: Vec<Sighting>, mut coverage: Coverage) -> (Self, Pairs) {
         let mut leaks: BTreeMap<Fingerprint, Leak> = BTreeMap::new();
         let mut pairs = Pairs::new();
-        // Names of files and people may hold a secret themselves.
         let mut secrets: Vec<SecretAccessKey> = Vec::new();
         for Sighting { found, place } in sightings {
             let fingerprint = found.fingerprint();
@@ -161,9 +160,10 @@ impl ScanReport {
                 }
             }
         }
+        let censor = Censor::new(&secrets);
         let mut leaks = joined(leaks.into_values().collect());
         for leak in &mut leaks {
-            leak.places.iter_mut().for_each(|one| without(&mut one.place, &secrets));
+            leak.places.iter_mut().for_each(|one| censor.clear_place(&mut one.place));
             leak.places.sort();
             // An index of a database holds the id of a row again: the place is one, and what is more counts.
             leak.places.dedup_by(|later, known| {
@@ -180,8 +180,8 @@ impl ScanReport {
                 .then_with(|| (&a.access_key_id, &a.fingerprint).cmp(&(&b.access_key_id, &b.fingerprint)))
         });
         for one in &mut coverage.skipped {
-            clear(&mut one.what, &secrets);
-            clear(&mut one.detail, &secrets);
+            censor.clear(&mut one.what);
+            censor.clear(&mut one.detail);
         }
         coverage.skipped.sort();
         (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)
@@ -207,38 +207,67 @@ impl ScanReport {
 /// An id that stands alone somewhere, and elsewhere with the one secret that was found of it, is one key.
 fn joined(leaks: Vec<Leak>) -> Vec<Leak> {
     let (mut pairs, alone): (Vec<Leak>, Vec<Leak>) = leaks.into_iter().partition(|leak| leak.secret.is_some());
-    let mut rest = Vec::new();
+    // Where the pair of an id stands; none where it has more than one.
+    let mut of_id: BTreeMap<AccessKeyId, Option<usize>> = BTreeMap::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        if let Some(id) = &pair.access_key_id {
+            of_id.entry(id.clone()).and_modify(|only| *only = None).or_insert(Some(index));
+        }
+    }
     for leak in alone {
-        let mut same =
-            pairs.iter_mut().filter(|pair| pair.access_key_id.is_some() && pair.access_key_id == leak.access_key_id);
-        match (same.next(), same.next()) {
-            (Some(pair), None) => {
+        let only = leak.access_key_id.as_ref().and_then(|id| *of_id.get(id)?);
+        match only.and_then(|index| pairs.get_mut(index)) {
+            Some(pair) => {
                 pair.session_token |= leak.session_token;
                 pair.places.extend(leak.places);
             }
-            (_, _) => rest.push(leak),
+            None => pairs.push(leak),
         }
     }
-    pairs.append(&mut rest);
     pairs
 }
 
-/// Takes secrets out of names.
-fn without(place: &mut Place, secrets: &[SecretAccessKey]) {
-    clear(&mut place.source, secrets);
-    clear(&mut place.path, secrets);
-    if let Some(author) = place.git.as_mut().and_then(|git| git.author.as_mut()) {
-        clear(author, secrets);
-    }
+/// Takes secrets out of names of files and people, which may hold one: there may be thousands of either.
+struct Censor<'s> {
+    by_length: BTreeMap<usize, BTreeSet<&'s str>>,
 }
 
-fn clear(text: &mut String, secrets: &[SecretAccessKey]) {
-    for secret in secrets {
-        if secret.expose().len() <= text.len() && text.contains(secret.expose()) {
-            *text = secret.redact(text, "<secret>");
+impl<'s> Censor<'s> {
+    fn new(secrets: &'s [SecretAccessKey]) -> Self {
+        let mut by_length: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for secret in secrets {
+            by_length.entry(secret.expose().len()).or_default().insert(secret.expose());
+        }
+        Self { by_length }
+    }
+
+    fn clear_place(&self, place: &mut Place) {
+        self.clear(&mut place.source);
+        self.clear(&mut place.path);
+        if let Some(author) = place.git.as_mut().and_then(|git| git.author.as_mut()) {
+            self.clear(author);
+        }
+    }
+
+    fn clear(&self, text: &mut String) {
+        let mut at = 0;
+        while at < text.len() {
+            let here = |(length, secrets): (&usize, &BTreeSet<&str>)| {
+                text.get(at..at + length).is_some_and(|piece| secrets.contains(piece)).then_some(*length)
+            };
+            match self.by_length.iter().find_map(here) {
+                Some(length) => {
+                    text.replace_range(at..at + length, CLEARED);
+                    at += CLEARED.len();
+                }
+                None => at += 1,
+            }
         }
     }
 }
+
+/// What stands in place of a secret.
+const CLEARED: &str = "<secret>";
 
 /// A secret as it may be shown.
 fn shown(secret: &str) -> String {
