@@ -15,7 +15,7 @@ pub fn scan() -> Scan {
 
 /// Where the bytes stand.
 pub fn place() -> Place {
-    Place { line: None, ..Place::file("it", "f", 1) }
+    Place { line: None, ..Place::in_file("it", "f", 1) }
 }
 
 /// What must hold of what a scan says: it is about what was scanned, it says why something was left out, and it is kept as it is.

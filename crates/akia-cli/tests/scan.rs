@@ -132,6 +132,9 @@ fn a_key_that_was_taken_out_is_found_in_the_history() {
     assert_eq!(place["git"]["author"], "Ann <ann@example.com>");
     assert_eq!(place["git"]["reach"], "refs");
     assert_eq!(told(&folder.akia(&["scan", "--only", "files"])).0, 0);
+    std::fs::create_dir(folder.path("part")).unwrap();
+    let (code, _, stderr) = told(&folder.akia(&["scan", "part"]));
+    assert!(code == 0 && stderr.contains("note: part is part of the repository "), "{stderr}");
     let (code, _, stderr) = told(&folder.akia(&["scan", "--only", "history"]));
     assert_eq!(code, 4, "{stderr}");
 }
@@ -162,6 +165,19 @@ fn the_hook_stops_a_commit_with_a_key_and_lets_others_pass() {
     folder.write("app.ini", &credentials('X')).git(&["add", "app.ini"]);
     let refused = folder.run(Command::new("git").args(["commit", "--message", "leak"]));
     assert!(!refused.status.success() && text(&refused.stderr).contains("1 leaked key found"), "{:?}", told(&refused));
+    // git commit -a and git commit PATH stage into an index of their own, and only then run the hook.
+    folder.git(&["rm", "--quiet", "--cached", "app.ini"]);
+    folder.write("README", &credentials('Y'));
+    for words in [&["commit", "-a", "-m", "leak"][..], &["commit", "-m", "leak", "README"]] {
+        let refused = folder.run(Command::new("git").args(words));
+        assert!(
+            !refused.status.success() && text(&refused.stderr).contains("1 leaked key found"),
+            "{:?}",
+            told(&refused)
+        );
+    }
+    folder.git(&["checkout", "--quiet", "README"]);
+    folder.git(&["add", "app.ini"]);
     // What is in the working tree and not staged does not stop it.
     folder.git(&["rm", "--quiet", "--cached", "app.ini"]);
     folder.git(&["commit", "--quiet", "--allow-empty", "--message", "fine again"]);
@@ -191,6 +207,10 @@ fn a_baseline_knows_a_key_wherever_it_goes_and_no_other() {
     let (code, _, stderr) = told(&folder.akia(&["scan", "files", "--baseline", "known.json"]));
     assert_eq!(code, 0, "{stderr}");
     assert!(stderr.contains("not counted: 1 in the baseline"), "{stderr}");
+    // The baseline may lie among the files: it holds the id, and not the secret.
+    folder.write("files/known.json", &std::fs::read_to_string(folder.path("known.json")).unwrap());
+    assert_eq!(told(&folder.akia(&["scan", "files", "--baseline", "known.json"])).0, 0);
+    assert!(told(&folder.akia(&["scan", "files"])).2.contains("1 leaked key found, 1 with the secret"));
     folder.write("files/moved.ini", &credentials('Y'));
     let (code, _, stderr) = told(&folder.akia(&["scan", "files", "--baseline", "known.json"]));
     assert_eq!(code, 4, "{stderr}");
@@ -240,6 +260,39 @@ fn what_is_not_looked_at_is_told_and_is_no_clean_scan() {
     assert_eq!(report["coverage"]["skipped"][0]["why"], "unsupported", "{report}");
     folder.write("app.ini", &credentials('X'));
     assert_eq!(told(&folder.akia(&["scan"])).0, 4, "a key weighs more than a gap");
+}
+
+#[test]
+fn a_repository_that_cannot_be_opened_is_told() {
+    let folder = Folder::new();
+    folder.write("sub/.git/HEAD", "ref: refs/heads/main\n");
+    folder.write("app.ini", &credentials('X'));
+    let output = folder.akia(&["scan", "--output", "json"]);
+    assert_eq!(ids(&json(&output)), [pair('X').0], "what was found is not lost");
+    assert_eq!(told(&folder.akia(&["scan", "sub"])).0, 7);
+    folder.write(".git", "gitdir: /no/such/folder\n");
+    std::fs::remove_file(folder.path("app.ini")).unwrap();
+    let (code, _, stderr) = told(&folder.akia(&["scan"]));
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stderr.contains("NOT looked at: 2 things"), "{stderr}");
+}
+
+#[test]
+fn a_bundle_is_a_history_and_within_something_it_is_told() {
+    let folder = Folder::repository();
+    folder.write("app.ini", &credentials('X'));
+    folder.commit("add");
+    folder.git(&["bundle", "create", "--quiet", "all.bundle", "--all"]);
+    let report = json(&folder.akia(&["scan", "all.bundle", "--output", "json"]));
+    assert_eq!(
+        (ids(&report), report["coverage"]["skipped"].as_array().unwrap().len()),
+        (vec![pair('X').0.as_str()], 0)
+    );
+    let elsewhere = Folder::new();
+    std::fs::copy(folder.path("all.bundle"), elsewhere.path("all.bundle")).unwrap();
+    let (code, _, stderr) = told(&elsewhere.akia(&["scan"]));
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stderr.contains("git bundle"), "{stderr}");
 }
 
 #[test]

@@ -99,9 +99,14 @@ fn is_certain(file: &File, profile: &str) -> bool {
 }
 
 /// A lone carriage return ends a line for the CLI alone, and it alone passes over other white space than blanks and tabs
-/// in front of a line: what is one line to one reader is a section to the other, and a new line may find no place.
+/// in front of a line: what is one line to one reader is a section to the other, and a new line may find no place. So does a colon in
+/// front of the first `=`, which parts name and value for the CLI alone.
 fn lines_differ(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let parts_at_colon = |line: &str| line.find([':', '=']).is_some_and(|at| line[at..].starts_with(':'));
+    if text.split('\n').any(parts_at_colon) {
+        return true;
+    }
     let odd = |line: &str| line.chars().find(|c| !" \t".contains(*c)).is_some_and(|c| c.is_whitespace() || c < ' ');
     text.contains('\r') || text.split('\n').any(odd)
 }

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let repository = Repository::open(&path)?;
     let inflated = if inflates { inflate_only(&scan, &repository)? } else { 0 };
     if staged {
-        repository.scan_staged(&scan)?;
+        repository.scan_staged(&scan, None)?;
     } else if !inflates {
         repository.scan(&scan, &options)?;
     }

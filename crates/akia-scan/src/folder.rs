@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, FileType};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -88,10 +89,16 @@ impl Crew<'_> {
     fn work(&self) {
         let walk = Walk::new(self.scan);
         while let Some(task) = self.next() {
-            match task {
+            let (Task::Folder(folder) | Task::Files(folder, _)) = &task;
+            let here = place(&self.source, joined(folder));
+            let done = catch_unwind(AssertUnwindSafe(|| match task {
                 Task::Folder(folder) => self.list(&walk, &folder),
                 Task::Files(folder, files) => self.files(&walk, &folder, files),
+            }));
+            if done.is_err() {
+                walk.skip(&here, Why::Corrupt, "akia failed in this folder, and left files out; please report it");
             }
+            // Whatever happened: the others wait for it.
             self.lock().busy -= 1;
             self.changed.notify_all();
         }

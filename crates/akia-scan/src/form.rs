@@ -22,7 +22,7 @@ pub(crate) enum Form {
 }
 
 /// Forms that are told and not opened. What is not compressed in them is found all the same: their bytes are scanned.
-const UNSUPPORTED: [(&[u8], &str); 8] = [
+const UNSUPPORTED: [(&[u8], &str); 11] = [
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
     (b"MSCF\0\0\0\0", "cab"),
@@ -31,6 +31,9 @@ const UNSUPPORTED: [(&[u8], &str); 8] = [
     (b"LZIP", "lzip"),
     (b"\x89LZO\0", "lzop"),
     (b"hsqs", "squashfs"),
+    (b"# v2 git bundle\n", "a git bundle within something; akia scan FILE looks at its history"),
+    (b"# v3 git bundle\n", "a git bundle within something; akia scan FILE looks at its history"),
+    (b"PACK\0\0\0", "a pack of git without its repository"),
 ];
 
 impl Form {

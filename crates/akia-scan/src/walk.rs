@@ -1,6 +1,7 @@
 //! The walk through one file or object and everything that is packed in it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io::Read;
 
 use akia_core::leak::{Fingerprint, Found, Part, Place, Sighting, Why};
@@ -30,6 +31,8 @@ pub(crate) struct Walk<'s> {
 /// A sighting, and whether it was seen in the bytes of a container rather than in a member.
 struct Seen {
     sighting: Sighting,
+    /// Its key: an HMAC, made once, for keys are compared often.
+    fingerprint: Fingerprint,
     raw: bool,
 }
 
@@ -37,8 +40,8 @@ impl Seen {
     /// Whether a member says what the bytes of its container say, or more: there, a secret of another row may stand beside an id.
     fn is_in(&self, member: &Self) -> bool {
         let (own, other) = (&self.sighting.found, &member.sighting.found);
-        let same = own.id.is_some() && own.id == other.id && other.secret.is_some()
-            || own.fingerprint() == other.fingerprint();
+        let same =
+            own.id.is_some() && own.id == other.id && other.secret.is_some() || self.fingerprint == member.fingerprint;
         same && member.sighting.place.path.starts_with(self.sighting.place.path.as_str())
     }
 }
@@ -248,7 +251,7 @@ impl<'s> Walk<'s> {
     /// A short text at exactly that place. One that is `raw` repeats what a member says, as a directory of an archive does.
     pub(crate) fn short(&self, place: &Place, text: &[u8], raw: bool) {
         if self.scan.detector.candidate_in(text, 0..text.len()) {
-            for found in self.scan.detector.detect(text) {
+            for found in self.detect(place, text) {
                 self.found(found, place.clone(), raw);
             }
         }
@@ -259,15 +262,14 @@ impl<'s> Walk<'s> {
         if self.is_quiet {
             return;
         }
-        self.sightings.borrow_mut().push(Seen { sighting: Sighting { found, place }, raw });
+        let fingerprint = found.fingerprint();
+        self.sightings.borrow_mut().push(Seen { sighting: Sighting { found, place }, fingerprint, raw });
     }
 
     /// Whether a key was already found at a path.
     pub(crate) fn knows(&self, place: &Place, fingerprint: &Fingerprint) -> bool {
-        self.sightings
-            .borrow()
-            .iter()
-            .any(|seen| seen.sighting.place.path == place.path && seen.sighting.found.fingerprint() == *fingerprint)
+        let sightings = self.sightings.borrow();
+        sightings.iter().any(|seen| seen.fingerprint == *fingerprint && seen.sighting.place.path == place.path)
     }
 
     /// Something cannot be looked at, or not whole.
@@ -354,8 +356,15 @@ impl<'s> Walk<'s> {
     fn told(&self) -> Vec<Sighting> {
         let all = std::mem::take(&mut *self.sightings.borrow_mut());
         let (raw, members): (Vec<Seen>, Vec<Seen>) = all.into_iter().partition(|seen| seen.raw);
-        let raw = raw.into_iter().filter(|seen| !members.iter().any(|member| seen.is_in(member)));
-        let raw: Vec<Seen> = raw.collect();
+        // What is the same key has the same id, or none.
+        let mut by_id: HashMap<_, Vec<&Seen>> = HashMap::new();
+        for member in &members {
+            by_id.entry(&member.sighting.found.id).or_default().push(member);
+        }
+        let is_in_member = |seen: &Seen| {
+            by_id.get(&seen.sighting.found.id).is_some_and(|same| same.iter().any(|member| seen.is_in(member)))
+        };
+        let raw: Vec<Seen> = raw.into_iter().filter(|seen| !is_in_member(seen)).collect();
         raw.into_iter().chain(members).map(|seen| seen.sighting).collect()
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn read(context: &Context, scan: &Scan, wanted: OfAccount<'_>) 
     let (caller, home) = (&signed.caller, signed.caller.region());
     let mut sources = Vec::new();
     for volume in wanted.volumes {
-        for id in snapshots(caller, &home, volume).await? {
+        for id in snapshots(scan, caller, &home, volume).await? {
             one_snapshot(context, scan, caller, &home, &id, wanted.earlier).await?;
             sources.push(id.to_string());
         }
@@ -93,12 +93,20 @@ pub(super) async fn read(context: &Context, scan: &Scan, wanted: OfAccount<'_>) 
     Ok(sources)
 }
 
-async fn snapshots(caller: &Caller, region: &Region, volume: &Volume) -> Result<Vec<SnapshotId>, CommandError> {
+async fn snapshots(
+    scan: &Scan,
+    caller: &Caller,
+    region: &Region,
+    volume: &Volume,
+) -> Result<Vec<SnapshotId>, CommandError> {
     match volume {
         Volume::Snapshot(id) => Ok(vec![id.clone()]),
         Volume::Image(id) => {
             let disks = snapshot::of_image(caller, region, id).await;
             let disks = disks.map_err(|error| signing::refused(&format!("{id} cannot be described"), &error))?;
+            if disks.is_empty() {
+                scan.ledger.skip(id.as_str(), Why::Missing, "it has no disk that a snapshot keeps");
+            }
             Ok(disks.into_iter().map(|disk| disk.snapshot).collect())
         }
     }

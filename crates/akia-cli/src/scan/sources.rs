@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use akia_core::leak::{Detector, Hidden, Ignores, Options, Pairs, ScanReport};
+use akia_core::leak::{Detector, Hidden, Ignores, Options, Pairs, Place, ScanReport, Why};
 use akia_io::aws::instance_id;
 use akia_scan::git::{self, GitError, Repository};
 use akia_scan::{Ledger, Limits, Scan, container, folder, image, machine, stream};
@@ -50,7 +50,8 @@ pub(crate) fn scan(
     if wanted.staged {
         let here = Path::new(".");
         heed(wanted, here, ignores);
-        Repository::open(here).and_then(|repository| repository.scan_staged(&scan)).map_err(unread)?;
+        let index = context.environment.raw("GIT_INDEX_FILE").map(Path::new);
+        Repository::open(here).and_then(|repository| repository.scan_staged(&scan, index)).map_err(unread)?;
         sources.push("staged".to_owned());
     }
     for word in &wanted.paths {
@@ -78,7 +79,9 @@ pub(crate) fn scan(
              an instance role does the same (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html)"
         ));
     } else if wanted.heed_ignores {
-        report.hide(Hidden::Profile, machine::is_aws_file);
+        // Its own, not those of repositories and archives that were looked at, too.
+        let is_own = |place: &Place| place.source == "/" && place.git.is_none() && !place.path.contains('!');
+        report.hide(Hidden::Profile, |place| is_own(place) && machine::is_aws_file(place));
     }
     Ok((report, pairs))
 }
@@ -115,12 +118,11 @@ fn one(
     let metadata = found(path)?;
     if !metadata.is_dir() {
         // A bundle is a history in a file.
-        if wanted.history
-            && let Ok(repository) = Repository::open(path)
-        {
-            history(scan, wanted, repository)?;
+        if wanted.history && git::is_bundle(path) {
+            history(scan, wanted, Repository::open(path).map_err(unread)?)?;
+        } else {
+            folder::scan(scan, path);
         }
-        folder::scan(scan, path);
         return Ok(name);
     }
     heed(wanted, path, ignores);
@@ -133,14 +135,38 @@ fn one(
     if wanted.history {
         let nested =
             within.iter().filter(|repository| *repository != &path.join(".git") && repository.as_path() != path);
-        if let Ok(repository) = own {
-            history(scan, wanted, repository)?;
+        match own {
+            Ok(repository) => history(scan, wanted, repository)?,
+            // What is there and cannot be opened is not what is not there.
+            Err(error)
+                if std::fs::symlink_metadata(path.join(".git")).is_ok() || within.iter().any(|one| one == path) =>
+            {
+                scan.ledger.skip(path.join(".git").display().to_string(), Why::Unreadable, error.to_string());
+            }
+            Err(_) => {
+                if let Some(whole) = enclosing(path) {
+                    let (whole, part) = (whole.display(), path.display());
+                    context.say(&format!(
+                        "note: {part} is part of the repository {whole}; its history: akia scan {whole}"
+                    ));
+                }
+            }
         }
-        for repository in nested {
-            history(scan, wanted, Repository::open(repository).map_err(unread)?)?;
+        for path in nested {
+            // One of many: a broken one does not end the look at the others.
+            let options = git::Options { since: wanted.since.map(str::to_owned) };
+            if let Err(error) = Repository::open(path).and_then(|repository| repository.scan(scan, &options)) {
+                scan.ledger.skip(path.display().to_string(), Why::Unreadable, error.to_string());
+            }
         }
     }
     Ok(name)
+}
+
+/// The working tree that a folder is part of.
+fn enclosing(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().skip(1).find(|above| above.join(".git").exists()).map(Path::to_owned)
 }
 
 fn history(scan: &Scan, wanted: &Wanted<'_>, repository: Repository) -> Result<(), CommandError> {

@@ -175,6 +175,54 @@ fn a_key_in_a_deleted_file_of_a_snapshot_is_found() {
     assert!(error.starts_with("ebs:ListSnapshotBlocks at 127.0.0.1"), "{error}");
 }
 
+/// The same as it is typed: places, pairs, exit codes.
+#[test]
+fn a_scan_of_the_account_is_typed() {
+    let cloud = Backend::Moto.open();
+    let (in_block, gone) = (key_id(1), key_id(2));
+    let mut blocks = BTreeMap::from([(0, block("EXT4-fs", "")), (3, block(&format!("{gone}\n"), ""))]);
+    let early = put_snapshot(&cloud, &blocks);
+    blocks.insert(3, block(&format!("{in_block}\n"), ""));
+    let late = put_snapshot(&cloud, &blocks);
+    let (newest, published, template) = (key_id(3), key_id(4), key_id(5));
+    seed_functions(&cloud, &newest, &published);
+    seed_instances(&cloud, &key_id(6), &template, &key_id(7));
+    let home = Home::new(&cloud).profile("admin", &cloud.admin);
+    let scan = |more: &[&str]| {
+        let fixed = ["scan", "--profile", "admin", "--region", "us-east-1", "--output", "json"];
+        home.akia(&[&fixed[..], more].concat())
+    };
+    let ids = |report: &Value| -> Vec<String> {
+        let leaks = report["leaks"].as_array().unwrap().iter();
+        leaks.map(|leak| leak["access_key_id"].as_str().unwrap().to_owned()).collect()
+    };
+
+    let report = scan(&["--snapshot", &early]).exited(4).json();
+    assert_eq!(ids(&report), [gone]);
+    let place = &report["leaks"][0]["places"][0];
+    assert_eq!((&place["source"], &place["offset"]), (&json!(early), &json!(3 * MOTO_BLOCK)), "{place}");
+    let report = scan(&["--snapshot", &late, "--since-snapshot", &early]).exited(4).json();
+    assert_eq!(ids(&report), [in_block]);
+    let missing = scan(&["--snapshot", "snap-0123456789abcdef0"]).exited(1);
+    assert!(missing.stderr.contains("snap-0123456789abcdef0"), "{}", missing.stderr);
+
+    let report = scan(&["--user-data"]).exited(4).json();
+    let found = ids(&report);
+    for id in [&newest, &published, &template] {
+        assert!(found.contains(id), "{report}");
+    }
+    let lambda = report["leaks"].as_array().unwrap().iter().find(|leak| leak["access_key_id"] == newest).unwrap();
+    assert!(lambda["secret"].is_string() && lambda["places"][0]["part"] == "variable", "{lambda}");
+    assert!(lambda["places"][0]["path"].as_str().unwrap().ends_with(" AWS_ACCESS_KEY_ID"), "{lambda}");
+    assert!(!report.to_string().contains(&secret()), "{report}");
+
+    // Without the rights nothing is taken for empty.
+    cloud.user_without_rights("nobody", "/");
+    let home = Home::new(&cloud).profile("nobody", &cloud.key("nobody"));
+    let ran = home.akia(&["scan", "--user-data", "--profile", "nobody", "--region", "us-east-1"]).exited(7);
+    assert!(ran.stderr.contains("refused by AWS") && ran.stderr.contains("lambda:ListFunctions"), "{}", ran.stderr);
+}
+
 #[test]
 fn regions_are_those_of_the_account() {
     let cloud = Backend::Moto.open();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{LeakPlace, SCHEMA, ScanReport};
 use super::{Fingerprint, Kind};
+use crate::ids::AccessKeyId;
 
 /// Why a place does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub enum Hidden {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ignores {
     known: BTreeSet<Fingerprint>,
+    /// Their ids: without a secret, an id says no more than the baseline itself does.
+    known_ids: BTreeSet<AccessKeyId>,
     ignored: BTreeSet<String>,
     /// `file:line` and the key id, where the report has it.
     reported: BTreeSet<(String, u64, Option<String>)>,
@@ -51,6 +54,7 @@ struct Ours {
 #[derive(Deserialize)]
 struct OurLeak {
     fingerprint: Fingerprint,
+    access_key_id: Option<AccessKeyId>,
 }
 
 /// The part of a finding of gitleaks that a baseline needs (report format of gitleaks 8).
@@ -84,7 +88,10 @@ impl Ignores {
         if ours.schema != SCHEMA {
             return Err(BaselineError::Foreign(format!("its schema is {:?}", ours.schema)));
         }
-        self.known.extend(ours.leaks.into_iter().map(|leak| leak.fingerprint));
+        for leak in ours.leaks {
+            self.known.insert(leak.fingerprint);
+            self.known_ids.extend(leak.access_key_id);
+        }
         Ok(())
     }
 
@@ -97,7 +104,9 @@ impl Ignores {
     /// Marks what is known and what is hidden.
     pub fn apply(&self, report: &mut ScanReport) {
         for leak in &mut report.leaks {
-            leak.known = self.known.contains(&leak.fingerprint);
+            let is_alone = leak.secret.is_none();
+            leak.known = self.known.contains(&leak.fingerprint)
+                || is_alone && leak.access_key_id.as_ref().is_some_and(|id| self.known_ids.contains(id));
             let id = leak.access_key_id.as_ref().map(|id| id.as_str());
             for place in leak.places.iter_mut().filter(|place| place.hidden.is_none()) {
                 place.hidden = self.hides(place, leak.kind, id);
@@ -164,6 +173,24 @@ mod tests {
         let mut same_place = report(&pair(ID, &other), "a");
         ignores.apply(&mut same_place);
         assert!(!same_place.leaks[0].known && same_place.leaks[0].counts_as(crate::leak::Class::Documentation));
+    }
+
+    /// A baseline that lies beside what it is of holds the ids itself.
+    #[test]
+    fn a_known_id_that_stands_alone_is_known_and_one_with_its_first_secret_is_new() {
+        let (alone, whole) = (format!("\nid {ID}\n"), pair(ID, SECRET));
+        let known_from = |text: &str, seen: &str| {
+            let mut ignores = Ignores::default();
+            ignores.add_baseline(&serde_json::to_string(&report(text, "a")).unwrap()).unwrap();
+            let mut report = report(seen, "b");
+            ignores.apply(&mut report);
+            report.leaks[0].known
+        };
+        assert!(known_from(&whole, &alone) && known_from(&alone, &alone));
+        assert!(!known_from(&alone, &whole));
+        let both = [report(&whole, "a"), report(&alone, "b")].map(|report| report.leaks.len());
+        assert_eq!(both, [1, 1]);
+        assert_eq!(report(&format!("{whole}{}{alone}", "\n".repeat(20_000)), "a").leaks.len(), 1, "one key");
     }
 
     #[test]

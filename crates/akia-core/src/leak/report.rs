@@ -1,7 +1,7 @@
 //! All sightings of a scan, put together by key: what is shown, kept as a baseline and handed to `akia contain`.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,9 @@ pub struct LeakPlace {
     /// How it is written there, the outermost encoding first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encodings: Vec<Encoding>,
+    /// Whether the secret stands there, too.
+    #[serde(default)]
+    pub with_secret: bool,
     /// Why the place does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Hidden>,
@@ -123,9 +126,11 @@ impl ScanReport {
     pub fn with_pairs(sources: Vec<String>, sightings: Vec<Sighting>, mut coverage: Coverage) -> (Self, Pairs) {
         let mut leaks: BTreeMap<Fingerprint, Leak> = BTreeMap::new();
         let mut pairs = Pairs::new();
+        let mut secrets: Vec<SecretAccessKey> = Vec::new();
         for Sighting { found, place } in sightings {
             let fingerprint = found.fingerprint();
-            let place = LeakPlace { place, encodings: found.encodings, hidden: found.hidden };
+            let with_secret = found.secret.is_some();
+            let place = LeakPlace { place, encodings: found.encodings, with_secret, hidden: found.hidden };
             match leaks.entry(fingerprint.clone()) {
                 Entry::Occupied(mut known) => {
                     let leak = known.get_mut();
@@ -148,16 +153,25 @@ impl ScanReport {
                         holder: None,
                         places: vec![place],
                     });
+                    secrets.extend(found.secret.as_ref().map(|found| found.secret.duplicate()));
                     if let (Some(id), Some(secret)) = (found.id, found.secret) {
                         pairs.insert(fingerprint, (id, secret.secret));
                     }
                 }
             }
         }
-        let mut leaks: Vec<Leak> = leaks.into_values().collect();
+        let censor = Censor::new(&secrets);
+        let mut leaks = joined(leaks.into_values().collect());
         for leak in &mut leaks {
+            leak.places.iter_mut().for_each(|one| censor.clear_place(&mut one.place));
             leak.places.sort();
-            leak.places.dedup();
+            // An index of a database holds the id of a row again: the place is one, and what is more counts.
+            leak.places.dedup_by(|later, known| {
+                let same =
+                    (&later.place, &later.encodings, later.hidden) == (&known.place, &known.encodings, known.hidden);
+                known.with_secret |= same && later.with_secret;
+                same
+            });
         }
         leaks.sort_by(|a, b| {
             let rank = |leak: &Leak| (std::cmp::Reverse(leak.confidence), leak.access_key_id.is_none());
@@ -165,6 +179,10 @@ impl ScanReport {
                 .cmp(&rank(b))
                 .then_with(|| (&a.access_key_id, &a.fingerprint).cmp(&(&b.access_key_id, &b.fingerprint)))
         });
+        for one in &mut coverage.skipped {
+            censor.clear(&mut one.what);
+            censor.clear(&mut one.detail);
+        }
         coverage.skipped.sort();
         (Self { schema: SCHEMA.to_owned(), sources, leaks, coverage }, pairs)
     }
@@ -186,8 +204,102 @@ impl ScanReport {
     }
 }
 
+/// An id that stands alone somewhere, and elsewhere with the one secret that was found of it, is one key.
+fn joined(leaks: Vec<Leak>) -> Vec<Leak> {
+    let (mut pairs, alone): (Vec<Leak>, Vec<Leak>) = leaks.into_iter().partition(|leak| leak.secret.is_some());
+    // Where the pair of an id stands; none where it has more than one.
+    let mut of_id: BTreeMap<AccessKeyId, Option<usize>> = BTreeMap::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        if let Some(id) = &pair.access_key_id {
+            of_id.entry(id.clone()).and_modify(|only| *only = None).or_insert(Some(index));
+        }
+    }
+    for leak in alone {
+        let only = leak.access_key_id.as_ref().and_then(|id| *of_id.get(id)?);
+        match only.and_then(|index| pairs.get_mut(index)) {
+            Some(pair) => {
+                pair.session_token |= leak.session_token;
+                pair.places.extend(leak.places);
+            }
+            None => pairs.push(leak),
+        }
+    }
+    pairs
+}
+
+/// Takes secrets out of names of files and people, which may hold one: there may be thousands of either.
+struct Censor<'s> {
+    by_length: BTreeMap<usize, BTreeSet<&'s str>>,
+}
+
+impl<'s> Censor<'s> {
+    fn new(secrets: &'s [SecretAccessKey]) -> Self {
+        let mut by_length: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for secret in secrets {
+            by_length.entry(secret.expose().len()).or_default().insert(secret.expose());
+        }
+        Self { by_length }
+    }
+
+    fn clear_place(&self, place: &mut Place) {
+        self.clear(&mut place.source);
+        self.clear(&mut place.path);
+        if let Some(author) = place.git.as_mut().and_then(|git| git.author.as_mut()) {
+            self.clear(author);
+        }
+    }
+
+    fn clear(&self, text: &mut String) {
+        let mut at = 0;
+        while at < text.len() {
+            let here = |(length, secrets): (&usize, &BTreeSet<&str>)| {
+                text.get(at..at + length).is_some_and(|piece| secrets.contains(piece)).then_some(*length)
+            };
+            match self.by_length.iter().find_map(here) {
+                Some(length) => {
+                    text.replace_range(at..at + length, CLEARED);
+                    at += CLEARED.len();
+                }
+                None => at += 1,
+            }
+        }
+    }
+}
+
+/// What stands in place of a secret.
+const CLEARED: &str = "<secret>";
+
 /// A secret as it may be shown.
 fn shown(secret: &str) -> String {
     let head: String = secret.chars().take(4).collect();
     format!("{head}… ({} characters)", secret.chars().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leak::{Detector, GitPlace, Options, Part, Why};
+
+    #[test]
+    fn a_secret_in_a_name_is_in_no_report() {
+        let secret = ["wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"].concat();
+        let name = format!("AKIAIOSFODNN7EXAMPLE {secret}");
+        let found = Detector::new(Options::default()).detect(name.as_bytes()).remove(0);
+        assert!(found.secret.is_some());
+        let git = GitPlace {
+            object: None,
+            commit: None,
+            author: Some(name.clone()),
+            first_seen: None,
+            last_commit: None,
+            last_seen: None,
+            reach: Reach::Refs,
+        };
+        let place = Place { part: Part::Name, git: Some(git), ..Place::in_file(".", name.clone(), 1) };
+        let mut coverage = Coverage::default();
+        coverage.skip(name, Why::Unreadable, "");
+        let report = ScanReport::new(Vec::new(), vec![Sighting { found, place }], coverage);
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(!text.contains(&secret[..12]) && text.contains("AKIAIOSFODNN7EXAMPLE <secret>"), "{text}");
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Bundle {
 }
 
 /// Whether a file begins as a bundle.
-pub(crate) fn is_bundle(path: &Path) -> bool {
+pub fn is_bundle(path: &Path) -> bool {
     let mut magic = [0; 15];
     files::open(path).is_ok_and(|mut file| {
         file.read_exact(&mut magic).is_ok() && magic.starts_with(b"# v") && magic.ends_with(b" git bundle")

@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use akia_core::leak::{Found, GitPlace, Part, Place, Reach, Sighting, Why};
 
 use self::bundle::Bundle;
+pub use self::bundle::is_bundle;
 pub use self::error::GitError;
 use self::index_file::Index;
 use self::layout::Layout;

@@ -1,6 +1,7 @@
 //! `--staged`: what the next commit would add. The index against the tree of HEAD, and no walk through the history.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use akia_core::leak::{Part, Reach, Why};
 
@@ -20,9 +21,12 @@ const DEEPEST: u32 = 256;
 
 impl Repository {
     /// Looks at the files that are staged and not in HEAD as they stand, and at their names.
-    pub fn scan_staged(&self, scan: &Scan) -> Result<(), GitError> {
+    ///
+    /// `index` is the one that git has named (`GIT_INDEX_FILE`): `git commit -a` and `git commit PATH` stage into one of their own
+    /// before they run the hook.
+    pub fn scan_staged(&self, scan: &Scan, index: Option<&Path>) -> Result<(), GitError> {
         let Form::Folder(layout) = &self.form else { return Ok(()) };
-        let path = layout.git.join("index");
+        let path = index.map_or_else(|| layout.git.join("index"), Path::to_owned);
         let index = Index::read(&path, layout.format).map_err(|trouble| broken(&path, trouble))?;
         if let Some(trouble) = index.trouble {
             return Err(broken(&path, trouble));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use akia_core::leak::{Part, Place, Why};
 
-use super::files;
+use super::{files, inside};
 use crate::Scan;
 
 /// The deepest folder that is looked into.
@@ -83,12 +83,14 @@ impl Looking<'_> {
             }
         };
         self.scan.ledger.looked_at(1, bytes.len() as u64);
-        if !self.scan.detector.candidate_in(&bytes, 0..bytes.len()) {
+        if !self.scan.detector.candidate_in(&bytes, 0..bytes.len()) && !crate::is_container(&bytes) {
             return;
         }
-        for found in self.scan.detector.detect(&bytes) {
-            let line = found.line;
-            self.tell(found, name, part(name), Some(line));
+        // What LFS keeps may be an archive.
+        for inside in inside::look(self.scan, || path.display().to_string(), &bytes) {
+            let line = inside.found.line;
+            let shown = if inside.member.is_empty() { name.to_owned() } else { format!("{name}!{}", inside.member) };
+            self.tell(inside.found, &shown, part(name), Some(line));
         }
     }
 

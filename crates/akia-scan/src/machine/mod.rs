@@ -82,7 +82,11 @@ impl Look<'_, '_> {
             }
             match fs::metadata(&whole) {
                 Ok(about) if about.is_dir() => {
-                    folder::below(self.walk.scan(), self.source.clone(), &self.machine.root, below);
+                    let within = folder::below(self.walk.scan(), self.source.clone(), &self.machine.root, below);
+                    for repository in within.repositories {
+                        let detail = "a repository of git; akia scan PATH looks at its history";
+                        self.walk.skip(&self.place(&relative(&repository)), Why::Unsupported, detail);
+                    }
                 }
                 Ok(about) if about.is_file() => file::scan(self.walk, &place, &whole, Links::Follow),
                 Err(error) if !is_absent(&error) => self.walk.skip(&place, Why::Unreadable, error.to_string()),

@@ -23,6 +23,10 @@ pub(super) fn scan(walk: &Walk<'_>, place: &Place, proc: &Path) {
     if pids.is_empty() {
         return walk.skip(place, Why::Unsupported, "there are no processes in /proc: it is not mounted");
     }
+    // Each Linux has a first process, and each process sees itself.
+    if proc.join("self").exists() && !proc.join("1").exists() {
+        walk.skip(place, Why::Unreadable, "the processes of other users are not shown (hidepid): run akia as root");
+    }
     let mut closed = 0u64;
     for pid in pids {
         if walk.scan().limits.is_over() {

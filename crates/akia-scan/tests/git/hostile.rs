@@ -122,7 +122,7 @@ fn damaged_indexes_of_the_working_tree() {
             limits: Limits::default(),
             ledger: akia_scan::Ledger::default(),
         };
-        let _ = Repository::open(&repo.path).unwrap().scan_staged(&scan);
+        let _ = Repository::open(&repo.path).unwrap().scan_staged(&scan, None);
     }
 }
 

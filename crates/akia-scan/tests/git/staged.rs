@@ -9,7 +9,7 @@ use super::repo::{Repo, file_with, id, only, places};
 fn staged(repo: &Repo) -> ScanReport {
     let scan =
         Scan { detector: Detector::new(Detection::default()), limits: Limits::default(), ledger: Ledger::default() };
-    Repository::open(&repo.path).unwrap().scan_staged(&scan).unwrap();
+    Repository::open(&repo.path).unwrap().scan_staged(&scan, None).unwrap();
     scan.ledger.into_report(Vec::new())
 }
 

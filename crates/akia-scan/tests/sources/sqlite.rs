@@ -49,7 +49,7 @@ c.execute(\"insert into plain values ('{}', '{}')\"); c.commit()",
         keyed.secret
     );
     let report = report_of(&database(folder.path(), &program));
-    assert_eq!(paths(&report, &deep), ["f!keys"]);
+    assert_eq!(paths(&report, &deep), ["f!keys", "f!keys"], "the row, and its index");
     assert_eq!(paths(&report, &keyed), ["f!plain"]);
     assert!(id_places(&report, &deep).iter().all(|(path, _)| path == "f!keys"), "its index is told by the table");
     complete(&report);
