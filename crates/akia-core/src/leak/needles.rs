@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use aho_corasick::packed;
 
 use super::decode::{base64, hex_pair};
-use super::key_id;
+use super::{PREFIXES, key_id};
 
 /// In which form a key stands at a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,9 +151,7 @@ static OF_A_SECRET: [bool; 256] = {
     table
 };
 
-/// The first four letters of the ids.
-const HEADS: [&[u8]; 4] = [b"AKIA", b"ASIA", b"ABIA", b"ACCA"];
-/// The common ones.
+/// How many of the [`PREFIXES`] are common.
 const COMMON: usize = 2;
 
 fn needles() -> Vec<Needle> {
@@ -164,7 +162,8 @@ fn needles() -> Vec<Needle> {
             all.push(Needle { bytes, form });
         }
     };
-    for head in HEADS {
+    let heads = PREFIXES.map(str::as_bytes);
+    for head in heads {
         add(head.to_vec(), Form::Plain);
         add(utf16(head), Form::Utf16);
         for digits in [data(head, "0123456789abcdef"), data(head, "0123456789ABCDEF")] {
@@ -176,7 +175,7 @@ fn needles() -> Vec<Needle> {
             add(inner, Form::Base64(skip));
         }
     }
-    for head in HEADS.into_iter().take(COMMON) {
+    for head in heads.into_iter().take(COMMON) {
         for (skip, inner) in in_base64(&utf16(head)) {
             add(inner, Form::Base64(skip));
         }

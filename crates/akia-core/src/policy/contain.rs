@@ -1,6 +1,6 @@
 //! The policy of `akia contain`.
 
-use super::document::{Effect, OneOrMany, PolicyDocument, Statement};
+use super::document::{PolicyDocument, Statement};
 use super::organization::Duty;
 use crate::ids::Partition;
 
@@ -10,9 +10,9 @@ use crate::ids::Partition;
 pub fn contain_policy(partition: Partition) -> PolicyDocument {
     let users = format!("arn:{partition}:iam::*:user/*");
     let mut statements = vec![
-        allow(
+        Statement::allow(
             "LookAtUsers",
-            &[
+            [
                 "iam:GetAccessKeyLastUsed",
                 "iam:GetUser",
                 "iam:ListAccessKeys",
@@ -20,12 +20,16 @@ pub fn contain_policy(partition: Partition) -> PolicyDocument {
                 "iam:ListUserPolicies",
                 "iam:SimulatePrincipalPolicy",
             ],
-            &users,
+            users.as_str(),
         ),
-        allow("ShutAndReplaceKeys", &["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"], &users),
-        allow(
+        Statement::allow(
+            "ShutAndReplaceKeys",
+            ["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:UpdateAccessKey"],
+            users.as_str(),
+        ),
+        Statement::allow(
             "ReadAccountAndTrail",
-            &[
+            [
                 "cloudtrail:LookupEvents",
                 "iam:GetAccountAuthorizationDetails",
                 "iam:GetAccountSummary",
@@ -37,16 +41,6 @@ pub fn contain_policy(partition: Partition) -> PolicyDocument {
     let is_new = |one: &Statement| one.sid == "DenySessions" || one.sid == "AttachDenial";
     statements.extend(Duty::Quarantine.policy(partition).statement.into_iter().filter(is_new));
     PolicyDocument::new(statements)
-}
-
-fn allow(sid: &str, actions: &[&str], resource: &str) -> Statement {
-    Statement {
-        sid: sid.to_owned(),
-        effect: Effect::Allow,
-        action: actions.iter().copied().collect(),
-        resource: OneOrMany::One(resource.to_owned()),
-        condition: None,
-    }
 }
 
 #[cfg(test)]

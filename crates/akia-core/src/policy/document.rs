@@ -82,6 +82,35 @@ impl<S: Into<String>> FromIterator<S> for OneOrMany {
     }
 }
 
+impl From<&str> for OneOrMany {
+    fn from(value: &str) -> Self {
+        Self::One(value.to_owned())
+    }
+}
+
+impl From<String> for OneOrMany {
+    fn from(value: String) -> Self {
+        Self::One(value)
+    }
+}
+
+impl Statement {
+    /// A statement that permits, without a condition.
+    pub(super) fn allow<S: AsRef<str>>(
+        sid: &str,
+        actions: impl IntoIterator<Item = S>,
+        resource: impl Into<OneOrMany>,
+    ) -> Self {
+        Self {
+            sid: sid.to_owned(),
+            effect: Effect::Allow,
+            action: actions.into_iter().map(|action| action.as_ref().to_owned()).collect(),
+            resource: resource.into(),
+            condition: None,
+        }
+    }
+}
+
 impl PolicyDocument {
     /// A document in the current version.
     #[must_use]

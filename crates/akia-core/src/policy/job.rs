@@ -108,11 +108,15 @@ impl JobPolicy {
         let own = own_user(options);
         let mut statements = match self {
             Self::CreateOwnKeys => vec![
-                allow("CreateOwnAccessKeys", ["iam:CreateAccessKey", "iam:GetUser", "iam:ListAccessKeys"], own.clone()),
+                Statement::allow(
+                    "CreateOwnAccessKeys",
+                    ["iam:CreateAccessKey", "iam:GetUser", "iam:ListAccessKeys"],
+                    own.clone(),
+                ),
                 describe_own_keys(own),
             ],
             Self::ManageOwnKeys => vec![
-                allow(
+                Statement::allow(
                     "ManageOwnAccessKeys",
                     [
                         "iam:CreateAccessKey",
@@ -140,7 +144,7 @@ impl JobPolicy {
                 if options.security_hub {
                     // Findings of our own making are those of the account's default product; AWS takes them from that account only.
                     let product = format!("arn:{}:securityhub:*:*:product/*/default", options.partition);
-                    statements.push(allow("ImportFindings", ["securityhub:BatchImportFindings"], one(&product)));
+                    statements.push(Statement::allow("ImportFindings", ["securityhub:BatchImportFindings"], product));
                 }
                 statements
             }
@@ -209,24 +213,14 @@ fn own_user(options: &PolicyOptions) -> OneOrMany {
     if options.path_aware { [plain, with_path].into_iter().collect() } else { [plain].into_iter().collect() }
 }
 
-fn allow<S: Into<String>>(sid: &str, actions: impl IntoIterator<Item = S>, resource: OneOrMany) -> Statement {
-    Statement {
-        sid: sid.to_owned(),
-        effect: Effect::Allow,
-        action: actions.into_iter().collect(),
-        resource,
-        condition: None,
-    }
-}
-
 /// Tags on oneself can grant access, so only the tags that the console uses for key descriptions are allowed. `ForAllValues` is true
 /// of no tag at all, hence the `Null` guard (IAM User Guide, "Multivalued context keys").
 fn describe_own_keys(own: OneOrMany) -> Statement {
     let condition: Condition = BTreeMap::from([
-        ("ForAllValues:StringLike".to_owned(), BTreeMap::from([("aws:TagKeys".to_owned(), one("AKIA*"))])),
-        ("Null".to_owned(), BTreeMap::from([("aws:TagKeys".to_owned(), one("false"))])),
+        ("ForAllValues:StringLike".to_owned(), BTreeMap::from([("aws:TagKeys".to_owned(), "AKIA*".into())])),
+        ("Null".to_owned(), BTreeMap::from([("aws:TagKeys".to_owned(), "false".into())])),
     ]);
-    Statement { condition: Some(condition), ..allow("DescribeOwnAccessKeys", ["iam:TagUser"], own) }
+    Statement { condition: Some(condition), ..Statement::allow("DescribeOwnAccessKeys", ["iam:TagUser"], own) }
 }
 
 /// The rights of a command in one statement per resource form, actions sorted.
@@ -237,11 +231,11 @@ fn of_command(command: Command, sid: &str, user: OneOrMany) -> Vec<Statement> {
         names.sort_unstable();
         names
     };
-    let mut statements = vec![allow(sid, names(ResourceForm::User), user)];
+    let mut statements = vec![Statement::allow(sid, names(ResourceForm::User), user)];
     let without_resource = names(ResourceForm::Any);
     if !without_resource.is_empty() {
         let sid = if command == Command::Audit { "ReadAccount" } else { "ReadTrail" };
-        statements.push(allow(sid, without_resource, one("*")));
+        statements.push(Statement::allow(sid, without_resource, "*"));
     }
     statements
 }
@@ -256,17 +250,13 @@ fn deny_without_mfa(allowed: &[Statement]) -> Option<Statement> {
     let changes: Vec<&str> = KEY_CHANGES.into_iter().filter(|name| is_allowed(name)).collect();
     let condition = BTreeMap::from([(
         "BoolIfExists".to_owned(),
-        BTreeMap::from([("aws:MultiFactorAuthPresent".to_owned(), one("false"))]),
+        BTreeMap::from([("aws:MultiFactorAuthPresent".to_owned(), "false".into())]),
     )]);
     (!changes.is_empty()).then(|| Statement {
         effect: Effect::Deny,
         condition: Some(condition),
-        ..allow("DenyKeyChangesWithoutMFA", changes, one("*"))
+        ..Statement::allow("DenyKeyChangesWithoutMFA", changes, "*")
     })
-}
-
-fn one(value: &str) -> OneOrMany {
-    OneOrMany::One(value.to_owned())
 }
 
 #[cfg(test)]

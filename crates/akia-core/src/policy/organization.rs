@@ -144,17 +144,10 @@ pub struct AccountRole {
 /// The policy of the caller: list the accounts, and assume the role in each.
 #[must_use]
 pub fn hub_policy(partition: Partition, role_name: &str) -> PolicyDocument {
-    let allow = |sid: &str, actions: &[&str], resource: String| Statement {
-        sid: sid.to_owned(),
-        effect: Effect::Allow,
-        action: actions.iter().copied().collect(),
-        resource: OneOrMany::One(resource),
-        condition: None,
-    };
     let role = format!("arn:{partition}:iam::*:role/{}", role_name.trim_matches('/'));
     PolicyDocument::new(vec![
-        allow("ListAccounts", &LISTS, "*".to_owned()),
-        allow("EnterAccounts", &["sts:AssumeRole", "sts:SetSourceIdentity"], role),
+        Statement::allow("ListAccounts", LISTS, "*"),
+        Statement::allow("EnterAccounts", ["sts:AssumeRole", "sts:SetSourceIdentity"], role),
     ])
 }
 

@@ -1,7 +1,6 @@
 //! The policy of `akia scan --snapshot` and `--user-data`.
 
 use super::document::{PolicyDocument, Statement};
-use super::watch::allow;
 use crate::ids::Partition;
 
 /// What a scan reads of an account.
@@ -20,17 +19,21 @@ impl ScanSource {
     fn statements(self, partition: Partition) -> Vec<Statement> {
         match self {
             Self::Snapshots => vec![
-                allow(
+                Statement::allow(
                     "ReadSnapshotBlocks",
-                    &["ebs:GetSnapshotBlock", "ebs:ListChangedBlocks", "ebs:ListSnapshotBlocks"],
-                    &format!("arn:{partition}:ec2:*::snapshot/*"),
+                    ["ebs:GetSnapshotBlock", "ebs:ListChangedBlocks", "ebs:ListSnapshotBlocks"],
+                    format!("arn:{partition}:ec2:*::snapshot/*"),
                 ),
-                allow("FindSnapshots", &["ec2:DescribeImages", "ec2:DescribeRegions", "ec2:DescribeSnapshots"], "*"),
+                Statement::allow(
+                    "FindSnapshots",
+                    ["ec2:DescribeImages", "ec2:DescribeRegions", "ec2:DescribeSnapshots"],
+                    "*",
+                ),
             ],
             // Listings have no resource, and what is read behind them is all of it: every resource of the account.
-            Self::UserData => vec![allow(
+            Self::UserData => vec![Statement::allow(
                 "ReadUserData",
-                &[
+                [
                     "autoscaling:DescribeLaunchConfigurations",
                     "cloudformation:DescribeStacks",
                     "codebuild:BatchGetProjects",
@@ -67,7 +70,7 @@ mod tests {
     #[test]
     fn the_policy_of_a_scan() {
         insta::assert_snapshot!("scan", scan_policy(Partition::Aws, &ScanSource::ALL).to_pretty_json());
-        let one = scan_policy(Partition::AwsCn, &[ScanSource::Snapshots]);
+        let one = scan_policy(Partition::AwsCn, [ScanSource::Snapshots]);
         assert_eq!(one.statement.len(), 2);
         assert!(one.to_compact_json().contains("arn:aws-cn:ec2:*::snapshot/*"));
     }

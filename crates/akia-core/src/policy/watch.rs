@@ -1,6 +1,6 @@
 //! The policies of `akia config-rule` and `akia events`.
 
-use super::document::{Effect, OneOrMany, PolicyDocument, Statement};
+use super::document::{PolicyDocument, Statement};
 use crate::config_rule::TopicArn;
 use crate::ids::Partition;
 
@@ -24,9 +24,9 @@ pub struct ConfigRuleRights {
 pub fn config_rule_policy(rights: &ConfigRuleRights) -> PolicyDocument {
     let partition = rights.partition;
     let mut statements = vec![
-        allow(
+        Statement::allow(
             "ReadConfig",
-            &[
+            [
                 "config:DescribeConfigRuleEvaluationStatus",
                 "config:DescribeConfigRules",
                 "config:DescribeConfigurationRecorders",
@@ -36,14 +36,14 @@ pub fn config_rule_policy(rights: &ConfigRuleRights) -> PolicyDocument {
             ],
             "*",
         ),
-        allow(
+        Statement::allow(
             "ManageConfigRules",
-            &["config:DeleteConfigRule", "config:PutConfigRule", "config:TagResource"],
-            &format!("arn:{partition}:config:*:*:config-rule/*"),
+            ["config:DeleteConfigRule", "config:PutConfigRule", "config:TagResource"],
+            format!("arn:{partition}:config:*:*:config-rule/*"),
         ),
-        allow(
+        Statement::allow(
             "ManageEventRule",
-            &[
+            [
                 "events:DeleteRule",
                 "events:DescribeRule",
                 "events:ListTagsForResource",
@@ -53,7 +53,7 @@ pub fn config_rule_policy(rights: &ConfigRuleRights) -> PolicyDocument {
                 "events:RemoveTargets",
                 "events:TagResource",
             ],
-            &format!("arn:{partition}:events:*:*:rule/{}", rights.name),
+            format!("arn:{partition}:events:*:*:rule/{}", rights.name),
         ),
     ];
     if let Some(topic) = &rights.topic {
@@ -62,12 +62,12 @@ pub fn config_rule_policy(rights: &ConfigRuleRights) -> PolicyDocument {
         } else {
             &["sns:GetTopicAttributes"]
         };
-        statements.push(allow("ReadTopic", actions, topic.as_str()));
+        statements.push(Statement::allow("ReadTopic", actions, topic.as_str()));
     }
     if rights.for_organization {
-        statements.push(allow(
+        statements.push(Statement::allow(
             "ManageOrganizationConfigRule",
-            &[
+            [
                 "config:DeleteOrganizationConfigRule",
                 "config:DescribeOrganizationConfigRules",
                 "config:GetOrganizationConfigRuleDetailedStatus",
@@ -87,23 +87,13 @@ pub fn config_rule_policy(rights: &ConfigRuleRights) -> PolicyDocument {
 #[must_use]
 pub fn events_policy(partition: Partition, queue: &str) -> PolicyDocument {
     PolicyDocument::new(vec![
-        allow("TakeEvents", &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], queue),
-        allow(
+        Statement::allow("TakeEvents", ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], queue),
+        Statement::allow(
             "LookAtKeys",
-            &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
-            &format!("arn:{partition}:iam::*:user/*"),
+            ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            format!("arn:{partition}:iam::*:user/*"),
         ),
     ])
-}
-
-pub(super) fn allow(sid: &str, actions: &[&str], resource: &str) -> Statement {
-    Statement {
-        sid: sid.to_owned(),
-        effect: Effect::Allow,
-        action: actions.iter().copied().collect(),
-        resource: OneOrMany::One(resource.to_owned()),
-        condition: None,
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 mod database;
 mod record;
 
-use akia_core::leak::{Place, Why};
+use akia_core::leak::{PREFIXES, Place, Why};
 use memchr::memmem;
 
 use crate::form::is_container;
@@ -139,7 +139,7 @@ impl Look<'_, '_> {
 /// Columns of a deleted row stand beside each other, and an id has letters before and behind it. It is looked at alone, with what
 /// follows.
 fn unbounded(walk: &Walk<'_>, place: &Place, page: &[u8], offset: u64) {
-    for prefix in ["AKIA", "ASIA", "ABIA", "ACCA"] {
+    for prefix in PREFIXES {
         for at in memmem::find_iter(page, prefix) {
             let Some(id) = page.get(at..at + 20) else { continue };
             let before = at.checked_sub(1).and_then(|before| page.get(before)).is_some_and(u8::is_ascii_alphanumeric);
