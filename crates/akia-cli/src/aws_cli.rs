@@ -2,7 +2,7 @@
 
 use akia_core::KeyStatus;
 use akia_core::cheatsheet::{Connection, Operation, Step, aws_cli};
-use akia_core::rotation::{Plan, Retirement, Rotation, Signer};
+use akia_core::rotation::{Place, Plan, Retirement, Rotation, Signer};
 
 use crate::context::Context;
 
@@ -32,10 +32,7 @@ pub fn rotation(plan: &Plan) -> Vec<Step> {
     }
     operations.push(Operation::CreateAccessKey { user: user.clone() });
     let mut steps: Vec<Step> = operations.iter().map(|operation| step(operation, &by)).collect();
-    for place in &plan.places {
-        let into = Connection { profile: Some(place.profile().clone()), ..Connection::default() };
-        steps.push(step(&Operation::ConfigureKey, &into));
-    }
+    steps.extend(configure(plan));
     steps.push(step(&Operation::AccessKeyLastUsed { key: key.clone() }, &by));
     let deactivate = Operation::UpdateAccessKey { user: user.clone(), key: key.clone(), status: KeyStatus::Inactive };
     let delete = step(&Operation::DeleteAccessKey { user, key }, &by);
@@ -52,6 +49,14 @@ pub fn rotation(plan: &Plan) -> Vec<Step> {
     steps
 }
 
+/// Puts a key into the profiles of a plan. Places that are not AWS's have no command of the AWS CLI.
+fn configure(plan: &Plan) -> impl Iterator<Item = Step> {
+    plan.places.iter().filter_map(Place::profile).map(|profile| {
+        let into = Connection { profile: Some(profile.clone()), ..Connection::default() };
+        step(&Operation::ConfigureKey, &into)
+    })
+}
+
 /// What an undo does, by hand and in the same order.
 #[must_use]
 pub fn undo(rotation: &Rotation) -> Vec<Step> {
@@ -61,10 +66,7 @@ pub fn undo(rotation: &Rotation) -> Vec<Step> {
     let activate =
         Operation::UpdateAccessKey { user: user.clone(), key: plan.displaced.clone(), status: KeyStatus::Active };
     let mut steps = vec![step(&activate, &by)];
-    for place in &plan.places {
-        let into = Connection { profile: Some(place.profile().clone()), ..Connection::default() };
-        steps.push(step(&Operation::ConfigureKey, &into));
-    }
+    steps.extend(configure(plan));
     if let Some(new) = rotation.new_key() {
         let deactivate = Operation::UpdateAccessKey { user, key: new.clone(), status: KeyStatus::Inactive };
         steps.push(step(&deactivate, &by));

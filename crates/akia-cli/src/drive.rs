@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use akia_core::journal::{Event, Record};
-use akia_core::rotation::{AbortReason, Decision, Plan, Rest, Rotation, Signer};
+use akia_core::rotation::{AbortReason, Decision, Place, Plan, Rest, Rotation, Signer};
 use akia_core::{AccessKeyId, LastUsed};
 use akia_io::rotate::{DriveError, Driver, Stop, Stray, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -172,10 +172,10 @@ pub fn overall(codes: &[Exit]) -> Exit {
     }
 }
 
-/// Profiles of a plan, each once.
+/// Profiles of a plan, each once, and what other places are called.
 #[must_use]
 pub fn profiles_of(plan: &Plan) -> Vec<String> {
-    let mut names: Vec<String> = plan.places.iter().map(|place| place.profile().to_string()).collect();
+    let mut names: Vec<String> = plan.places.iter().map(Place::label).collect();
     names.dedup();
     names
 }
@@ -256,14 +256,16 @@ pub(crate) fn step_words(rotation: &Rotation, event: &Event) -> Option<String> {
             format!("the new secret could not be read back ({error}); giving the new key up")
         }
         Event::RivalsAbsent => "the new key is proven".to_owned(),
+        Event::ProbePassed => "the new key passed its probe".to_owned(),
+        Event::ProbeFailed { error } => format!("the new key failed its probe: {error}"),
         Event::RivalFound { .. } => "another machine rotates this user; giving our new key up".to_owned(),
-        Event::Delivered { place: index } => format!("delivered to {}", place(*index)),
+        Event::Delivered { place: index, .. } => format!("delivered to {}", place(*index)),
         Event::DeliveryFailed { place: index, error } => format!("{} could not be written: {error}", place(*index)),
         Event::Promoted => "every place has the new key".to_owned(),
         Event::DisplacedDeactivated => format!("deactivated {}", plan.displaced),
         Event::DisplacedDeleted => format!("deleted {}", plan.displaced),
         Event::DisplacedActivated => format!("activated {}", plan.displaced),
-        Event::Restored { place: index } => format!("restored {}", place(*index)),
+        Event::Restored { place: index, .. } => format!("restored {}", place(*index)),
         Event::RestoreFailed { place: index, error } => format!("{} could not be written: {error}", place(*index)),
         Event::Failed { error } => format!("failed, trying again: {error}"),
         _ => return None,
@@ -278,6 +280,7 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
         Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
         Rest::Retired => "done: the old key is deleted".to_owned(),
         Rest::Kept => "done: the old key stays active".to_owned(),
+        Rest::Watching { until } => format!("delivered: the old key stays active and is watched until {until:.0}"),
         Rest::InGrace { until } => format!("done: old key inactive, deletable from {}", day(*until)),
         Rest::Undone { until } => format!("undone: new key inactive, deletable from {}", day(*until)),
         Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
@@ -317,6 +320,7 @@ fn changed_words(plan: &Plan, why: &AbortReason) -> String {
             | AbortReason::NoRoom
             | AbortReason::SecretLost { .. }
             | AbortReason::NeverProven { .. }
+            | AbortReason::ProbeFailed { .. }
             | AbortReason::Rival { .. },
         ) => format!("{key} was deleted to make room, as asked; nothing else was changed"),
     }
@@ -335,6 +339,7 @@ fn abort_words(why: &AbortReason) -> String {
             let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
             format!("another machine has created {} for the same user", keys.join(", "))
         }
+        AbortReason::ProbeFailed { error } => format!("the new key failed its probe ({error})"),
         AbortReason::Undone => "it was taken back".to_owned(),
     }
 }
@@ -351,8 +356,9 @@ fn advice(one: &Ended) -> Vec<String> {
             let mut lines = vec![format!("next: akia resume {id}{mfa}"), format!("  or: akia undo {id}{mfa}")];
             if matches!(one.outcome, Ok(Rest::Interrupted { .. })) {
                 lines.extend(one.rotation.open_places().into_iter().filter_map(|place| {
-                    let profile = akia_core::cheatsheet::quote(plan.places.get(place)?.profile().as_str());
-                    Some(format!("  or: akia resume {id} --leave {profile}{mfa} (if it has a key of its own now)"))
+                    let label = plan.places.get(place)?.label();
+                    let label = akia_core::cheatsheet::quote(&label);
+                    Some(format!("  or: akia resume {id} --leave {label}{mfa} (if it has a key of its own now)"))
                 }));
             }
             lines
@@ -389,6 +395,7 @@ fn advice(one: &Ended) -> Vec<String> {
             | Rest::UndoneAndClean
             | Rest::Aborted { .. },
         ) => Vec::new(),
+        Ok(Rest::Watching { .. }) => vec![format!("next: when the time is over: akia resume {id}{mfa}")],
     }
 }
 
@@ -425,9 +432,14 @@ fn exit_of(one: &Ended) -> Exit {
         // A key is deleted, and there is no new one for it.
         Ok(Rest::Aborted { .. }) if one.rotation.plan().make_room.is_some() => Exit::Partly,
         Ok(Rest::Aborted { .. }) => Exit::Failed,
-        Ok(Rest::Retired | Rest::Kept | Rest::InGrace { .. } | Rest::Undone { .. } | Rest::UndoneAndClean) => {
-            Exit::Done
-        }
+        Ok(
+            Rest::Retired
+            | Rest::Kept
+            | Rest::Watching { .. }
+            | Rest::InGrace { .. }
+            | Rest::Undone { .. }
+            | Rest::UndoneAndClean,
+        ) => Exit::Done,
     }
 }
 
@@ -463,6 +475,7 @@ pub fn rest_code(outcome: &Result<Rest, DriveError>) -> &'static str {
         Ok(Rest::Busy | Rest::Interrupted { .. }) => "interrupted",
         Ok(Rest::Retired) => "retired",
         Ok(Rest::Kept) => "kept",
+        Ok(Rest::Watching { .. }) => "watching",
         Ok(Rest::InGrace { .. }) => "in-grace",
         Ok(Rest::Undone { .. }) => "undone",
         Ok(Rest::UndoneAndClean) => "undone-and-clean",

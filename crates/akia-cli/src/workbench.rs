@@ -8,7 +8,7 @@ use std::sync::Arc;
 use akia_io::aws::{Aws, Credentials, MfaPrompt, NoCode, Wallet, environment_credentials};
 use akia_io::clock::{Clock, SystemClock};
 use akia_io::keychain::{Keychain, NoKeychain};
-use akia_io::place::Places;
+use akia_io::place::{Outside, Places};
 use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Draw, Driver, Signers};
 use akia_io::seal::Sealer;
@@ -42,15 +42,16 @@ impl Workbench {
         let store = SqliteStore::open(&state).await.map_err(store_error)?;
         let sealer = sealer(context, &state).await?;
         let store: SharedStore = Arc::new(store);
-        let wallet = wallet(context, &files)?;
-        let driver = Driver {
-            aws: aws(context)?,
-            store,
-            sealer: Arc::new(sealer),
-            places: Arc::new(places(context, &state)),
-            clock: clock(),
-            signers: Arc::new(Signers::new(wallet)),
+        let (aws, clock) = (aws(context)?, clock());
+        let signers = Arc::new(Signers::new(wallet(context, &files)?));
+        let outside = Outside {
+            aws: aws.clone(),
+            signers: Arc::clone(&signers),
+            clock: Arc::clone(&clock),
+            variables: Arc::new(Environment::secret),
         };
+        let places = Arc::new(places(context, &state).with_outside(outside));
+        let driver = Driver { aws, store, sealer: Arc::new(sealer), places, clock, signers };
         Ok(Self { files, state, driver })
     }
 }

@@ -619,6 +619,8 @@ impl<'a> Inventory<'a> {
             Rest::InGrace { until } => grace(&rotation.plan().displaced, until),
             Rest::Undone { until } => rotation.new_key().and_then(|key| grace(key, until)),
             Rest::Undecided { .. } => Some(Due::RotationUndecided { rotation: id() }),
+            Rest::Watching { until } if self.now < until => None,
+            Rest::Watching { .. } => Some(Due::RotationUnfinished { rotation: id() }),
             Rest::Busy | Rest::Interrupted { .. } => Some(Due::RotationUnfinished { rotation: id() }),
             Rest::Retired | Rest::Kept | Rest::UndoneAndClean | Rest::Aborted { .. } => None,
         }
@@ -637,7 +639,7 @@ fn is_about(rotation: &Rotation, profile: &Profile) -> bool {
     let is_ours = |key: &AccessKeyId| plan.displaced == *key || rotation.new_key() == Some(key);
     let in_keychain = |place: &Place| match place {
         Place::Keychain { profile: name } => *name == profile.name,
-        Place::Profile { .. } => false,
+        Place::Profile { .. } | Place::Declared(_) => false,
     };
     let uses_process = matches!(profile.kind, ProfileKind::CredentialProcess { .. });
     key_of(profile).is_some_and(is_ours) || (uses_process && plan.places.iter().any(in_keychain))
@@ -907,6 +909,9 @@ mod tests {
             retirement: Retirement::Deactivate,
             grace: SignedDuration::from_hours(7 * 24),
             without_evidence: false,
+            service: None,
+            probe: None,
+            watch: SignedDuration::ZERO,
             nonce: "n".to_owned(),
             pace: Pace { proofs: 1, ..Pace::default() },
         };
@@ -926,7 +931,7 @@ mod tests {
             Event::ProofPassed,
             Event::RivalsAbsent,
             intended(Intent::Deliver(0)),
-            Event::Delivered { place: 0 },
+            Event::Delivered { place: 0, mark: None },
             Event::Promoted,
             Event::Observed { last_used: used(30) },
             intended(Intent::DeactivateDisplaced),

@@ -119,10 +119,21 @@ pub enum Event {
         /// The keys that are neither ours nor known from before.
         keys: BTreeSet<AccessKeyId>,
     },
+    /// The new key did what its owner said must work.
+    ProbePassed,
+    /// The new key failed at it.
+    ProbeFailed {
+        /// What was seen of the failure.
+        error: String,
+    },
     /// The new key was written to a place and read back.
     Delivered {
         /// Index of the place in the plan.
         place: usize,
+        /// What a place that gives no secrets back says of its last write (a version, a time): as long as it says the same, it holds
+        /// what was written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
     },
     /// The new key could not be written to a place.
     DeliveryFailed {
@@ -169,6 +180,9 @@ pub enum Event {
     Restored {
         /// Index of the place in the plan.
         place: usize,
+        /// As in [`Event::Delivered`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
     },
     /// The displaced key could not be written back to a place.
     RestoreFailed {

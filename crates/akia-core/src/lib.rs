@@ -22,6 +22,7 @@ pub mod key_table;
 pub mod leak;
 pub mod moment;
 pub mod notice;
+pub mod place;
 pub mod policy;
 pub mod profile;
 pub mod quarantine;
@@ -34,7 +35,7 @@ pub mod text;
 
 pub use ids::{
     AccessKeyId, AccountId, CaseId, ContainmentId, ImageId, Partition, ProfileName, QuarantineId, Region, RotationId,
-    SnapshotId, ThreadId, UserArn, UserId, UserName,
+    ServiceName, SnapshotId, ThreadId, UserArn, UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;

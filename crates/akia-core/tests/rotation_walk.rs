@@ -11,7 +11,7 @@ use akia_core::journal::{Attribution, Event, Intent, Record};
 use akia_core::profile::FileKind;
 use akia_core::rotation::verdict::{self, Deletion};
 use akia_core::rotation::{
-    AbortReason, Decision, Effect, Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer, SigningKey,
+    AbortReason, Decision, Effect, Identity, Pace, Place, Plan, Probe, Rest, Retirement, Rotation, Signer, SigningKey,
 };
 use akia_core::{AccessKey, AccessKeyId, KeyStatus, LastUsed, RotationId};
 use jiff::{SignedDuration, Timestamp};
@@ -230,7 +230,12 @@ struct Walk {
 impl Walk {
     fn new(choices: Vec<u8>, retirement: Retirement) -> Self {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let plan = plan(retirement, now);
+        let mut plan = plan(retirement, now);
+        // Half of the random walks are of a service.
+        if choices.last().is_some_and(|choice| choice % 2 == 1) {
+            plan.probe = Some(Probe::Command(vec!["true".to_owned()]));
+            plan.watch = SignedDuration::from_hours(24);
+        }
         let displaced = plan.displaced.clone();
         let first = Record { at: now, event: Event::Planned { plan: Box::new(plan) } };
         Self {
@@ -346,6 +351,7 @@ impl Walk {
             Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
                 self.record(Event::EvidenceWaived);
             }
+            Rest::Watching { until } => self.now = self.now.max(until),
             Rest::InGrace { .. } => self.record(Event::GraceWaived),
             Rest::Interrupted { .. } => self.record(Event::Resumed),
             _ => {}
@@ -375,6 +381,7 @@ impl Walk {
                 Effect::Restore { place, .. } => Event::RestoreFailed { place: *place, error: error() },
                 Effect::Prove { .. } => Event::ProofFailed { error: error() },
                 Effect::ReadBackSecret { .. } => Event::SecretLost { error: error() },
+                Effect::Probe { .. } => Event::ProbeFailed { error: error() },
                 _ => Event::Failed { error: error() },
             },
             Effect::MakeRoom { key } => {
@@ -409,10 +416,14 @@ impl Walk {
                     .collect();
                 if rivals.is_empty() { Event::RivalsAbsent } else { Event::RivalFound { keys: rivals } }
             }
+            Effect::Probe { key } => {
+                assert_eq!(self.keys.get(key), Some(&KeyStatus::Active), "tried out a key that is not active");
+                Event::ProbePassed
+            }
             Effect::Deliver { place, proven } => {
                 assert_eq!(self.keys.get(proven.key()), Some(&KeyStatus::Active), "delivered a key that is not active");
                 self.places[*place] = proven.key().clone();
-                Event::Delivered { place: *place }
+                Event::Delivered { place: *place, mark: None }
             }
             Effect::Promote { .. } => Event::Promoted,
             Effect::Observe => Event::Observed { last_used: self.last_used() },
@@ -448,7 +459,7 @@ impl Walk {
             Effect::Restore { place, proven } => {
                 assert_eq!(*proven.key(), self.displaced());
                 self.places[*place] = proven.key().clone();
-                Event::Restored { place: *place }
+                Event::Restored { place: *place, mark: None }
             }
             Effect::DeactivateNew { restored, .. } => {
                 assert!(self.places.iter().all(|key| key == restored.key()));
@@ -584,6 +595,9 @@ fn plan(retirement: Retirement, now: Timestamp) -> Plan {
         retirement,
         grace: SignedDuration::from_hours(24 * 7),
         without_evidence: false,
+        service: None,
+        probe: None,
+        watch: SignedDuration::ZERO,
         nonce: "n0".to_owned(),
         pace: Pace { proofs: 2, proof_limit: 30, ..Pace::default() },
     }

@@ -12,7 +12,7 @@ use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
 use akia_io::files::FileError;
 use akia_io::keychain::{Keychain, NoKeychain};
-use akia_io::place::{KeyPair, PlaceError, Places, account_of};
+use akia_io::place::{Expected, KeyPair, PlaceError, Places, account_of};
 use akia_io::state::StateFolder;
 
 /// Key number `n`, of the documentation's form.
@@ -75,13 +75,13 @@ async fn only_the_values_change_and_the_pair_reads_back() {
     let place = fixture.profile("work");
     fixture.places.preflight(&place).await.unwrap();
     assert_eq!(fixture.text(), before);
-    assert!(fixture.places.read(&place).await.unwrap().unwrap().matches(&pair(2)));
-    fixture.places.deliver(&place, &pair(3), &[id(2)]).await.unwrap();
+    assert!(fixture.places.read(&place).await.unwrap().pair().unwrap().matches(&pair(2)));
+    fixture.places.deliver(&place, &pair(3), Expected::keys(&[id(2)])).await.unwrap();
     assert_eq!(fixture.text(), section("default", 1) + &section("work", 3));
     assert!(fixture.places.holds(&place, &pair(3)).await.unwrap());
     // Again, as after a crash: nothing to do. And back, as undo does.
-    fixture.places.deliver(&place, &pair(3), &[id(2)]).await.unwrap();
-    fixture.places.deliver(&place, &pair(2), &[id(3)]).await.unwrap();
+    fixture.places.deliver(&place, &pair(3), Expected::keys(&[id(2)])).await.unwrap();
+    fixture.places.deliver(&place, &pair(2), Expected::keys(&[id(3)])).await.unwrap();
     assert_eq!(fixture.text(), before);
 }
 
@@ -91,7 +91,7 @@ async fn a_key_that_nobody_expects_is_left_alone() {
     let fixture = Fixture::new(&before);
     let place = fixture.profile("work");
     for expected in [vec![], vec![id(1), id(2)]] {
-        match fixture.places.deliver(&place, &pair(3), &expected).await {
+        match fixture.places.deliver(&place, &pair(3), Expected::keys(&expected)).await {
             Err(error @ PlaceError::Foreign { .. }) => {
                 assert!(error.to_string().contains(id(7).as_str()) && !error.to_string().contains("wJalr"), "{error}");
             }
@@ -99,12 +99,12 @@ async fn a_key_that_nobody_expects_is_left_alone() {
         }
     }
     assert!(matches!(
-        fixture.places.deliver(&fixture.profile("gone"), &pair(3), &[id(1)]).await,
+        fixture.places.deliver(&fixture.profile("gone"), &pair(3), Expected::keys(&[id(1)])).await,
         Err(PlaceError::Emptied { .. })
     ));
     assert_eq!(fixture.text(), before);
     // With nothing expected and nothing there, it is a set-up.
-    fixture.places.deliver(&fixture.profile("fresh"), &pair(3), &[]).await.unwrap();
+    fixture.places.deliver(&fixture.profile("fresh"), &pair(3), Expected::keys(&[])).await.unwrap();
     assert!(fixture.places.holds(&fixture.profile("fresh"), &pair(3)).await.unwrap());
     assert!(fixture.text().starts_with(&before));
 }
@@ -120,7 +120,7 @@ async fn what_is_no_whole_long_term_key_is_refused() {
         let fixture = Fixture::new(text);
         let place = fixture.profile("p");
         assert!(fixture.places.preflight(&place).await.is_err(), "{text}");
-        let error = fixture.places.deliver(&place, &pair(3), &[]).await.unwrap_err();
+        let error = fixture.places.deliver(&place, &pair(3), Expected::keys(&[])).await.unwrap_err();
         for secret in ["wJalr", "FwoGZ"] {
             assert!(!format!("{error} {error:?}").contains(secret), "{error}");
         }
@@ -137,7 +137,9 @@ async fn twenty_profiles_of_one_file_are_delivered_at_once() {
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let (places, place) = (Arc::clone(&fixture.places), fixture.profile(&format!("p{n}")));
-            tokio::spawn(async move { places.deliver(&place, &pair(200 + n), &[id(100 + n)]).await.unwrap() })
+            tokio::spawn(async move {
+                places.deliver(&place, &pair(200 + n), Expected::keys(&[id(100 + n)])).await.unwrap()
+            })
         })
         .collect();
     for task in tasks {
@@ -173,8 +175,8 @@ async fn deliveries_get_through_while_another_program_writes_in_a_loop() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         // The other program may put an older copy of the whole file back: then an earlier key is what stands there.
         let expected: Vec<_> = (0..=n).map(id).collect();
-        match fixture.places.deliver(&place, &pair(n + 1), &expected).await {
-            Ok(()) => delivered += 1,
+        match fixture.places.deliver(&place, &pair(n + 1), Expected::keys(&expected)).await {
+            Ok(_) => delivered += 1,
             // A writer that is put to sleep between emptying the file and writing it looks like one that removed the key.
             // The driver tries again, as it does after the others.
             Err(
@@ -188,7 +190,7 @@ async fn deliveries_get_through_while_another_program_writes_in_a_loop() {
     stop.store(true, Ordering::Relaxed);
     assert!(writer.join().unwrap() > 5);
     assert!(delivered > 10, "only {delivered} of 30");
-    let last = fixture.places.read(&place).await.unwrap().unwrap();
+    let last = fixture.places.read(&place).await.unwrap().pair().unwrap();
     assert!((0..=30).any(|n| pair(n).matches(&last)), "the halves of two pairs were mixed");
     let file = File::parse(FileKind::Credentials, fs::read(fixture.path()).unwrap());
     assert!(file.value(&other, "counter").unwrap().is_some());
@@ -199,11 +201,14 @@ async fn the_keychain_holds_whole_pairs() {
     let fixture = Fixture::new("");
     let place = keychain_place();
     fixture.places.preflight(&place).await.unwrap();
-    assert!(fixture.places.read(&place).await.unwrap().is_none());
-    fixture.places.deliver(&place, &pair(1), &[]).await.unwrap();
+    assert!(fixture.places.read(&place).await.unwrap().pair().is_none());
+    fixture.places.deliver(&place, &pair(1), Expected::keys(&[])).await.unwrap();
     fixture.places.preflight(&place).await.unwrap();
-    assert!(matches!(fixture.places.deliver(&place, &pair(2), &[id(9)]).await, Err(PlaceError::Foreign { .. })));
-    fixture.places.deliver(&place, &pair(2), &[id(1)]).await.unwrap();
+    assert!(matches!(
+        fixture.places.deliver(&place, &pair(2), Expected::keys(&[id(9)])).await,
+        Err(PlaceError::Foreign { .. })
+    ));
+    fixture.places.deliver(&place, &pair(2), Expected::keys(&[id(1)])).await.unwrap();
     assert!(fixture.places.holds(&place, &pair(2)).await.unwrap());
     assert!(!fixture.places.holds(&place, &pair(1)).await.unwrap());
 }
@@ -218,7 +223,7 @@ async fn a_keychain_entry_that_is_not_ours_is_refused_without_repeating_it() {
     for error in [
         places.preflight(&keychain_place()).await.err().unwrap(),
         places.read(&keychain_place()).await.err().unwrap(),
-        places.deliver(&keychain_place(), &pair(1), &[]).await.err().unwrap(),
+        places.deliver(&keychain_place(), &pair(1), Expected::keys(&[])).await.err().unwrap(),
     ] {
         assert!(
             matches!(error, PlaceError::Unreadable { .. }) && !format!("{error} {error:?}").contains("wJalr"),

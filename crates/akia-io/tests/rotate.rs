@@ -657,7 +657,7 @@ async fn a_place_that_got_another_key_after_the_end_is_told_of() {
     std::fs::write(&path, ours.replace(new.as_str(), "AKIAIOSFODNN7EXAMPLE")).unwrap();
     let strays = driver.strays(&rotation, &new).await;
     assert_eq!(strays.len(), 1);
-    assert_eq!(strays[0].place.profile().as_str(), "b");
+    assert_eq!(strays[0].place.label(), "b");
     assert_eq!(strays[0].held, Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()));
 
     // A later rotation takes the key out of its places by right.
@@ -1133,7 +1133,7 @@ impl World {
         for (name, file, path) in [("a", FileKind::Credentials, "credentials"), ("b", FileKind::Config, "config")] {
             let path = self.path(path).to_str().unwrap().to_owned();
             let place = Place::Profile { path, file, profile: name.parse().unwrap() };
-            let pair = places.read(&place).await.unwrap().unwrap_or_else(|| panic!("{place} holds no key"));
+            let pair = places.read(&place).await.unwrap().pair().unwrap_or_else(|| panic!("{place} holds no key"));
             pairs.push((place, (pair.id, pair.secret)));
         }
         pairs
@@ -1304,7 +1304,7 @@ struct Stale {
 impl Watch for Stale {
     fn recorded(&self, _: &Rotation, record: &Record) {
         let marker = self.path.with_extension("written");
-        if record.event == (Event::Restored { place: THEIRS }) && !marker.exists() {
+        if record.event == (Event::Restored { place: THEIRS, mark: None }) && !marker.exists() {
             std::fs::write(marker, "").unwrap();
             std::fs::write(&self.path, &self.text).unwrap();
         }

@@ -173,7 +173,7 @@ impl Rotations {
             Rest::Busy | Rest::Interrupted { .. } => ask(Ask::Resume),
             Rest::Retired | Rest::Aborted { .. } | Rest::UndoneAndClean => ask(Ask::Resume),
             Rest::InGrace { .. } | Rest::Undone { .. } => ask(Ask::Retire),
-            Rest::Kept => {}
+            Rest::Kept | Rest::Watching { .. } => {}
             Rest::Undecided { decision } => {
                 if !rotation.next(*NOW).is_empty() {
                     ask(Ask::Resume);
@@ -319,7 +319,7 @@ impl Rotations {
             rotation.is_over()
                 || match rotation.rest(*NOW) {
                     Rest::Busy => rotation.is_out_of_grace(*NOW),
-                    Rest::Undecided { .. } | Rest::Interrupted { .. } => false,
+                    Rest::Undecided { .. } | Rest::Interrupted { .. } | Rest::Watching { .. } => false,
                     Rest::Retired
                     | Rest::Kept
                     | Rest::InGrace { .. }
@@ -421,7 +421,11 @@ impl Rotations {
                 Rest::Busy => !rotation.is_out_of_grace(*NOW),
                 Rest::Interrupted { .. } => !Self::is_hindered(state, index),
                 Rest::Retired | Rest::Aborted { .. } | Rest::UndoneAndClean => !rotation.is_over(),
-                Rest::Kept | Rest::InGrace { .. } | Rest::Undone { .. } | Rest::Undecided { .. } => false,
+                Rest::Kept
+                | Rest::Watching { .. }
+                | Rest::InGrace { .. }
+                | Rest::Undone { .. }
+                | Rest::Undecided { .. } => false,
             };
             if client.run == Run::Stopped && is_unfinished {
                 self.asked(state, index, Ask::Resume);

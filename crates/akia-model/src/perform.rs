@@ -117,6 +117,7 @@ pub(crate) fn outcomes(state: &State, client: usize, effect: &Effect) -> Vec<Out
             }
             all.push(O::Throttled);
         }
+        Effect::Probe { .. } => all.push(O::Throttled),
         Effect::Observe => all.extend([O::Throttled, O::UseUnknown]),
         Effect::Deliver { .. } | Effect::Restore { .. } => all.extend([O::LostBefore, O::LostAfter, O::CrashAfter]),
         Effect::MakeRoom { .. }
@@ -195,6 +196,10 @@ impl Act<'_> {
             Effect::ReadBackSecret { .. } => self.read_back(),
             Effect::Prove { key } => self.prove(key),
             Effect::CheckRivals { key } => self.check_rivals(key).unwrap_or_else(failed),
+            Effect::Probe { .. } if self.outcome == Outcome::Throttled => {
+                Event::ProbeFailed { error: "refused".to_owned() }
+            }
+            Effect::Probe { .. } => Event::ProbePassed,
             Effect::MakeRoom { key } => self.make_room(key).unwrap_or_else(failed),
             Effect::Deliver { place, .. } => self.deliver(*place),
             Effect::Observe => self.observe().unwrap_or_else(failed),
@@ -406,7 +411,7 @@ impl Act<'_> {
                 if client.new_staged == Staged::Memory {
                     client.new_staged = Staged::Whole;
                 }
-                Event::Delivered { place }
+                Event::Delivered { place, mark: None }
             }
             Err(error) => Event::DeliveryFailed { place, error: error.to_owned() },
         }
@@ -416,7 +421,7 @@ impl Act<'_> {
         let displaced = self.displaced();
         let expected = [displaced, self.new_key()];
         match self.put(place, displaced, &expected, true) {
-            Ok(()) => Event::Restored { place },
+            Ok(()) => Event::Restored { place, mark: None },
             Err(error) => Event::RestoreFailed { place, error: error.to_owned() },
         }
     }

@@ -181,6 +181,7 @@ pub(crate) fn unreported_orphan(state: &State) -> Option<KeyNumber> {
             Rest::Busy
             | Rest::Retired
             | Rest::Kept
+            | Rest::Watching { .. }
             | Rest::InGrace { .. }
             | Rest::Undone { .. }
             | Rest::UndoneAndClean

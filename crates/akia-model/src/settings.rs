@@ -221,6 +221,9 @@ impl Setting {
             retirement: self.retirement,
             grace: SignedDuration::from_secs(i64::from(GRACE)),
             without_evidence: false,
+            service: None,
+            probe: None,
+            watch: SignedDuration::ZERO,
             nonce: "n".to_owned(),
             pace,
         }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use akia_core::journal::{Attribution, Event};
 use akia_core::rotation::{AbortReason, Decision, Pace, Rest, Rotation};
 use akia_core::{AccessKeyId, ProfileName, RotationId};
+use akia_io::place::Held;
 use akia_io::rotate::{Draw, DriveError, Options, Selection, Stop, Watch, lock_user};
 use akia_sandbox::FaultKind;
 use jiff::Timestamp;
@@ -486,8 +487,10 @@ async fn decisions(
                 // `akia resume --leave`: only what holds no key of the rotation.
                 let held = process.driver.places.read(&rotation.plan().places[place]).await;
                 let is_foreign = match held {
-                    Ok(None) => true,
-                    Ok(Some(pair)) => pair.id != rotation.plan().displaced && rotation.new_key() != Some(&pair.id),
+                    Ok(Held::Nothing | Held::Sealed { .. }) => true,
+                    Ok(Held::Pair(pair)) => {
+                        pair.id != rotation.plan().displaced && rotation.new_key() != Some(&pair.id)
+                    }
                     Err(_) => false,
                 };
                 if is_foreign {
@@ -579,6 +582,7 @@ fn word_of(rest: &Rest) -> String {
         Rest::Busy => "busy",
         Rest::Retired => "retired",
         Rest::Kept => "kept",
+        Rest::Watching { .. } => "watching",
         Rest::InGrace { .. } => "in grace",
         Rest::Undone { .. } => "undone",
         Rest::UndoneAndClean => "undone and clean",
@@ -588,6 +592,7 @@ fn word_of(rest: &Rest) -> String {
             AbortReason::NoRoom => "given up: no room",
             AbortReason::SecretLost { .. } => "given up: secret lost",
             AbortReason::NeverProven { .. } => "given up: never proven",
+            AbortReason::ProbeFailed { .. } => "given up: probe failed",
             AbortReason::Rival { .. } => "given up: rival",
             AbortReason::Undone => "given up: undone",
         },

@@ -170,7 +170,8 @@ async fn list(context: &Context, journal: Option<SharedStore>, args: &ListArgs) 
     for rotation in known.rotations().rev() {
         let plan = rotation.plan();
         let is_old = args.since.is_some_and(|since| now.duration_since(plan.planned_at) > since);
-        let is_other = !wanted.is_empty() && plan.places.iter().all(|place| !wanted.contains(place.profile()));
+        let is_other = !wanted.is_empty()
+            && plan.places.iter().all(|place| place.profile().is_none_or(|name| !wanted.contains(name)));
         if is_old || is_other {
             continue;
         }

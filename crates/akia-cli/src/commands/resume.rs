@@ -1,8 +1,8 @@
 //! `akia resume`: finish interrupted rotations.
 
+use akia_core::AccessKeyId;
 use akia_core::journal::{Attribution, Event, Record};
 use akia_core::rotation::{Decision, Rest, Rotation};
-use akia_core::{AccessKeyId, ProfileName};
 use clap::Args;
 
 use super::Consent;
@@ -42,9 +42,9 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "KEY-ID")]
     pub keep_orphan: Option<AccessKeyId>,
 
-    /// This profile was given another key meanwhile, or lost it: leave it as it is and go on without it (repeatable)
+    /// This profile or place was given another key meanwhile, or lost it: leave it as it is and go on without it (repeatable)
     #[arg(long, value_name = "PROFILE", requires = "which")]
-    pub leave: Vec<ProfileName>,
+    pub leave: Vec<String>,
 
     /// Deactivate the old key although its use is seen, unknown, or somebody activated it again
     #[arg(long)]
@@ -177,11 +177,11 @@ async fn places_to_leave(
     let (id, plan) = (&rotation.plan().id, rotation.plan());
     let mut leaving = Vec::new();
     let mut trial = rotation.clone();
-    for profile in &args.leave {
-        let is_of = |place: &usize| plan.places.get(*place).is_some_and(|place| place.profile() == profile);
+    for label in &args.leave {
+        let is_of = |place: &usize| plan.places.get(*place).is_some_and(|place| place.label() == *label);
         let open: Vec<usize> = rotation.open_places().into_iter().filter(is_of).collect();
         if open.is_empty() {
-            return Err(CommandError::usage(format_args!("rotation {id} is not about to write profile \"{profile}\""))
+            return Err(CommandError::usage(format_args!("rotation {id} is not about to write {label:?}"))
                 .now("nothing was changed")
                 .next(format!("akia history show {id}")));
         }
@@ -192,18 +192,19 @@ async fn places_to_leave(
                     .places
                     .read(place)
                     .await
-                    .map_err(|error| CommandError::failed(&error).next(error.hint()))?,
+                    .map_err(|error| CommandError::failed(&error).next(error.hint()))?
+                    .pair(),
                 None => None,
             };
             if let Some(pair) = held
                 && (pair.id == plan.displaced || rotation.new_key() == Some(&pair.id))
             {
-                let what = format!("profile \"{profile}\" holds {}, a key of rotation {id}: it is not left", pair.id);
+                let what = format!("{label:?} holds {}, a key of rotation {id}: it is not left", pair.id);
                 return Err(CommandError::failed(what).next(format!("akia resume {id}")));
             }
             let event = Event::PlaceLeft { place };
             if trial.apply(&Record { at: now, event }).is_err() {
-                let what = format!("without profile \"{profile}\" the new key of rotation {id} would be in no place");
+                let what = format!("without {label:?} the new key of rotation {id} would be in no place");
                 return Err(CommandError::failed(what).next(format!("akia undo {id}")));
             }
             leaving.push(place);

@@ -112,6 +112,11 @@ fn check(rotation: &Rotation, waive: bool, now: jiff::Timestamp) -> Result<(), C
                 .now("nothing was changed")
                 .next(format!("akia retire {id} --now")))
         }
+        Rest::Watching { until } => Err(CommandError::decision(format_args!(
+            "rotation {id} watches the old key until {until:.0}, and retires it when nobody uses it"
+        ))
+        .now("nothing was changed")
+        .next(format!("akia resume {id} --without-evidence (deactivate it all the same)"))),
         Rest::Kept => Err(CommandError::failed(format_args!(
             "rotation {id} has no key to retire: {} was kept active, as asked",
             rotation.plan().displaced

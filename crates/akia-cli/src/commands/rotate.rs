@@ -209,6 +209,7 @@ async fn retire_first(driver: &Driver, earlier: &RotationId) -> Result<(), NotBe
         Rest::Undecided { .. } => Exit::Decision,
         Rest::Busy
         | Rest::Kept
+        | Rest::Watching { .. }
         | Rest::InGrace { .. }
         | Rest::Undone { .. }
         | Rest::Aborted { .. }
@@ -263,7 +264,8 @@ fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
         lines.push(format!("        signed by profile \"{profile}\""));
     }
     for place in &plan.places {
-        let along = if one.along.contains(place.profile()) { " (shares the key)" } else { "" };
+        let along =
+            if place.profile().is_some_and(|profile| one.along.contains(profile)) { " (shares the key)" } else { "" };
         lines.push(format!("        new key to {place}{along}"));
     }
     lines.push(match plan.retirement {

@@ -1,7 +1,7 @@
 //! `akia undo`: take a rotation back.
 
 use akia_core::journal::{Event, Record};
-use akia_core::rotation::{Plan, Rest, Rotation};
+use akia_core::rotation::{Place, Plan, Rest, Rotation};
 use akia_core::{ContainmentId, RotationId};
 use akia_io::rotate::Broken;
 use clap::Args;
@@ -124,7 +124,7 @@ fn choose(
         Selection::Named(names) => {
             let mut chosen: Vec<Rotation> = Vec::new();
             for name in names {
-                let is_of = |plan: &Plan| plan.places.iter().any(|place| *place.profile() == name);
+                let is_of = |plan: &Plan| plan.places.iter().any(|place| place.profile() == Some(&name));
                 if chosen.iter().any(|rotation| is_of(rotation.plan())) {
                     continue;
                 }
@@ -180,7 +180,10 @@ fn refusal(rotation: &Rotation, now: Timestamp) -> CommandError {
     let id = &rotation.plan().id;
     let error = CommandError::failed(format_args!("rotation {id} cannot be taken back: {}", rotation.stage_name()));
     match rotation.rest(now) {
-        Rest::Retired => error.next(format!("akia rotate -p {} (a fresh key)", first_profile(rotation))),
+        Rest::Retired => match first_profile(rotation) {
+            Some(profile) => error.next(format!("akia rotate -p {profile} (a fresh key)")),
+            None => error.next("akia status"),
+        },
         Rest::Aborted { .. } | Rest::Undone { .. } | Rest::UndoneAndClean => error.next("akia status"),
         _ => error.next(format!("akia resume {id}")),
     }
@@ -201,7 +204,7 @@ fn print_plan(context: &Context, rotation: &Rotation, now: Timestamp) {
     }
 }
 
-fn first_profile(rotation: &Rotation) -> String {
-    let profile = rotation.plan().places.first().map(|place| place.profile().to_string()).unwrap_or_default();
-    akia_core::cheatsheet::quote(&profile).into_owned()
+fn first_profile(rotation: &Rotation) -> Option<String> {
+    let profile = rotation.plan().places.iter().find_map(Place::profile)?;
+    Some(akia_core::cheatsheet::quote(profile.as_str()).into_owned())
 }

@@ -11,7 +11,7 @@ use akia_core::{AccessKeyId, ProfileName, Region};
 use akia_io::edit::edit;
 use akia_io::files::{FileError, rehearse};
 use akia_io::place::written::{ID, SECRET, Values, rehearsal_values, values};
-use akia_io::place::{KeyPair, Places, account_of};
+use akia_io::place::{Expected, KeyPair, Places, account_of};
 use akia_io::profiles::{AwsFiles, KeyHolder, holder_of_key, keychain_command, kind_clause};
 use akia_io::state::StateFolder;
 use zeroize::Zeroizing;
@@ -272,7 +272,7 @@ impl Spot {
         if wish.store == SecretStore::Keychain {
             let place = Place::Keychain { profile: self.profile.clone() };
             let expected: Vec<AccessKeyId> = self.keychain_leftover.iter().cloned().collect();
-            let told = places.deliver(&place, pair, &expected).await;
+            let told = places.deliver(&place, pair, Expected::keys(&expected)).await;
             told.map_err(|error| failed(CommandError::failed(&error).next(error.hint()), false))?;
             written.add("the key to the keychain");
             secret_kept = true;

@@ -116,6 +116,11 @@ pub enum Effect {
         /// The new key.
         key: AccessKeyId,
     },
+    /// Try out with the new key what its owner said must work.
+    Probe {
+        /// The new key.
+        key: AccessKeyId,
+    },
     /// Write the new key to a place and read it back.
     Deliver {
         /// Index of the place.
@@ -187,6 +192,7 @@ impl Effect {
             | Self::ReadBackSecret { .. }
             | Self::Prove { .. }
             | Self::CheckRivals { .. }
+            | Self::Probe { .. }
             | Self::Promote { .. }
             | Self::Observe
             | Self::WipeSecrets => None,

@@ -50,6 +50,9 @@ pub(crate) fn plan() -> Plan {
         retirement: Retirement::Deactivate,
         grace: SignedDuration::from_hours(24 * 7),
         without_evidence: false,
+        service: None,
+        probe: None,
+        watch: SignedDuration::ZERO,
         nonce: "n0".to_owned(),
         pace: Pace { proofs: 2, ..Pace::default() },
     }
@@ -111,7 +114,7 @@ impl Story {
     }
 
     pub(crate) fn promoted(self) -> Self {
-        self.delivering().intend(Intent::Deliver(0)).then([Event::Delivered { place: 0 }, Event::Promoted])
+        self.delivering().intend(Intent::Deliver(0)).then([Event::Delivered { place: 0, mark: None }, Event::Promoted])
     }
 
     pub(crate) fn quiet(self) -> Self {
@@ -137,7 +140,7 @@ impl Story {
         ]);
         restoring
             .intend(Intent::Restore(0))
-            .then([Event::Restored { place: 0 }])
+            .then([Event::Restored { place: 0, mark: None }])
             .intend(Intent::DeactivateNew)
             .then([Event::NewDeactivated])
     }

@@ -29,7 +29,7 @@ impl Rotation {
         }
         match self.rest(now) {
             Rest::Busy => !self.is_out_of_grace(now),
-            Rest::Undecided { .. } | Rest::Interrupted { .. } => true,
+            Rest::Undecided { .. } | Rest::Interrupted { .. } | Rest::Watching { .. } => true,
             Rest::Retired
             | Rest::Kept
             | Rest::InGrace { .. }
@@ -49,6 +49,7 @@ impl Rotation {
             | Rest::Undecided { .. }
             | Rest::Interrupted { .. }
             | Rest::Kept
+            | Rest::Watching { .. }
             | Rest::InGrace { .. }
             | Rest::Undone { .. } => self.is_left_over(now),
         }
@@ -64,6 +65,7 @@ impl Rotation {
             Rest::Busy => true,
             Rest::Retired
             | Rest::Kept
+            | Rest::Watching { .. }
             | Rest::InGrace { .. }
             | Rest::Undone { .. }
             | Rest::UndoneAndClean
@@ -92,6 +94,7 @@ impl Rotation {
             | Rest::Busy
             | Rest::Retired
             | Rest::Kept
+            | Rest::Watching { .. }
             | Rest::InGrace { .. }
             | Rest::Undone { .. }
             | Rest::UndoneAndClean

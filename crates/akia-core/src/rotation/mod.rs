@@ -25,13 +25,12 @@ mod effect;
 #[cfg(test)]
 mod fixtures;
 mod hold;
-mod place;
 mod plan;
 mod state;
 pub mod verdict;
 
+pub use crate::place::Place;
 pub use effect::{Effect, GraceOver, InEveryPlace, Ours, Proven};
 pub use hold::Hold;
-pub use place::Place;
-pub use plan::{Identity, Pace, Plan, Retirement, Signer};
+pub use plan::{Identity, Pace, Plan, Probe, ProbeGet, Retirement, Signer};
 pub use state::{AbortReason, Decision, Illegal, PlaceState, Rest, Rotation, SigningKey};

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
-use crate::rotation::place::Place;
+use crate::ids::{
+    AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, ServiceName, UserArn, UserId, UserName,
+};
+use crate::place::Place;
 
 /// Everything that another process needs to finish or take back the rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,8 +45,43 @@ pub struct Plan {
     pub without_evidence: bool,
     /// Marks the create request in the user agent, so that CloudTrail can tell it is ours.
     pub nonce: String,
+    /// The service that the key is of, where `akia.toml` declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// What must work with the new key before it is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// How long after the delivery the displaced key is watched before it is judged. Consumers that nobody listed show themselves
+    /// only with time.
+    #[serde(default)]
+    pub watch: SignedDuration,
     /// Waits and counts.
     pub pace: Pace,
+}
+
+/// What the owner of a key has said must work with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Probe {
+    /// A program with its arguments, found as a shell would, without a shell; it gets the key in `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY`, and passes with exit code 0.
+    Command(Vec<String>),
+    /// A request to AWS that reads; it passes with an answer of 2xx.
+    Get(ProbeGet),
+}
+
+/// A GET request, signed with the new key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProbeGet {
+    /// Its address.
+    pub get: String,
+    /// The service's name in signatures, as `s3`.
+    pub service: String,
+    /// The region in signatures; that of the rotation.
+    pub region: Option<String>,
 }
 
 /// The user whose key is rotated.

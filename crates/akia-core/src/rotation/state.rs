@@ -28,6 +28,8 @@ pub struct Rotation {
     plan: Arc<Plan>,
     stage: Stage,
     places: Vec<PlaceState>,
+    /// What each place itself said of our last write to it; see [`Event::Delivered`].
+    marks: Vec<Option<String>>,
     trouble: Option<Trouble>,
     retiring: Retiring,
     secrets: Secrets,
@@ -113,6 +115,11 @@ enum Stage {
     Proven {
         new: Ours,
         proven: Proven,
+    },
+    Probing {
+        new: Ours,
+        proven: Proven,
+        tries: Streak,
     },
     Delivering {
         new: Ours,
@@ -221,6 +228,11 @@ pub enum AbortReason {
         /// The last failure.
         error: String,
     },
+    /// What the owner said must work with the new key does not.
+    ProbeFailed {
+        /// The last failure.
+        error: String,
+    },
     /// Another machine was rotating the same user.
     Rival {
         /// The key that it made.
@@ -256,6 +268,11 @@ pub enum Rest {
     Retired,
     /// The displaced key stays active, as asked.
     Kept,
+    /// Delivered; the displaced key stays active while it is watched for whoever still uses it.
+    Watching {
+        /// When it is looked at.
+        until: Timestamp,
+    },
     /// The displaced key is inactive until its grace ends.
     InGrace {
         /// When it may be deleted.
@@ -312,6 +329,7 @@ impl Rotation {
         match &record.event {
             Event::Planned { plan } => Ok(Self {
                 places: vec![PlaceState::Displaced; plan.places.len()],
+                marks: vec![None; plan.places.len()],
                 plan: Arc::new((**plan).clone()),
                 stage: match &plan.make_room {
                     Some(key) if *key == plan.displaced || !plan.before.contains(key) => {
@@ -357,6 +375,29 @@ impl Rotation {
         &self.places
     }
 
+    /// What the place said of our last write to it, where it cannot be read.
+    #[must_use]
+    pub fn mark(&self, place: usize) -> Option<&str> {
+        self.marks.get(place).and_then(Option::as_deref)
+    }
+
+    /// The key in a place that gives no secrets back: the one that was written last, as long as the place says the same of its last
+    /// write as it did then.
+    #[must_use]
+    pub fn sealed_key(
+        &self,
+        place: usize,
+        doomed: &AccessKeyId,
+        id: Option<AccessKeyId>,
+        mark: Option<&str>,
+    ) -> Option<AccessKeyId> {
+        if mark != self.mark(place) {
+            return id.filter(|id| id == doomed);
+        }
+        let written = if *doomed == self.plan.displaced { self.new_key() } else { Some(&self.plan.displaced) };
+        id.or_else(|| written.cloned())
+    }
+
     /// Places that are still to be written, forward or in an undo, by index.
     #[must_use]
     pub fn open_places(&self) -> Vec<usize> {
@@ -372,6 +413,7 @@ impl Rotation {
             | Stage::Created { .. }
             | Stage::Proving { .. }
             | Stage::Proven { .. }
+            | Stage::Probing { .. }
             | Stage::Promoted { .. }
             | Stage::UseSuspected { .. }
             | Stage::Quiet { .. }
@@ -422,6 +464,7 @@ impl Rotation {
             | Stage::Created { .. }
             | Stage::Proving { .. }
             | Stage::Proven { .. }
+            | Stage::Probing { .. }
             | Stage::Delivering { .. }
             | Stage::Discarding { .. }
             | Stage::Aborted { .. }
@@ -534,11 +577,19 @@ impl Rotation {
                 vec![wait_or(until, Effect::Prove { key: new.key().clone() })]
             }
             Stage::Proven { new, .. } => vec![Effect::CheckRivals { key: new.key().clone() }],
+            Stage::Probing { new, tries, .. } => {
+                let probe = Effect::Probe { key: new.key().clone() };
+                vec![match tries.last {
+                    Some(last) => wait_or(after(last, backoff(pace.retry_gap, tries.failed)), probe),
+                    None => probe,
+                }]
+            }
             Stage::Delivering { proven, .. } => {
                 let deliver = |place| Effect::Deliver { place, proven: proven.clone() };
                 let open: Vec<Effect> = self.open_places().into_iter().map(deliver).collect();
                 if open.is_empty() { vec![Effect::Promote { delivered: InEveryPlace::mint(proven) }] } else { open }
             }
+            Stage::Promoted { at, .. } if now < after(*at, self.plan.watch) => Vec::new(),
             Stage::Promoted { .. } => vec![Effect::Observe],
             Stage::UseSuspected { next_look, .. } if now >= *next_look => vec![Effect::Observe],
             Stage::UseSuspected { .. } => Vec::new(),
@@ -589,6 +640,9 @@ impl Rotation {
         match &self.stage {
             Stage::Retired => Rest::Retired,
             Stage::Kept { .. } => Rest::Kept,
+            Stage::Promoted { at, .. } if now < after(*at, self.plan.watch) => {
+                Rest::Watching { until: after(*at, self.plan.watch) }
+            }
             Stage::UndoneAndClean => Rest::UndoneAndClean,
             Stage::Aborted { why } => Rest::Aborted { why: why.clone() },
             Stage::Deactivated { at, grace, .. } if now < after(*at, *grace) => {
@@ -610,6 +664,7 @@ impl Rotation {
             | Stage::Created { .. }
             | Stage::Proving { .. }
             | Stage::Proven { .. }
+            | Stage::Probing { .. }
             | Stage::Delivering { .. }
             | Stage::Promoted { .. }
             | Stage::Quiet { .. }
@@ -651,7 +706,13 @@ impl Rotation {
         self.stage = stage;
         self.retiring.take_in(&record.event);
         // An intent or a failed proof is no progress; everything else that was taken in ends the trouble before it.
-        if !matches!(record.event, Event::Intended { .. } | Event::ProofFailed { .. } | Event::CreateRefused { .. }) {
+        if !matches!(
+            record.event,
+            Event::Intended { .. }
+                | Event::ProofFailed { .. }
+                | Event::ProbeFailed { .. }
+                | Event::CreateRefused { .. }
+        ) {
             self.trouble = None;
         }
         Ok(())
@@ -730,14 +791,27 @@ impl Rotation {
                     Stage::Proving { new, since, streak }
                 }
             }
-            (Stage::Proven { new, proven }, Event::RivalsAbsent) => Stage::Delivering { new, proven },
+            (Stage::Proven { new, proven }, Event::RivalsAbsent) => match self.plan.probe {
+                Some(_) => Stage::Probing { new, proven, tries: Streak::default() },
+                None => Stage::Delivering { new, proven },
+            },
+            (Stage::Probing { new, proven, .. }, Event::ProbePassed) => Stage::Delivering { new, proven },
+            (Stage::Probing { new, proven, tries }, Event::ProbeFailed { error }) => {
+                let tries = tries.failed_at(at);
+                if tries.failed >= pace.retry_limit {
+                    Stage::Discarding { new, why: AbortReason::ProbeFailed { error: error.clone() } }
+                } else {
+                    Stage::Probing { new, proven, tries }
+                }
+            }
             (Stage::Proven { new, .. }, Event::RivalFound { keys }) => {
                 Stage::Discarding { new, why: AbortReason::Rival { keys: keys.clone() } }
             }
 
             // Deliver and promote.
-            (Stage::Delivering { new, proven }, Event::Delivered { place }) => {
+            (Stage::Delivering { new, proven }, Event::Delivered { place, mark }) => {
                 *self.places.get_mut(*place)? = PlaceState::Delivered;
+                self.marks[*place].clone_from(mark);
                 Stage::Delivering { new, proven }
             }
             (Stage::Delivering { new, proven }, Event::Promoted) if self.is_everywhere(&PlaceState::Delivered) => {
@@ -853,8 +927,9 @@ impl Rotation {
             (Stage::Undoing { new, new_proven, .. }, Event::DisplacedGone) => {
                 Stage::Delivering { new, proven: new_proven }
             }
-            (Stage::Restoring { new, proven, new_proven }, Event::Restored { place }) => {
+            (Stage::Restoring { new, proven, new_proven }, Event::Restored { place, mark }) => {
                 *self.places.get_mut(*place)? = PlaceState::Displaced;
+                self.marks[*place].clone_from(mark);
                 Stage::Restoring { new, proven, new_proven }
             }
             (stage @ Stage::Restoring { .. }, Event::PlaceOverwritten { place }) => {
@@ -911,9 +986,10 @@ impl Rotation {
         };
         self.stage = match self.stage.clone() {
             Stage::Crowded | Stage::Planned { .. } => Stage::Aborted { why: AbortReason::Undone },
-            Stage::Created { new, .. } | Stage::Proving { new, .. } | Stage::Proven { new, .. } => {
-                Stage::Discarding { new, why: AbortReason::Undone }
-            }
+            Stage::Created { new, .. }
+            | Stage::Proving { new, .. }
+            | Stage::Proven { new, .. }
+            | Stage::Probing { new, .. } => Stage::Discarding { new, why: AbortReason::Undone },
             Stage::Delivering { new, proven }
             | Stage::Promoted { new, proven, .. }
             | Stage::UseSuspected { new, proven, .. }
@@ -944,7 +1020,9 @@ impl Rotation {
         match &mut self.stage {
             // The intent may be much older than the request: a machine may sleep between the two.
             Stage::CreateIntended { since, .. } => *since = at.max(*since),
-            Stage::Proving { streak, .. } | Stage::Undoing { streak, .. } => *streak = Streak::default(),
+            Stage::Proving { streak, .. } | Stage::Undoing { streak, .. } | Stage::Probing { tries: streak, .. } => {
+                *streak = Streak::default();
+            }
             _ => {}
         }
     }
@@ -985,6 +1063,7 @@ impl Rotation {
             Stage::Created { new, .. }
             | Stage::Proving { new, .. }
             | Stage::Proven { new, .. }
+            | Stage::Probing { new, .. }
             | Stage::Delivering { new, .. }
             | Stage::Promoted { new, .. }
             | Stage::UseSuspected { new, .. }
@@ -1021,6 +1100,7 @@ impl Rotation {
             Stage::Created { .. } => "created",
             Stage::Proving { .. } => "proving the new key",
             Stage::Proven { .. } => "proven",
+            Stage::Probing { .. } => "trying the new key out",
             Stage::Delivering { .. } => "delivering",
             Stage::Promoted { .. } => "promoted",
             Stage::UseSuspected { .. } => "waiting for the displaced key to go quiet",

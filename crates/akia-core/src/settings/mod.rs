@@ -8,6 +8,7 @@ mod enforce;
 #[cfg(test)]
 mod enforce_tests;
 mod notify;
+mod secret_ref;
 mod table;
 
 use std::fmt;
@@ -15,8 +16,9 @@ use std::fmt;
 use jiff::SignedDuration;
 
 pub use notify::{
-    AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SecretRef, SmtpTls, channel_words,
+    AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SmtpTls, channel_words,
 };
+pub use secret_ref::SecretRef;
 
 use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::SettingsError;
+use super::secret_ref::SecretRef;
 use super::table::{Word, fault, strings};
 use crate::ids::{AccountId, ProfileName, Region};
 use crate::notice::{NoticeKind, is_address};
@@ -142,24 +143,6 @@ pub struct AwsPlace {
     pub region: Option<Region>,
 }
 
-/// Where a secret is kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecretRef {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file, alone.
-    File(PathBuf),
-}
-
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Env(name) => write!(formatter, "the variable {name}"),
-            Self::File(path) => write!(formatter, "the file {}", path.display()),
-        }
-    }
-}
-
 impl ChannelKind {
     /// The word for it in the settings.
     #[must_use]
@@ -279,20 +262,20 @@ struct ChannelTable {
     #[serde(default)]
     may_repeat: bool,
     /// Where the address of a webhook is kept.
-    #[cfg_attr(test, schemars(with = "Option<SecretTable>"))]
-    url: Option<Spanned<SecretTable>>,
+    #[cfg_attr(test, schemars(with = "Option<SecretRef>"))]
+    url: Option<Spanned<SecretRef>>,
     /// Where the secret that signs requests is kept.
-    #[cfg_attr(test, schemars(with = "Option<SecretTable>"))]
-    secret: Option<Spanned<SecretTable>>,
+    #[cfg_attr(test, schemars(with = "Option<SecretRef>"))]
+    secret: Option<Spanned<SecretRef>>,
     /// Where a token is kept.
-    #[cfg_attr(test, schemars(with = "Option<SecretTable>"))]
-    token: Option<Spanned<SecretTable>>,
+    #[cfg_attr(test, schemars(with = "Option<SecretRef>"))]
+    token: Option<Spanned<SecretRef>>,
     /// Where a password is kept.
-    #[cfg_attr(test, schemars(with = "Option<SecretTable>"))]
-    password: Option<Spanned<SecretTable>>,
+    #[cfg_attr(test, schemars(with = "Option<SecretRef>"))]
+    password: Option<Spanned<SecretRef>>,
     /// Where the integration key of PagerDuty is kept.
-    #[cfg_attr(test, schemars(with = "Option<SecretTable>"))]
-    routing_key: Option<Spanned<SecretTable>>,
+    #[cfg_attr(test, schemars(with = "Option<SecretRef>"))]
+    routing_key: Option<Spanned<SecretRef>>,
     /// Address of the service, without a path.
     #[cfg_attr(test, schemars(with = "Option<Word>"))]
     site: Option<Spanned<Word>>,
@@ -341,64 +324,6 @@ struct ChannelTable {
     /// Resolution code of closed incidents in ServiceNow; Resolved by request.
     #[cfg_attr(test, schemars(with = "Option<Word>"))]
     close_code: Option<Spanned<Word>>,
-}
-
-/// Where a secret is kept.
-enum SecretTable {
-    Env(String),
-    File(String),
-}
-
-impl<'de> Deserialize<'de> for SecretTable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const FORM: &str = "{ env = \"NAME\" } or { file = \"/path\" }";
-        let wrong = || de::Error::custom(format_args!("it is not the name of where a secret is kept; write {FORM}"));
-        let table = match toml::Value::deserialize(deserializer)? {
-            toml::Value::Table(table) => table,
-            toml::Value::String(_) => {
-                return Err(de::Error::custom(format_args!(
-                    "a secret must not stand in this file, where it is copied and committed; keep it in a variable or a \
-                     file, and write {FORM}"
-                )));
-            }
-            toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_) => return Err(wrong()),
-        };
-        let mut entries = table.into_iter();
-        match (entries.next(), entries.next()) {
-            (Some((key, toml::Value::String(name))), None) if key == "env" => {
-                let is_name = |name: &str| {
-                    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                        && !name.starts_with(|c: char| c.is_ascii_digit())
-                        && (1..=128).contains(&name.len())
-                };
-                if is_name(&name) {
-                    Ok(Self::Env(name))
-                } else {
-                    Err(de::Error::custom("it is not the name of a variable (letters, digits and _)"))
-                }
-            }
-            (Some((key, toml::Value::String(path))), None) if key == "file" && path.starts_with('/') => {
-                Ok(Self::File(path))
-            }
-            (Some((key, toml::Value::String(_))), None) if key == "file" => {
-                Err(de::Error::custom("the path of the file must begin with /"))
-            }
-            _ => Err(wrong()),
-        }
-    }
-}
-
-impl From<SecretTable> for SecretRef {
-    fn from(table: SecretTable) -> Self {
-        match table {
-            SecretTable::Env(name) => Self::Env(name),
-            SecretTable::File(path) => Self::File(path.into()),
-        }
-    }
 }
 
 /// The kinds of channels, with the keys that each takes: those that it needs, and those that it may have.
@@ -626,7 +551,7 @@ struct Keys<'a> {
 
 impl Keys<'_> {
     fn kind(mut self, word: &str, lacks: impl Fn() -> SettingsError) -> Result<ChannelKind, SettingsError> {
-        let secret = |held: Option<Spanned<SecretTable>>| held.map(|held| SecretRef::from(held.into_inner()));
+        let secret = |held: Option<Spanned<SecretRef>>| held.map(Spanned::into_inner);
         let plain = |held: Option<Spanned<Word>>| held.map(|held| held.into_inner().0);
         Ok(match word {
             "stdout" => ChannelKind::Stdout,
@@ -694,7 +619,7 @@ impl Keys<'_> {
             from: self.from()?.ok_or_else(lacks)?,
             to: self.to()?,
             user: self.table.user.take().map(|word| word.into_inner().0),
-            password: self.table.password.take().map(|held| held.into_inner().into()),
+            password: self.table.password.take().map(Spanned::into_inner),
         })
     }
 
@@ -825,20 +750,6 @@ mod schema {
     use std::borrow::Cow;
 
     use super::*;
-
-    impl JsonSchema for SecretTable {
-        fn schema_name() -> Cow<'static, str> {
-            "Secret".into()
-        }
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            let one = |key: &str, what: &str| {
-                serde_json::json!({ "type": "object", "additionalProperties": false, "required": [key],
-                    "properties": { key: { "description": what, "type": "string" } } })
-            };
-            json_schema!({ "description": "Where a secret is kept; never the secret.",
-                "oneOf": [one("env", "A variable of the environment."), one("file", "A file that holds nothing else.")] })
-        }
-    }
 
     pub(super) struct KindWord;
 

@@ -466,7 +466,8 @@ impl Container<'_> {
             let why = match rest {
                 Rest::InGrace { .. } | Rest::Retired | Rest::Kept => return Ok(Ending::Done(None)),
                 // A leaked key that is still used is the case here, and no reason to leave it active.
-                Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
+                Rest::Watching { .. }
+                | Rest::Undecided { decision: Decision::StillUsed { .. } | Decision::Reactivated } => {
                     rotating.driver.record(rotation, Event::EvidenceWaived, None, rotating.watch).await?;
                     continue;
                 }
@@ -501,7 +502,12 @@ impl Container<'_> {
             Rest::Retired => {
                 return Ok(Ending::Refused("the old key is deleted: it cannot be brought back".to_owned()));
             }
-            Rest::Busy | Rest::Kept | Rest::InGrace { .. } | Rest::Undecided { .. } | Rest::Interrupted { .. } => {}
+            Rest::Busy
+            | Rest::Kept
+            | Rest::Watching { .. }
+            | Rest::InGrace { .. }
+            | Rest::Undecided { .. }
+            | Rest::Interrupted { .. } => {}
         }
         let event = if rotation.is_being_undone() { Event::Resumed } else { Event::UndoRequested };
         rotating.driver.record(&mut rotation, event, None, rotating.watch).await?;
@@ -509,6 +515,7 @@ impl Container<'_> {
             Rest::Undone { .. } | Rest::UndoneAndClean | Rest::Aborted { .. } => Ending::Done(None),
             Rest::Busy
             | Rest::Kept
+            | Rest::Watching { .. }
             | Rest::Retired
             | Rest::InGrace { .. }
             | Rest::Undecided { .. }

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::aws::Desk;
-use super::secrets::Secret;
 use super::web::{Address, at_site};
 use super::{
     Channel, KINDS, eventbridge, file, jira, pagerduty, security_hub, servicenow, ses, slack, smtp, sns, stdout, teams,
     webhook,
 };
 use crate::aws::{Aws, Caller, Service};
+use crate::secrets::Secret;
 
 /// Gives the value of a variable of the environment.
 pub type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;

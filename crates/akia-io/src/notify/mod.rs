@@ -12,7 +12,6 @@ mod file;
 mod jira;
 mod outbox;
 mod pagerduty;
-mod secrets;
 mod security_hub;
 mod servicenow;
 mod ses;
@@ -183,7 +182,7 @@ mod tests {
         let words: BTreeSet<&str> = KINDS.iter().map(|kind| kind.word).collect();
         assert_eq!(words, akia_core::settings::channel_words().collect());
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/notify");
-        let not_channels = ["aws", "channels", "mod", "outbox", "secrets", "templates", "web"];
+        let not_channels = ["aws", "channels", "mod", "outbox", "templates", "web"];
         let files: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
             .filter_map(|entry| Some(entry.unwrap().path().file_stem()?.to_str()?.replace('_', "-")))

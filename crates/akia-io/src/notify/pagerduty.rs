@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::secrets::Secret;
 use super::web::{Request, host_of, send};
 use super::{Channel, DeliveryError, Kind, Receipt, at_most};
 use crate::aws::Aws;
+use crate::secrets::Secret;
 
 pub(super) const KIND: Kind =
     Kind { word: "pagerduty", is_idempotent: true, why: "the case is the dedup_key of its alert" };

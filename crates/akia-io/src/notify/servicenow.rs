@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::secrets::Secret;
 use super::web::{Request, at_site, send};
 use super::{Channel, DeliveryError, Kind, Receipt, at_most};
 use crate::aws::{Aws, WebAnswer};
+use crate::secrets::Secret;
 
 pub(super) const KIND: Kind = Kind {
     word: "servicenow",

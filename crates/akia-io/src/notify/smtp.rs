@@ -19,10 +19,10 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message as MailMessage};
 use tokio::time::timeout;
 
-use super::secrets::Secret;
 use super::ses::recipients;
 use super::{Channel, DeliveryError, Kind, Receipt};
 use crate::aws::{clean, read_ca_bundle};
+use crate::secrets::Secret;
 
 pub(super) const KIND: Kind = Kind { word: "smtp", is_idempotent: false, why: "a mail server sends whatever it gets" };
 

@@ -4,8 +4,8 @@ use akia_core::text::visible;
 use url::Url;
 
 use super::DeliveryError;
-use super::secrets::Secret;
 use crate::aws::{Aws, WebAnswer, WebFault, WebRequest, clean, is_this_machine};
+use crate::secrets::Secret;
 
 /// Longest part of an answer that an error repeats, in characters.
 const LONGEST_WORDS: usize = 200;

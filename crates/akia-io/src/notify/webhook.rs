@@ -11,10 +11,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use super::secrets::Secret;
 use super::web::{Address, Request, send, silent};
 use super::{Channel, DeliveryError, Kind, Receipt};
 use crate::aws::Aws;
+use crate::secrets::Secret;
 
 pub(super) const KIND: Kind =
     Kind { word: "webhook", is_idempotent: true, why: "receivers know a message again by webhook-id" };

@@ -3,13 +3,13 @@
 //! Id and secret are one entry, in the JSON that `credential_process` asks for, so that they are never torn:
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>.
 
-use akia_core::rotation::Place;
-use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
+use akia_core::place::Place;
+use akia_core::{ProfileName, SecretAccessKey};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::written::{ProcessText, process_output};
-use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
+use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
 use crate::keychain::Keychain;
 
 /// The account name of the entry that serves a profile.
@@ -25,14 +25,16 @@ pub fn pair_in(keychain: &Keychain, profile: &ProfileName) -> Result<Option<KeyP
     keychain.read(&account_of(profile))?.map(|bytes| parse(&place, &bytes)).transpose()
 }
 
-pub(super) struct KeychainPlace;
+pub(super) struct KeychainPlace<'p> {
+    pub(super) profile: &'p ProfileName,
+}
 
-impl PlaceKind for KeychainPlace {
-    fn preflight<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
+impl PlaceKind for KeychainPlace<'_> {
+    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
         async move {
-            let (keychain, account) = open(places, place)?;
-            let owned = place.clone();
-            blocking(place, move || {
+            let (keychain, account) = self.open(places)?;
+            let owned = self.place();
+            blocking(&self.place(), move || {
                 match keychain.read(&account)? {
                     // Its own bytes again: a keychain that reads but does not write shows here.
                     Some(bytes) => {
@@ -52,13 +54,13 @@ impl PlaceKind for KeychainPlace {
         .boxed()
     }
 
-    fn read<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Option<KeyPair>, PlaceError>> {
+    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
         async move {
-            let (keychain, account) = open(places, place)?;
-            let owned = place.clone();
-            blocking(place, move || match keychain.read(&account)? {
-                Some(bytes) => parse(&owned, &bytes).map(Some),
-                None => Ok(None),
+            let (keychain, account) = self.open(places)?;
+            let owned = self.place();
+            blocking(&self.place(), move || match keychain.read(&account)? {
+                Some(bytes) => parse(&owned, &bytes).map(Held::Pair),
+                None => Ok(Held::Nothing),
             })
             .await
         }
@@ -68,22 +70,21 @@ impl PlaceKind for KeychainPlace {
     fn deliver<'a>(
         &'a self,
         places: &'a Places,
-        place: &'a Place,
         pair: &'a KeyPair,
-        expected: &'a [AccessKeyId],
-    ) -> BoxFuture<'a, Result<(), PlaceError>> {
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
         async move {
-            let turn = places.turn(format!("keychain/{}", place.profile()).into());
+            let turn = places.turn(format!("keychain/{}", self.profile).into());
             let turn = turn.lock_owned().await;
-            let (keychain, account) = open(places, place)?;
-            let (owned, pair, expected) = (place.clone(), pair.duplicate(), expected.to_vec());
-            blocking(place, move || {
+            let (keychain, account) = self.open(places)?;
+            let (owned, pair, expected) = (self.place(), pair.duplicate(), expected.keys.to_vec());
+            blocking(&self.place(), move || {
                 let _turn = turn;
                 let found = keychain.read(&account)?.map(|bytes| parse(&owned, &bytes)).transpose()?;
                 refuse_unexpected(&owned, found.as_ref().map(|pair| &pair.id), &pair.id, &expected)?;
                 // `put` reads back what it wrote.
                 keychain.put(&account, &process_output(&pair))?;
-                Ok(())
+                Ok(None)
             })
             .await
         }
@@ -91,8 +92,14 @@ impl PlaceKind for KeychainPlace {
     }
 }
 
-fn open(places: &Places, place: &Place) -> Result<(Keychain, String), PlaceError> {
-    Ok(((places.open_keychain)()?, account_of(place.profile())))
+impl KeychainPlace<'_> {
+    fn place(&self) -> Place {
+        Place::Keychain { profile: self.profile.clone() }
+    }
+
+    fn open(&self, places: &Places) -> Result<(Keychain, String), PlaceError> {
+        Ok(((places.open_keychain)()?, account_of(self.profile)))
+    }
 }
 
 fn parse(place: &Place, bytes: &[u8]) -> Result<KeyPair, PlaceError> {

@@ -6,18 +6,22 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod keychain;
+mod outside;
 mod profile;
+mod vault;
+mod web;
 pub mod written;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akia_core::rotation::Place;
+use akia_core::place::{DeclaredPlace, Place};
 use akia_core::{AccessKeyId, SecretAccessKey};
 use futures_util::future::BoxFuture;
 
 pub use keychain::{account_of, pair_in};
+pub use outside::Outside;
 pub use written::process_output;
 
 use crate::files::FileError;
@@ -46,22 +50,65 @@ impl KeyPair {
     }
 }
 
+/// What stands in a place.
+pub enum Held {
+    /// No key.
+    Nothing,
+    /// A key, whole.
+    Pair(KeyPair),
+    /// Something that the place does not give back.
+    Sealed {
+        /// The key id, where that much can be read.
+        id: Option<AccessKeyId>,
+        /// What the place says of its last write: a version, a time. As long as it says the same, the same stands there.
+        mark: Option<String>,
+    },
+}
+
+impl Held {
+    /// The key, where it can be read.
+    #[must_use]
+    pub fn pair(self) -> Option<KeyPair> {
+        match self {
+            Self::Pair(pair) => Some(pair),
+            Self::Nothing | Self::Sealed { .. } => None,
+        }
+    }
+}
+
+/// What may stand in a place that is written over.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// One of these keys, or already the new one; with none named the place must be empty.
+    pub keys: &'a [AccessKeyId],
+    /// What the place said of this rotation's last write to it. A place that cannot be read and says something else now was
+    /// written by somebody else.
+    pub mark: Option<&'a str>,
+}
+
+impl<'a> Expected<'a> {
+    /// One of these keys.
+    #[must_use]
+    pub fn keys(keys: &'a [AccessKeyId]) -> Self {
+        Self { keys, mark: None }
+    }
+}
+
 /// What every kind of place can do. Each call stands for itself and can be repeated after a crash.
 trait PlaceKind: Send + Sync {
     /// Goes through a delivery without changing anything, before a key exists.
-    fn preflight<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>>;
+    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>>;
 
-    /// The key that stands there, if any.
-    fn read<'a>(&'a self, places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Option<KeyPair>, PlaceError>>;
+    /// What stands there.
+    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>>;
 
-    /// Writes a key and reads it back. See [`Places::deliver`].
+    /// Writes a key and reads it back, or the mark of the write where it cannot be read. See [`Places::deliver`].
     fn deliver<'a>(
         &'a self,
         places: &'a Places,
-        place: &'a Place,
         pair: &'a KeyPair,
-        expected: &'a [AccessKeyId],
-    ) -> BoxFuture<'a, Result<(), PlaceError>>;
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>>;
 }
 
 /// What a preflight has found, beyond that a delivery will work.
@@ -127,6 +174,44 @@ pub enum PlaceError {
     /// The keychain failed.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
+    /// The service behind the place refuses who asks.
+    #[error("{place} cannot be opened: {reason}")]
+    Denied {
+        /// The place.
+        place: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// The service behind the place refuses what is asked.
+    #[error("{place} refuses: {reason}")]
+    Refused {
+        /// The place.
+        place: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// The service behind the place does not answer, or asks to come again later. A write may or may not have been done.
+    #[error("{place} does not answer: {reason}")]
+    Unavailable {
+        /// The place.
+        place: String,
+        /// What was seen of it.
+        reason: String,
+    },
+    /// Somebody has written to a place that cannot be read, after akia did.
+    #[error("{place} was written by somebody else after akia wrote it; what stands there cannot be read")]
+    Changed {
+        /// The place.
+        place: String,
+    },
+    /// What opens the place is not to be had.
+    #[error("{place} cannot be opened: {reason}")]
+    NoAccess {
+        /// The place.
+        place: String,
+        /// What lacks.
+        reason: String,
+    },
     /// The process is ending.
     #[error("the work on {place} was given up: the process is ending")]
     Ending {
@@ -142,14 +227,16 @@ impl PlaceError {
         match self {
             Self::File(error) => error.hint(),
             Self::Edit { .. } | Self::Unreadable { .. } => "mend the file, then run akia again".into(),
-            Self::Foreign { .. } | Self::Emptied { .. } => {
+            Self::Foreign { .. } | Self::Emptied { .. } | Self::Changed { .. } => {
                 "find out who changed it; put the key of the rotation back, or discard the rotation: akia undo".into()
             }
             Self::Temporary { .. } => "name the profile that holds the long-term key".into(),
             Self::ReadBack { .. } => "find out which program writes there, then run: akia resume".into(),
             Self::NoKeychain(none) => none.hint.clone(),
             Self::Keychain(_) => "unlock the keychain, then run: akia resume".into(),
-            Self::Ending { .. } => "run: akia resume".into(),
+            Self::Denied { .. } | Self::NoAccess { .. } => "give akia what opens the place, then run akia again".into(),
+            Self::Refused { .. } => "mend the place or its table in akia.toml, then run akia again".into(),
+            Self::Unavailable { .. } | Self::Ending { .. } => "run: akia resume".into(),
         }
     }
 }
@@ -160,6 +247,7 @@ type KeychainOpener = dyn Fn() -> Result<Keychain, NoKeychain> + Send + Sync;
 pub struct Places {
     state: StateFolder,
     open_keychain: Box<KeychainOpener>,
+    outside: Option<Outside>,
     /// Writers of one file wait here, and not with a thread each in the lock of the file.
     turns: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -170,31 +258,41 @@ impl Places {
         state: StateFolder,
         open_keychain: impl Fn() -> Result<Keychain, NoKeychain> + Send + Sync + 'static,
     ) -> Self {
-        Self { state, open_keychain: Box::new(open_keychain), turns: Mutex::default() }
+        Self { state, open_keychain: Box::new(open_keychain), outside: None, turns: Mutex::default() }
+    }
+
+    /// With the way to places that are not on this machine.
+    #[must_use]
+    pub fn with_outside(self, outside: Outside) -> Self {
+        Self { outside: Some(outside), ..self }
     }
 
     /// Goes through a delivery without changing anything: finds before a key exists what would stop it.
     pub async fn preflight(&self, place: &Place) -> Result<Ready, PlaceError> {
-        kind_of(place).preflight(self, place).await
+        kind_of(place).preflight(self).await
     }
 
-    /// The key that stands there, if any.
-    pub async fn read(&self, place: &Place) -> Result<Option<KeyPair>, PlaceError> {
-        kind_of(place).read(self, place).await
+    /// What stands there.
+    pub async fn read(&self, place: &Place) -> Result<Held, PlaceError> {
+        kind_of(place).read(self).await
     }
 
-    /// Writes a key and reads it back.
+    /// Writes a key and reads it back; gives the mark of the write where the place gives no secrets back.
     ///
-    /// The place must hold one of the `expected` keys, or already the new one; with no key expected it must hold none.
+    /// The place must hold one of the expected keys, or already the new one; with no key expected it must hold none.
     /// Anything else was put there by somebody else and is left alone. Delivering the displaced key restores it.
-    pub async fn deliver(&self, place: &Place, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<(), PlaceError> {
-        kind_of(place).deliver(self, place, pair, expected).await
+    pub async fn deliver(
+        &self,
+        place: &Place,
+        pair: &KeyPair,
+        expected: Expected<'_>,
+    ) -> Result<Option<String>, PlaceError> {
+        kind_of(place).deliver(self, pair, expected).await
     }
 
-    /// Whether the place still holds this key, whole. Worth asking again before the displaced key is shut: another
-    /// program may have written an older copy of the file back.
+    /// Whether the place holds this key, whole; no where it cannot be read.
     pub async fn holds(&self, place: &Place, pair: &KeyPair) -> Result<bool, PlaceError> {
-        Ok(self.read(place).await?.is_some_and(|found| found.matches(pair)))
+        Ok(self.read(place).await?.pair().is_some_and(|found| found.matches(pair)))
     }
 
     fn turn(&self, path: PathBuf) -> Arc<tokio::sync::Mutex<()>> {
@@ -202,16 +300,22 @@ impl Places {
     }
 }
 
-fn kind_of(place: &Place) -> &'static dyn PlaceKind {
+/// A place, by its name in errors.
+type Named = dyn std::fmt::Display + Sync;
+
+fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
     match place {
-        Place::Profile { .. } => &profile::ProfilePlace,
-        Place::Keychain { .. } => &keychain::KeychainPlace,
+        Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
+        Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
+        Place::Declared(declared) => match declared {
+            DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
+        },
     }
 }
 
 /// Refuses to write where a key stands that nobody expects.
 fn refuse_unexpected(
-    place: &Place,
+    place: &Named,
     found: Option<&AccessKeyId>,
     new: &AccessKeyId,
     expected: &[AccessKeyId],
@@ -226,8 +330,9 @@ fn refuse_unexpected(
 
 /// Runs blocking work off the async threads.
 async fn blocking<T: Send + 'static>(
-    place: &Place,
+    place: &Named,
     work: impl FnOnce() -> Result<T, PlaceError> + Send + 'static,
 ) -> Result<T, PlaceError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(PlaceError::Ending { place: place.to_string() }))
+    let place = place.to_string();
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(PlaceError::Ending { place }))
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use akia_core::place::Place;
 use akia_core::profile::{File, FileKind};
-use akia_core::rotation::Place;
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::written::{ID, SECRET, Values, rehearsal_values, values};
-use super::{KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
+use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
 use crate::edit::{LOOKS, edit};
 use crate::files::{self, MAX_FILE_BYTES};
 use crate::state::StateFolder;
@@ -17,13 +17,17 @@ use crate::state::StateFolder;
 /// Both names under which tools have kept it; botocore still reads the second.
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 
-pub(super) struct ProfilePlace;
+pub(super) struct ProfilePlace<'p> {
+    pub(super) path: &'p str,
+    pub(super) file: FileKind,
+    pub(super) profile: &'p ProfileName,
+}
 
-impl PlaceKind for ProfilePlace {
-    fn preflight<'a>(&'a self, _places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Ready, PlaceError>> {
+impl PlaceKind for ProfilePlace<'_> {
+    fn preflight<'a>(&'a self, _places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
         async move {
-            let spot = Spot::of(place)?;
-            blocking(place, move || {
+            let spot = self.spot();
+            blocking(&self.place(), move || {
                 let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?.unwrap_or_default();
                 let file = File::parse(spot.kind, std::mem::take(&mut *bytes));
                 // Editing with what already stands there shows whether the profile can be edited at all.
@@ -37,10 +41,10 @@ impl PlaceKind for ProfilePlace {
         .boxed()
     }
 
-    fn read<'a>(&'a self, _places: &'a Places, place: &'a Place) -> BoxFuture<'a, Result<Option<KeyPair>, PlaceError>> {
+    fn read<'a>(&'a self, _places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
         async move {
-            let spot = Spot::of(place)?;
-            blocking(place, move || {
+            let spot = self.spot();
+            blocking(&self.place(), move || {
                 let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
                 // The AWS CLI empties a file before it writes it: an empty one deserves another look.
                 for pause in LOOKS {
@@ -50,7 +54,9 @@ impl PlaceKind for ProfilePlace {
                     files::pause(pause);
                     bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
                 }
-                bytes.map_or(Ok(None), |mut bytes| spot.pair_in(&File::parse(spot.kind, std::mem::take(&mut *bytes))))
+                let Some(mut bytes) = bytes else { return Ok(Held::Nothing) };
+                let pair = spot.pair_in(&File::parse(spot.kind, std::mem::take(&mut *bytes)))?;
+                Ok(pair.map_or(Held::Nothing, Held::Pair))
             })
             .await
         }
@@ -60,19 +66,18 @@ impl PlaceKind for ProfilePlace {
     fn deliver<'a>(
         &'a self,
         places: &'a Places,
-        place: &'a Place,
         pair: &'a KeyPair,
-        expected: &'a [AccessKeyId],
-    ) -> BoxFuture<'a, Result<(), PlaceError>> {
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
         async move {
-            let spot = Spot::of(place)?;
+            let spot = self.spot();
             let turn = places.turn(spot.path.clone());
             let turn = turn.lock_owned().await;
-            let (state, pair, expected) = (places.state.clone(), pair.duplicate(), expected.to_vec());
-            blocking(place, move || {
+            let (state, pair, expected) = (places.state.clone(), pair.duplicate(), expected.keys.to_vec());
+            blocking(&self.place(), move || {
                 // Held in here: the work goes on when the caller is cancelled, and so must its turn.
                 let _turn = turn;
-                spot.deliver(&state, &pair, &expected)
+                spot.deliver(&state, &pair, &expected).map(|()| None)
             })
             .await
         }
@@ -80,7 +85,18 @@ impl PlaceKind for ProfilePlace {
     }
 }
 
-/// A place of this kind, taken apart.
+impl ProfilePlace<'_> {
+    fn place(&self) -> Place {
+        Place::Profile { path: self.path.to_owned(), file: self.file, profile: self.profile.clone() }
+    }
+
+    fn spot(&self) -> Spot {
+        let path = Path::new(self.path).to_owned();
+        Spot { place: self.place(), path, kind: self.file, profile: self.profile.clone() }
+    }
+}
+
+/// A place of this kind, for another thread.
 struct Spot {
     place: Place,
     path: PathBuf,
@@ -89,18 +105,6 @@ struct Spot {
 }
 
 impl Spot {
-    fn of(place: &Place) -> Result<Self, PlaceError> {
-        match place {
-            Place::Profile { path, file, profile } => Ok(Self {
-                place: place.clone(),
-                path: Path::new(path).to_owned(),
-                kind: *file,
-                profile: profile.clone(),
-            }),
-            Place::Keychain { .. } => Err(unreadable(place, "it is not a profile")),
-        }
-    }
-
     fn deliver(&self, state: &StateFolder, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<(), PlaceError> {
         let file = edit(state, &self.path, self.kind, |file| self.edited(file, pair, expected))?;
         match self.pair_in(&file)? {

@@ -2,6 +2,8 @@
 //!
 //! One of the three modules that expose a secret; the others sign with it and seal it. A test counts them.
 
+use akia_core::SecretAccessKey;
+use akia_core::place::{CombinedForm, KeyNames};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -11,6 +13,10 @@ use super::KeyPair;
 pub const ID: &str = "aws_access_key_id";
 /// The setting of a profile that holds the secret.
 pub const SECRET: &str = "aws_secret_access_key";
+
+/// The variables that the AWS tools read.
+const VARIABLE_ID: &str = "AWS_ACCESS_KEY_ID";
+const VARIABLE_SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// Settings of a profile and their values.
 pub type Values = [(&'static str, Zeroizing<String>); 2];
@@ -49,9 +55,125 @@ pub fn process_output(pair: &KeyPair) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default())
 }
 
+/// The values of a key under the names of a place.
+#[must_use]
+pub(super) fn named(names: &KeyNames, pair: &KeyPair) -> Vec<(String, Zeroizing<String>)> {
+    match names {
+        KeyNames::Apart { id, secret } => {
+            let id = (id.clone(), Zeroizing::new(pair.id.as_str().to_owned()));
+            vec![id, (secret.clone(), Zeroizing::new(pair.secret.expose().to_owned()))]
+        }
+        KeyNames::Combined { name, form } => vec![(name.clone(), combined(*form, pair))],
+    }
+}
+
+fn combined(form: CombinedForm, pair: &KeyPair) -> Zeroizing<String> {
+    let (id, secret) = (pair.id.as_str(), pair.secret.expose());
+    match form {
+        CombinedForm::Process => {
+            let text = std::mem::take(&mut *process_output(pair));
+            // It was JSON a moment ago, and JSON is UTF-8.
+            Zeroizing::new(String::from_utf8(text).unwrap_or_default())
+        }
+        CombinedForm::Profile => Zeroizing::new(format!("[default]\n{ID} = {id}\n{SECRET} = {secret}\n")),
+        CombinedForm::Env => Zeroizing::new(format!("{VARIABLE_ID}={id}\n{VARIABLE_SECRET}={secret}\n")),
+    }
+}
+
+/// The key that stands under the names of a place; `value` looks one up. The error is a clause that repeats nothing of the values.
+pub(super) fn named_pair(
+    names: &KeyNames,
+    value: impl Fn(&str) -> Option<Zeroizing<String>>,
+) -> Result<Option<KeyPair>, String> {
+    let (id, secret) = match names {
+        KeyNames::Apart { id, secret } => (value(id), value(secret)),
+        KeyNames::Combined { name, form } => match value(name).filter(|text| !text.trim().is_empty()) {
+            Some(text) => taken_apart(*form, &text)?,
+            None => (None, None),
+        },
+    };
+    let filled = |text: Option<Zeroizing<String>>| text.filter(|text| !text.is_empty());
+    match (filled(id), filled(secret)) {
+        (None, None) => Ok(None),
+        (Some(id), Some(mut secret)) => {
+            let id = id.parse().map_err(|_| "its access key id is malformed".to_owned())?;
+            let secret = SecretAccessKey::parse(std::mem::take(&mut *secret)).map_err(|error| error.to_string())?;
+            Ok(Some(KeyPair { id, secret }))
+        }
+        (Some(_), None) => Err("the secret access key is missing".to_owned()),
+        (None, Some(_)) => Err("the access key id is missing".to_owned()),
+    }
+}
+
+type Halves = (Option<Zeroizing<String>>, Option<Zeroizing<String>>);
+
+fn taken_apart(form: CombinedForm, text: &str) -> Result<Halves, String> {
+    let lines = |id: &str, secret: &str| {
+        let value = |wanted: &str| {
+            let found = text.lines().find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == wanted));
+            found.map(|(_, value)| Zeroizing::new(value.trim().to_owned()))
+        };
+        (value(id), value(secret))
+    };
+    match form {
+        CombinedForm::Process => {
+            let mut text: ProcessText =
+                serde_json::from_str(text).map_err(|_| "it is not the JSON that akia writes there".to_owned())?;
+            let id = Zeroizing::new(std::mem::take(&mut text.access_key_id));
+            Ok((Some(id), Some(Zeroizing::new(std::mem::take(&mut text.secret_access_key)))))
+        }
+        CombinedForm::Profile => Ok(lines(ID, SECRET)),
+        CombinedForm::Env => Ok(lines(VARIABLE_ID, VARIABLE_SECRET)),
+    }
+}
+
+/// The variables that the AWS tools read a key from.
+#[must_use]
+pub(crate) fn variables(pair: &KeyPair) -> Vec<(String, Zeroizing<String>)> {
+    named(&KeyNames::default(), pair)
+}
+
+/// A foreign text without the secret of a key.
+pub(crate) fn redact(pair: &KeyPair, text: &str) -> String {
+    text.replace(pair.secret.expose(), "(secret)")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_under_names_reads_back() {
+        let secret = format!("{}/{}", "a".repeat(20), "B".repeat(19));
+        let pair = KeyPair {
+            id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+            secret: SecretAccessKey::parse(secret.clone()).unwrap(),
+        };
+        let combined = |form| KeyNames::Combined { name: "KEY".to_owned(), form };
+        for names in [
+            KeyNames::default(),
+            combined(CombinedForm::Process),
+            combined(CombinedForm::Profile),
+            combined(CombinedForm::Env),
+        ] {
+            let written = named(&names, &pair);
+            let value =
+                |name: &str| written.iter().find(|(written, _)| written == name).map(|(_, value)| value.clone());
+            assert!(named_pair(&names, value).unwrap().unwrap().matches(&pair), "{names:?}");
+            assert!(named_pair(&names, |_| None).unwrap().is_none());
+            let half = |name: &str| {
+                value(name).filter(|_| !name.contains("SECRET")).map(|mut text| {
+                    let end = text.find(&secret).unwrap_or(text.len());
+                    text.truncate(end);
+                    text
+                })
+            };
+            let error = named_pair(&names, half).err().unwrap_or_else(|| panic!("{names:?}"));
+            assert!(!error.contains(&secret[..8]), "{error}");
+        }
+    }
 
     /// `expose` is called where a key is signed with, sealed, or written down, and where a leaked one is recognised.
     #[test]
@@ -62,11 +184,13 @@ mod tests {
         assert_eq!(callers(concat!(".expo", "se()")), expected);
     }
 
-    /// `reveal` is called where a secret of a channel of notices goes into a request.
+    /// `reveal` is called where a secret of a channel of notices, or what opens a place, goes into a request.
     #[test]
-    fn only_channels_reveal_their_secrets() {
-        let expected = ["jira", "pagerduty", "servicenow", "smtp", "web", "webhook"];
-        let expected = expected.map(|channel| format!("akia-io/src/notify/{channel}.rs"));
+    fn only_channels_and_places_reveal_their_secrets() {
+        let channels = ["jira", "pagerduty", "servicenow", "smtp", "web", "webhook"];
+        let channels = channels.map(|channel| format!("akia-io/src/notify/{channel}.rs"));
+        let places = ["vault"].map(|place| format!("akia-io/src/place/{place}.rs"));
+        let expected: Vec<String> = channels.into_iter().chain(places).collect();
         assert_eq!(callers(concat!(".reve", "al()")), expected);
     }
 

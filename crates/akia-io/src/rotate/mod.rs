@@ -6,6 +6,7 @@ mod driver;
 mod history;
 mod perform;
 mod prepare;
+mod probe;
 mod refusal;
 mod signing;
 mod stray;

@@ -10,7 +10,7 @@ use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
 use super::driver::{DriveError, Driver, Watch};
 use super::signing::{SignerError, target_of};
 use crate::aws::{AwsError, Caller, KeyChange, NewKey};
-use crate::place::KeyPair;
+use crate::place::{Expected, Held, KeyPair};
 use crate::seal::SealError;
 use crate::store::Stage;
 
@@ -40,6 +40,7 @@ impl Driver {
                 Err(error) => Event::SecretLost { error: error.to_string() },
             },
             Effect::Prove { key } => self.prove(rotation, key).await,
+            Effect::Probe { key } => self.probe(rotation, key).await,
             Effect::Deliver { place, .. } => self.deliver(rotation, *place).await,
             Effect::Restore { place, .. } => self.restore(rotation, *place).await,
             Effect::CheckRivals { key } => failed_or(self.check_rivals(rotation, key).await),
@@ -239,8 +240,8 @@ impl Driver {
         let Some(new) = rotation.new_key() else {
             return Event::DeliveryFailed { place, error: "the new key is not known".to_owned() };
         };
-        match self.put(plan, place, new, &[&plan.displaced, new]).await {
-            Ok(()) => Event::Delivered { place },
+        match self.put(rotation, place, new, &[&plan.displaced, new]).await {
+            Ok(mark) => Event::Delivered { place, mark },
             Err(error) => Event::DeliveryFailed { place, error },
         }
     }
@@ -248,18 +249,26 @@ impl Driver {
     async fn restore(&self, rotation: &Rotation, place: usize) -> Event {
         let plan = rotation.plan();
         let expected: Vec<&AccessKeyId> = std::iter::once(&plan.displaced).chain(rotation.new_key()).collect();
-        match self.put(plan, place, &plan.displaced, &expected).await {
-            Ok(()) => Event::Restored { place },
+        match self.put(rotation, place, &plan.displaced, &expected).await {
+            Ok(mark) => Event::Restored { place, mark },
             Err(error) => Event::RestoreFailed { place, error },
         }
     }
 
-    async fn put(&self, plan: &Plan, place: usize, key: &AccessKeyId, expected: &[&AccessKeyId]) -> Result<(), String> {
+    async fn put(
+        &self,
+        rotation: &Rotation,
+        place: usize,
+        key: &AccessKeyId,
+        expected: &[&AccessKeyId],
+    ) -> Result<Option<String>, String> {
+        let plan = rotation.plan();
+        let mark = rotation.mark(place);
         let secret = self.staged_secret(&plan.id, key).await.map_err(|error| error.to_string())?;
         let place = plan.places.get(place).ok_or("the plan has no such place")?;
-        let expected: Vec<AccessKeyId> = expected.iter().map(|key| (*key).clone()).collect();
+        let keys: Vec<AccessKeyId> = expected.iter().map(|key| (*key).clone()).collect();
         let pair = KeyPair { id: key.clone(), secret };
-        self.places.deliver(place, &pair, &expected).await.map_err(|error| error.to_string())
+        self.places.deliver(place, &pair, Expected { keys: &keys, mark }).await.map_err(|error| error.to_string())
     }
 
     async fn observe(&self, rotation: &Rotation) -> Result<Event, SignerError> {
@@ -285,8 +294,10 @@ impl Driver {
     async fn overwritten(&self, rotation: &Rotation, doomed: &AccessKeyId) -> Result<Option<Event>, SignerError> {
         for (index, place) in rotation.plan().places.iter().enumerate() {
             let held = match self.places.read(place).await? {
-                Some(pair) if self.is_torn(rotation, &pair).await => None,
-                held => held.map(|pair| pair.id),
+                Held::Nothing => None,
+                Held::Pair(pair) if self.is_torn(rotation, &pair).await => None,
+                Held::Pair(pair) => Some(pair.id),
+                Held::Sealed { id, mark } => rotation.sealed_key(index, doomed, id, mark.as_deref()),
             };
             let overwritten = verdict::overwritten(rotation, index, held.as_ref(), doomed);
             if overwritten.is_some() {

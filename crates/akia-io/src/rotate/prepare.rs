@@ -20,6 +20,7 @@ use super::driver::Driver;
 use super::history::Broken;
 use super::refusal::{Left, LeftBy, OtherKey, Refusal};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
+use crate::place::Held;
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
 use crate::state::{Lock, LockError, StateFolder};
 use crate::store::StoreError;
@@ -291,7 +292,7 @@ impl Driver {
             }
             if let KeyHolder::Keychain { profile: name } = holder_of_key(files.profiles(), profile) {
                 let place = Place::Keychain { profile: name.clone() };
-                if let Ok(Some(pair)) = self.places.read(&place).await {
+                if let Ok(Held::Pair(pair)) = self.places.read(&place).await {
                     let (id, secret, mfa_serial) = (pair.id, pair.secret, profile.mfa_serial.clone());
                     kept.push(KeptKey { profile: name.clone(), id, secret, place, mfa_serial });
                 }
@@ -508,6 +509,9 @@ impl Driver {
             retirement: options.retirement,
             grace: options.grace,
             without_evidence: options.without_evidence,
+            service: None,
+            probe: None,
+            watch: SignedDuration::ZERO,
             nonce: format!("{nonce:016x}"),
             pace: options.pace.clone(),
         };

@@ -200,7 +200,7 @@ impl Driver {
         staged: Option<&AccessKeyId>,
     ) -> Result<Credentials, SignerError> {
         for place in &plan.places {
-            let Some(pair) = self.places.read(place).await?.filter(|pair| Some(&pair.id) != taken_out) else {
+            let Some(pair) = self.places.read(place).await?.pair().filter(|pair| Some(&pair.id) != taken_out) else {
                 continue;
             };
             let is_staged = staged == Some(&pair.id);
@@ -227,6 +227,6 @@ impl Driver {
 /// Where the calls of a rotation go.
 pub(super) fn target_of(plan: &Plan) -> Target {
     let endpoint_url = plan.endpoint_url.as_deref().and_then(|url| crate::aws::parse_endpoint(url).ok());
-    let endpoint_profile = plan.places.first().map(|place| place.profile().clone());
+    let endpoint_profile = plan.places.iter().find_map(|place| place.profile().cloned());
     Target { region: Some(plan.region.clone()), endpoint_url, endpoint_profile }
 }

@@ -5,6 +5,7 @@ use akia_core::AccessKeyId;
 use akia_core::rotation::{Place, PlaceState, Rest, Rotation};
 
 use super::driver::Driver;
+use crate::place::Held;
 
 /// A place that does not hold the key that was delivered to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Driver {
     /// None where a later rotation has replaced that key, or a place cannot be read.
     pub async fn strays(&self, rotation: &Rotation, new: &AccessKeyId) -> Vec<Stray> {
         match rotation.rest(self.clock.now()) {
-            Rest::Retired | Rest::Kept | Rest::InGrace { .. } => {}
+            Rest::Retired | Rest::Kept | Rest::Watching { .. } | Rest::InGrace { .. } => {}
             Rest::Busy
             | Rest::Undone { .. }
             | Rest::UndoneAndClean
@@ -29,13 +30,19 @@ impl Driver {
             | Rest::Interrupted { .. } => return Vec::new(),
         }
         let mut strays = Vec::new();
-        for (place, state) in rotation.plan().places.iter().zip(rotation.places()) {
+        for (index, (place, state)) in rotation.plan().places.iter().zip(rotation.places()).enumerate() {
             // A person has said of it that it goes its own way.
             if *state == PlaceState::Left {
                 continue;
             }
-            let Ok(pair) = self.places.read(place).await else { continue };
-            let held = pair.map(|pair| pair.id);
+            let Ok(held) = self.places.read(place).await else { continue };
+            let held = match held {
+                Held::Nothing => None,
+                Held::Pair(pair) => Some(pair.id),
+                Held::Sealed { id, mark } => {
+                    rotation.sealed_key(index, &rotation.plan().displaced, id, mark.as_deref())
+                }
+            };
             if held.as_ref() != Some(new) {
                 strays.push(Stray { place: place.clone(), held });
             }

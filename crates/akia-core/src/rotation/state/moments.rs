@@ -55,7 +55,7 @@ impl Rotation {
             | Stage::Deactivated { at, .. }
             | Stage::Reactivated { at, .. }
             | Stage::Undone { at, .. } => back(at),
-            Stage::Undoing { streak, .. } => back_streak(streak),
+            Stage::Undoing { streak, .. } | Stage::Probing { tries: streak, .. } => back_streak(streak),
             Stage::Crowded
             | Stage::OrphanAttributed { .. }
             | Stage::Proven { .. }

@@ -3,7 +3,7 @@
 use super::super::fixtures::{START, Story, new_key, old_key, other_key, plan};
 use super::*;
 use crate::journal::Attribution;
-use crate::rotation::Place;
+use crate::rotation::{Place, Probe};
 
 const DAY: i64 = 86_400;
 
@@ -85,7 +85,7 @@ fn a_rotation_begins_with_its_plan_and_nothing_else() {
 fn a_place_may_lose_a_key_only_when_it_holds_the_other_one() {
     let delivered = Story::of(two_places()).delivering().then([
         Event::Intended { intent: Intent::Deliver(0) },
-        Event::Delivered { place: 0 },
+        Event::Delivered { place: 0, mark: None },
         Event::PlaceLeft { place: 1 },
     ]);
     let may = |place, held: Option<AccessKeyId>, doomed| delivered.rotation.may_lose(place, held.as_ref(), &doomed);
@@ -190,7 +190,7 @@ fn a_failed_effect_is_tried_again_later_and_later_until_the_run_gives_up() {
     assert_eq!(story.rest(), Rest::Interrupted { error: "access denied".to_owned() });
     let resumed = story.clone().then([Event::Resumed]);
     assert!(matches!(resumed.next().as_slice(), [Effect::Deliver { .. }]));
-    let delivered = story.then([Event::Delivered { place: 0 }]);
+    let delivered = story.then([Event::Delivered { place: 0, mark: None }]);
     assert_eq!(delivered.rest(), Rest::Busy, "progress ends the trouble before it");
 }
 
@@ -328,11 +328,11 @@ fn a_key_that_never_passes_is_given_up_at_the_limit() {
 fn nothing_is_promoted_or_restored_before_every_place_is_written() {
     let delivering = Story::of(two_places()).delivering();
     assert_eq!(delivering.rotation.open_places(), [0, 1]);
-    let half = delivering.intend(Intent::Deliver(0)).then([Event::Delivered { place: 0 }]);
+    let half = delivering.intend(Intent::Deliver(0)).then([Event::Delivered { place: 0, mark: None }]);
     assert_eq!(half.rotation.open_places(), [1]);
     assert!(!half.allows(Event::Promoted));
-    assert!(!half.allows(Event::Delivered { place: 2 }));
-    let both = half.clone().intend(Intent::Deliver(1)).then([Event::Delivered { place: 1 }]);
+    assert!(!half.allows(Event::Delivered { place: 2, mark: None }));
+    let both = half.clone().intend(Intent::Deliver(1)).then([Event::Delivered { place: 1, mark: None }]);
     assert!(both.allows(Event::Promoted));
 
     // Only one of the two was ever written.
@@ -340,7 +340,7 @@ fn nothing_is_promoted_or_restored_before_every_place_is_written() {
     assert_eq!(restoring.rotation.open_places(), [0]);
     assert!(!restoring.allows(Event::NewDeactivated) && !restoring.allows(Event::NewDeleted));
     assert!(!restoring.allows(Event::Intended { intent: Intent::DeactivateNew }));
-    let restored = restoring.intend(Intent::Restore(0)).then([Event::Restored { place: 0 }]);
+    let restored = restoring.intend(Intent::Restore(0)).then([Event::Restored { place: 0, mark: None }]);
     assert!(restored.allows(Event::NewDeactivated) && restored.allows(Event::NewDeleted));
     assert!(restored.allows(Event::Intended { intent: Intent::DeactivateNew }));
     assert!(restored.rotation.open_places().is_empty());
@@ -442,7 +442,7 @@ fn an_undo_proves_the_old_key_some_seconds_long() {
     assert_eq!(undoing.waits(), SignedDuration::ZERO);
     let once = undoing.then([Event::ProofPassed]);
     assert_eq!(once.waits(), SignedDuration::from_millis(1_050));
-    assert!(!once.allows(Event::Restored { place: 0 }));
+    assert!(!once.allows(Event::Restored { place: 0, mark: None }));
     let again = once.clone().then([proof_failed(), Event::ProofPassed]);
     assert!(!again.allows(Event::Intended { intent: Intent::Restore(0) }), "one failure breaks the row");
     assert!(once.then([Event::ProofPassed]).allows(Event::Intended { intent: Intent::Restore(0) }));
@@ -540,7 +540,7 @@ fn room_is_made_before_a_key_is_created() {
 fn an_illegal_record_is_named_and_changes_nothing() {
     let story = Story::planned().deactivated();
     let mut rotation = story.rotation.clone();
-    let record = Record { at: story.now, event: Event::Delivered { place: 0 } };
+    let record = Record { at: story.now, event: Event::Delivered { place: 0, mark: None } };
     let words = rotation.apply(&record).unwrap_err().to_string();
     assert_eq!(words, "the journal says \"Delivered\" of a rotation that is in grace");
     assert_eq!(rotation, story.rotation);
@@ -598,4 +598,57 @@ fn earlier(effect: Effect, by: SignedDuration) -> Effect {
         Effect::Wait { until } => Effect::Wait { until: until - by },
         other => other,
     }
+}
+
+fn service() -> Plan {
+    let probe = Some(Probe::Command(vec!["true".to_owned()]));
+    Plan { probe, watch: SignedDuration::from_hours(24), ..plan() }
+}
+
+#[test]
+fn nothing_is_delivered_before_the_probe_has_passed() {
+    let probing = Story::of(service()).delivering();
+    let probe = vec![Effect::Probe { key: new_key() }];
+    assert_eq!(probing.rotation.next(probing.now), probe);
+    assert!(!probing.allows(Event::Intended { intent: Intent::Deliver(0) }), "delivered without a probe");
+    let failed = |error: &str| Event::ProbeFailed { error: error.to_owned() };
+    let once = probing.clone().then([failed("no")]);
+    assert!(matches!(once.rotation.next(once.now)[..], [Effect::Wait { .. }]), "{:?}", once.rotation);
+    let passed = once.then([Event::ProbePassed]);
+    assert!(
+        matches!(passed.rotation.next(passed.now)[..], [Effect::Deliver { place: 0, .. }]),
+        "{:?}",
+        passed.rotation
+    );
+    let limit = usize::try_from(plan().pace.retry_limit).unwrap();
+    let given_up = probing.then(vec![failed("no"); limit]);
+    assert!(matches!(given_up.rotation.next(given_up.now)[..], [Effect::DeleteNew { .. }]), "{:?}", given_up.rotation);
+}
+
+#[test]
+fn a_displaced_key_is_watched_before_it_is_judged() {
+    let watching = Story::of(Plan { probe: None, ..service() }).promoted();
+    let until = after(watching.now, SignedDuration::from_hours(24));
+    assert_eq!(watching.rotation.rest(watching.now), Rest::Watching { until });
+    assert!(watching.rotation.next(watching.now).is_empty());
+    assert!(watching.rotation.is_unfinished(watching.now), "the user has two keys");
+    assert!(!watching.rotation.is_left_over(watching.now) && !watching.rotation.is_to_be_resumed(watching.now));
+    assert!(watching.rotation.is_to_be_resumed(until));
+    assert_eq!(watching.rotation.next(until), vec![Effect::Observe]);
+    assert!(watching.allows(Event::EvidenceWaived), "a person need not wait");
+    assert!(watching.allows(Event::UndoRequested));
+}
+
+#[test]
+fn a_place_that_cannot_be_read_is_known_by_its_mark() {
+    let mark = |mark: &str| Some(mark.to_owned());
+    let story = Story::planned()
+        .delivering()
+        .intend(Intent::Deliver(0))
+        .then([Event::Delivered { place: 0, mark: mark("v2") }]);
+    let held = |id: Option<AccessKeyId>, mark: Option<&str>| story.rotation.sealed_key(0, &old_key(), id, mark);
+    assert_eq!(held(None, Some("v2")), Some(new_key()));
+    assert_eq!(held(None, Some("v3")), None, "somebody has written since");
+    assert_eq!(held(Some(old_key()), Some("v3")), Some(old_key()));
+    assert_eq!(held(Some(other_key()), Some("v2")), Some(other_key()), "its id says otherwise");
 }

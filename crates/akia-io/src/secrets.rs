@@ -1,4 +1,4 @@
-//! Secrets of channels: read where the settings say they are kept, used, and never shown.
+//! Secrets that the settings name, of channels and of places: read where the settings say they are kept, used, and never shown.
 
 use akia_core::settings::SecretRef;
 use zeroize::Zeroizing;
@@ -8,12 +8,12 @@ use crate::files::read_limited;
 /// Longest secret, in bytes.
 const LONGEST: u64 = 16 * 1024;
 
-/// A secret of a channel. It has no `Debug` and no `Display`.
-pub(super) struct Secret(Zeroizing<String>);
+/// A secret of somebody else's service. It has no `Debug` and no `Display`.
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Reads a secret. The error names the place and never the content.
-    pub(super) fn read(place: &SecretRef, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub(crate) fn read(place: &SecretRef, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
         let text = match place {
             SecretRef::Env(name) => {
                 Zeroizing::new(variable(name).ok_or_else(|| format!("the variable {name} is not set"))?)
@@ -37,12 +37,12 @@ impl Secret {
     }
 
     /// The secret itself: to send, to sign, and for nothing else.
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// A foreign text without this secret.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(self.0.as_str(), "(secret)")
     }
 }

@@ -1,0 +1,177 @@
+//! Places: where secrets are kept for use.
+//!
+//! A new kind of place is a file here (what it is called and how it is declared), a variant of [`DeclaredPlace`], and a file in
+//! `akia-io::place` that reads and writes it. Nothing here holds a secret: what opens a place is named by a
+//! [`SecretRef`](crate::settings::SecretRef) or a profile.
+
+mod names;
+mod vault;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ProfileName, Region};
+use crate::profile::FileKind;
+
+pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use vault::VaultSecret;
+
+/// Anywhere a secret is kept for use.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Place {
+    /// A profile of the credentials or the config file.
+    Profile {
+        /// Absolute path of the file as it was named; symlinks are followed when it is written.
+        path: String,
+        /// Which of the two formats the file has.
+        file: FileKind,
+        /// Name of the profile.
+        profile: ProfileName,
+    },
+    /// An entry of the OS keychain, read through `akia credentials`.
+    Keychain {
+        /// Name of the profile that the entry serves.
+        profile: ProfileName,
+    },
+    /// One that `akia.toml` declares for a service.
+    #[serde(untagged)]
+    Declared(DeclaredPlace),
+}
+
+/// A place that `akia.toml` declares for a service. The tables there and the plans of the journal have the same form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum DeclaredPlace {
+    /// A secret of HashiCorp Vault or OpenBao.
+    Vault(VaultSecret),
+}
+
+/// What a place lacks that the one who declared it did not say.
+#[derive(Debug, Clone)]
+pub struct PlaceDefaults {
+    /// Who signs calls to AWS.
+    pub profile: ProfileName,
+    /// Where they go.
+    pub region: Option<Region>,
+}
+
+impl Place {
+    /// The profile that the place serves, where it is one of this machine's.
+    #[must_use]
+    pub fn profile(&self) -> Option<&ProfileName> {
+        match self {
+            Self::Profile { profile, .. } | Self::Keychain { profile } => Some(profile),
+            Self::Declared(_) => None,
+        }
+    }
+
+    /// What a person types to name the place: the profile, or kind and spot (`vault:secret/billing`).
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Profile { profile, .. } | Self::Keychain { profile } => profile.to_string(),
+            Self::Declared(place) => format!("{}:{}", place.kind(), place.spot()),
+        }
+    }
+}
+
+impl DeclaredPlace {
+    /// The words for the kinds, as `akia.toml` has them.
+    pub const KINDS: &[&str] = &["vault"];
+
+    /// The word for its kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Vault(_) => "vault",
+        }
+    }
+
+    /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
+    fn spot(&self) -> String {
+        match self {
+            Self::Vault(place) => format!("{}/{}", place.mount, place.path),
+        }
+    }
+
+    /// The place with everything said that another process needs to write it.
+    #[must_use]
+    pub fn completed(self, defaults: &PlaceDefaults) -> Self {
+        let _ = defaults;
+        match self {
+            Self::Vault(place) => Self::Vault(place),
+        }
+    }
+
+    /// What those who read the place have to bear while a key is changed there, as a clause; none where the whole key changes at
+    /// once.
+    #[must_use]
+    pub fn torn(&self) -> Option<String> {
+        match self {
+            Self::Vault(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Profile { path, profile, .. } => write!(formatter, "profile \"{profile}\" in {path}"),
+            Self::Keychain { profile } => write!(formatter, "keychain entry of profile \"{profile}\""),
+            Self::Declared(place) => place.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for DeclaredPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vault(place) => place.fmt(formatter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VAULT: &str = "kind = \"vault\"\naddress = \"https://vault.example.com:8200\"\npath = \"billing\"";
+
+    #[test]
+    fn a_place_is_named_so_that_a_person_finds_it() {
+        let profile: ProfileName = "work".parse().unwrap();
+        let path = "/home/alice/.aws/credentials".to_owned();
+        let file = Place::Profile { path, file: FileKind::Credentials, profile: profile.clone() };
+        assert_eq!(file.to_string(), "profile \"work\" in /home/alice/.aws/credentials");
+        assert_eq!(Place::Keychain { profile }.to_string(), "keychain entry of profile \"work\"");
+        let secret: DeclaredPlace = toml::from_str(VAULT).unwrap();
+        assert_eq!(secret.to_string(), "Vault secret secret/billing at https://vault.example.com:8200");
+    }
+
+    #[test]
+    fn what_the_journal_holds_reads_back() {
+        let profile: ProfileName = "work".parse().unwrap();
+        let path = "/home/alice/.aws/credentials".to_owned();
+        let declared: DeclaredPlace = toml::from_str(VAULT).unwrap();
+        let places = [
+            Place::Profile { path, file: FileKind::Credentials, profile: profile.clone() },
+            Place::Keychain { profile },
+            Place::Declared(declared),
+        ];
+        for place in places {
+            let text = serde_json::to_string(&place).unwrap();
+            assert_eq!(serde_json::from_str::<Place>(&text).unwrap(), place, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_kind_does_not_take_is_refused() {
+        let wrong =
+            toml::from_str::<DeclaredPlace>("kind = \"vault\"\naddress = \"https://v\"\npath = \"a\"\npaht = \"b\"")
+                .unwrap_err();
+        assert!(wrong.message().contains("unknown field `paht`"), "{wrong}");
+    }
+}
