@@ -9,6 +9,7 @@ mod enforce;
 mod enforce_tests;
 mod notify;
 mod secret_ref;
+mod service;
 mod table;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use notify::{
     AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SmtpTls, channel_words,
 };
 pub use secret_ref::SecretRef;
+pub use service::{ServicePlace, ServiceSettings};
 
 use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// `[journal]`: where checkpoints of the journal go.
     pub journal: JournalSettings,
+    /// `[service.NAME]`: the keys that machines use, by name.
+    pub services: Vec<ServiceSettings>,
 }
 
 /// Where checkpoints of the journal go.
@@ -369,9 +373,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"
@@ -423,7 +427,8 @@ rules = { key-unused = "low" }
     /// `docs/settings.md` shows everything at once; what it shows is read.
     #[test]
     fn the_examples_of_the_documentation_are_read_and_name_every_key() {
-        let page = include_str!("../../../../docs/settings.md");
+        let pages = [include_str!("../../../../docs/settings.md"), include_str!("../../../../docs/places.md")];
+        let page = pages.join("\n");
         let examples: Vec<&str> =
             page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
         assert!(!examples.is_empty());

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::enforce::EnforceTable;
 use super::notify::{NotifyTable, notify};
+use super::service::{ServiceTable, services};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
 use crate::checkpoint::BadPlace;
 use crate::finding::Severity;
@@ -34,6 +35,9 @@ struct FileTable {
     notify: NotifyTable,
     /// Where checkpoints of the journal go.
     journal: JournalTable,
+    /// The keys that machines use, and every place that holds them.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, ServiceTable>"))]
+    service: BTreeMap<Spanned<String>, ServiceTable>,
 }
 
 #[derive(Deserialize, Default)]
@@ -131,10 +135,11 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal } = file;
+    let FileTable { audit, enforce, notify: notices, journal, service } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
+    let services = services(text, service)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -175,7 +180,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services })
 }
 
 fn journal(text: &str, table: JournalTable) -> Result<JournalSettings, SettingsError> {
