@@ -910,6 +910,8 @@ mod tests {
             grace: SignedDuration::from_hours(7 * 24),
             without_evidence: false,
             service: None,
+            vacant: Default::default(),
+            displaced_secret_unknown: false,
             probe: None,
             watch: SignedDuration::ZERO,
             nonce: "n".to_owned(),

@@ -132,7 +132,7 @@ async fn a_run_over_many_users_reads_the_journal_once() {
         assert_eq!(prepared.rotations.len(), users);
         assert_eq!(counter.reads.load(Ordering::Relaxed), 1, "run {run}");
         for one in prepared.rotations {
-            let mut rotation = driver.begin(one.plan, &one.displaced_secret, &Silent).await.unwrap();
+            let mut rotation = driver.begin(one.plan, one.displaced_secret.as_ref(), &Silent).await.unwrap();
             assert_eq!(driver.run(&mut rotation, &never(), &Silent).await.unwrap(), Rest::Retired);
         }
     }
@@ -923,7 +923,7 @@ impl World {
             return Done::Refused(refused.refusal);
         }
         let one = prepared.rotations.into_iter().next().unwrap();
-        let mut rotation = match driver.begin(one.plan, &one.displaced_secret, watch).await {
+        let mut rotation = match driver.begin(one.plan, one.displaced_secret.as_ref(), watch).await {
             Ok(rotation) => rotation,
             Err(error) => return Done::Stopped(error),
         };

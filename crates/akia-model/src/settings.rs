@@ -222,6 +222,8 @@ impl Setting {
             grace: SignedDuration::from_secs(i64::from(GRACE)),
             without_evidence: false,
             service: None,
+            vacant: BTreeSet::new(),
+            displaced_secret_unknown: false,
             probe: None,
             watch: SignedDuration::ZERO,
             nonce: "n".to_owned(),

@@ -376,7 +376,7 @@ async fn rotate(world: &World, plot: &Plot, act: &Act, process: &Process, draw: 
             Err(error) => return told_of(world, &error),
         }
     }
-    let mut rotation = match driver.begin(one.plan, &one.displaced_secret, &Silent).await {
+    let mut rotation = match driver.begin(one.plan, one.displaced_secret.as_ref(), &Silent).await {
         Ok(rotation) => rotation,
         Err(error) => return told_of(world, &error),
     };

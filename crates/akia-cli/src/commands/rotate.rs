@@ -1,32 +1,41 @@
-//! `akia rotate`: new keys for profiles.
+//! `akia rotate`: new keys for profiles, and for services.
+
+mod services;
 
 use std::sync::Arc;
 
 use akia_core::journal::Event;
-use akia_core::rotation::{Pace, Rest, Retirement, Rotation, Signer};
-use akia_core::{AccessKeyId, LastUsed, ProfileName, RotationId, UserName};
-use akia_io::rotate::{DriveError, Driver, Options, Prepared, PreparedRotation, Refused, Selection};
+use akia_core::rotation::{Pace, Place, Probe, Rest, Retirement, Rotation, Signer};
+use akia_core::{AccessKeyId, LastUsed, ProfileName, RotationId, ServiceName, UserName};
+use akia_io::rotate::{DriveError, Driver, Options, Prepared, PreparedRotation, Refused, Selection, Subject};
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::Consent;
-use crate::args::span;
+use crate::args::{ConfigArgs, span};
 use crate::context::{Context, Selection as Asked};
 use crate::drive::{self, Quiet};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Report, Row, Tone, age};
+use crate::rotations::{self, Locks};
 use crate::workbench::Workbench;
 use crate::{aws_cli, prompt};
 
-/// Give profiles a new key: create, prove, store everywhere, retire the old one
+/// How long an old key is kept for an undo where nothing is said.
+const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Give profiles or services a new key: create, prove, store everywhere, retire the old one
 ///
 /// The new key is stored durably before anything else happens, proven until AWS knows it for good, written to every
 /// profile that held the old one, read back, and only then the old key is deactivated. It is deleted after the grace
 /// period, by `akia retire` or the next run; until then `akia undo` brings it back. Profiles that share a key are
 /// rotated together, profiles of different users at the same time.
+///
+/// The key of a service goes to every place that `akia.toml` declares for it. The old key stays active and is watched until nobody has
+/// used it for a while; the next run, or `akia resume`, then deactivates it, and one after the grace period deletes it.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
     ("akia rotate", "the default profile, or AWS_PROFILE"),
@@ -35,11 +44,21 @@ use crate::{aws_cli, prompt};
     ("akia rotate --all-profiles --dry-run", "only the plan"),
     ("akia rotate -p work --retire delete", "delete the old key at once, without a way back"),
     ("akia rotate -p work --mfa-code 123456", "with the code of your MFA device"),
+    ("akia rotate --service billing --dry-run", "the key of a service of akia.toml: which places it would go to"),
+    ("akia rotate --all-services --yes", "every service whose key is due, and what earlier runs have begun: run it each night"),
 ]))]
 pub struct RotateArgs {
     /// Rotate every profile that holds a key
-    #[arg(short, long, conflicts_with_all = ["profiles", "user"])]
+    #[arg(short, long, conflicts_with_all = ["profiles", "user", "services", "all_services"])]
     pub all_profiles: bool,
+
+    /// Rotate the key of this service of akia.toml (repeatable)
+    #[arg(long = "service", value_name = "NAME", conflicts_with_all = ["user", "all_services"])]
+    pub services: Vec<ServiceName>,
+
+    /// Rotate every service of akia.toml: those whose key is due by their max-age, and those without one
+    #[arg(long, conflicts_with = "user")]
+    pub all_services: bool,
 
     /// Rotate only keys older than this, for example 90d, 12w
     #[arg(long, value_name = "AGE", value_parser = span::parse)]
@@ -49,13 +68,17 @@ pub struct RotateArgs {
     #[arg(long, value_name = "NAME")]
     pub user: Option<UserName>,
 
-    /// How long the deactivated old key is kept for an undo
-    #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "7d")]
-    pub grace: SignedDuration,
+    /// How long the deactivated old key is kept for an undo [default: 7d, or what akia.toml says of the service]
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub grace: Option<SignedDuration>,
 
-    /// What becomes of the old key
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Retire::Deactivate)]
-    pub retire: Retire,
+    /// How long the old key of a service is watched before it is deactivated [default: what akia.toml says, or 24h]
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub quiet_for: Option<SignedDuration>,
+
+    /// What becomes of the old key [default: deactivate, or what akia.toml says of the service]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub retire: Option<Retire>,
 
     /// Deactivate the old key even where AWS does not tell whether it is still used
     #[arg(long)]
@@ -66,6 +89,14 @@ pub struct RotateArgs {
     /// AWS allows two keys a user. akia never picks one to delete by itself.
     #[arg(long, value_name = "KEY-ID")]
     pub delete_key: Option<AccessKeyId>,
+
+    /// The key that is replaced, where no place of the service gives it back and its user has two
+    #[arg(long, value_name = "KEY-ID", requires = "services")]
+    pub key: Option<AccessKeyId>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Question and plan.
     #[command(flatten)]
@@ -99,32 +130,39 @@ impl From<Retire> for Retirement {
 /// When nothing could begin.
 pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, CommandError> {
     let bench = Workbench::open(context).await?;
-    let selection = selection(context, &args)?;
-    let options = Options {
-        retirement: args.retire.into(),
-        grace: args.grace,
-        older_than: args.older_than,
-        make_room: args.delete_key.iter().cloned().collect(),
-        region: context.aws_options()?.region,
-        without_evidence: args.without_evidence,
-        pace: Pace::default(),
-    };
     let draw = crate::workbench::draw()?;
-    let prepared = bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await;
+    let (prepared, carried) = if args.all_services || !args.services.is_empty() {
+        services::prepare(context, &args, &bench, &draw).await?
+    } else {
+        let selection = selection(context, &args)?;
+        let options = Options { older_than: args.older_than, ..options(context, &args)? };
+        (bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await, Vec::new())
+    };
+    for rotation in &carried {
+        context.say(&format!("resume  {}", rotations::describe(rotation, context.started_at)));
+    }
     print_plan(context, &prepared);
     if args.consent.dry_run {
         print_plan_as_data(context, &prepared)?;
         return Ok(drive::overall(&refusal_codes(&prepared, prepared.rotations.is_empty())));
     }
-    if prepared.rotations.is_empty() {
+    if prepared.rotations.is_empty() && carried.is_empty() {
         return nothing_to_do(context, &prepared);
     }
-    prompt::confirm(context, args.consent.yes, &question(&prepared))?;
+    prompt::confirm(context, args.consent.yes, &question(&prepared, carried.len()))?;
     let refused = refusal_codes(&prepared, true);
     let facts = left_out(&prepared);
-    let (begun, failed, locks) = begin(&bench.driver, prepared.rotations).await;
+    let (mut begun, mut failed, locks) = begin(&bench.driver, prepared.rotations).await;
+    let mut earlier_locks = Locks::default();
+    for earlier in carried {
+        match services::take_up(&bench, &mut earlier_locks, &earlier).await {
+            Ok(rotation) => begun.push(rotation),
+            Err(error) => failed.push(NotBegun { what: error.what, exit: Exit::Failed }),
+        }
+    }
     let ended = drive::drive(context, &bench.driver, begun).await;
     drop(locks);
+    drop(earlier_locks);
     for NotBegun { what, .. } in &failed {
         context.say(&format!("error: {what}"));
     }
@@ -134,6 +172,19 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
         context.say("take it back: akia undo    when the grace is over: akia retire");
     }
     Ok(exit)
+}
+
+/// How to rotate, as the command line says.
+fn options(context: &Context, args: &RotateArgs) -> Result<Options, CommandError> {
+    Ok(Options {
+        retirement: args.retire.unwrap_or(Retire::Deactivate).into(),
+        grace: args.grace.unwrap_or(GRACE),
+        older_than: None,
+        make_room: args.delete_key.iter().cloned().collect(),
+        region: context.aws_options()?.region,
+        without_evidence: args.without_evidence,
+        pace: Pace::default(),
+    })
 }
 
 fn selection(context: &Context, args: &RotateArgs) -> Result<Selection, CommandError> {
@@ -181,7 +232,7 @@ async fn begin(
         if let Some(earlier) = &one.retire_first {
             retire_first(driver, earlier).await?;
         }
-        let rotation = driver.begin(one.plan, &one.displaced_secret, &Quiet).await?;
+        let rotation = driver.begin(one.plan, one.displaced_secret.as_ref(), &Quiet).await?;
         Ok((rotation, one.lock))
     }))
     .await;
@@ -223,10 +274,10 @@ async fn retire_first(driver: &Driver, earlier: &RotationId) -> Result<(), NotBe
 fn print_plan(context: &Context, prepared: &Prepared) {
     let now = context.started_at;
     for skipped in &prepared.skipped {
-        context.say(&format!("skip    profile \"{}\": {}", skipped.profile, skipped.reason));
+        context.say(&format!("skip    {}: {}", skipped.subject, skipped.reason));
     }
     for refused in &prepared.refused {
-        let (whose, why) = (quoted_list(&refused.profiles), refused.refusal.to_string());
+        let (whose, why) = (refused.subject.to_string(), refused.refusal.to_string());
         let whose = if why.starts_with(&whose) { String::new() } else { format!("{whose}: ") };
         context.say(&format!("refuse  {whose}{why}"));
         for (index, next) in refused.refusal.next_steps().iter().enumerate() {
@@ -263,10 +314,29 @@ fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
     if let Signer::Admin { profile } = &plan.signer {
         lines.push(format!("        signed by profile \"{profile}\""));
     }
-    for place in &plan.places {
+    if let Some(probe) = &plan.probe {
+        lines.push(format!("        try it out: {}", probe_words(probe)));
+    }
+    if plan.displaced_secret_unknown {
+        lines.push("        no place gives the old secret back: once delivered, there is no undo".to_owned());
+    }
+    for (index, place) in plan.places.iter().enumerate() {
         let along =
             if place.profile().is_some_and(|profile| one.along.contains(profile)) { " (shares the key)" } else { "" };
-        lines.push(format!("        new key to {place}{along}"));
+        let empty = if plan.vacant.contains(&index) { " (holds none yet)" } else { "" };
+        lines.push(format!("        new key to {place}{along}{empty}"));
+        if let Place::Declared(declared) = place
+            && let Some(torn) = declared.torn()
+        {
+            lines.push(format!("        note: {torn}"));
+        }
+    }
+    if !plan.watch.is_zero() && plan.retirement != Retirement::Keep {
+        lines.push(format!(
+            "        watch {} for {}, and find out who still uses it",
+            plan.displaced,
+            age::exact(plan.watch)
+        ));
     }
     lines.push(match plan.retirement {
         Retirement::Deactivate => {
@@ -279,6 +349,15 @@ fn plan_lines(one: &PreparedRotation, now: Timestamp) -> Vec<String> {
         lines.push(format!("        note: {warning}"));
     }
     lines
+}
+
+fn probe_words(probe: &Probe) -> String {
+    match probe {
+        Probe::Command(command) => {
+            command.iter().map(|word| akia_core::cheatsheet::quote(word)).collect::<Vec<_>>().join(" ")
+        }
+        Probe::Get(get) => format!("GET {}", get.get),
+    }
 }
 
 fn ago(at: Timestamp, now: Timestamp) -> String {
@@ -324,7 +403,7 @@ fn print_plan_as_data(context: &Context, prepared: &Prepared) -> Result<(), Comm
     }
     for refused in &prepared.refused {
         let cells = vec![
-            Cell::list(&refused.profiles),
+            Cell::list(profiles_in(&refused.subject)),
             Cell::empty(),
             Cell::empty(),
             Cell::empty(),
@@ -335,7 +414,7 @@ fn print_plan_as_data(context: &Context, prepared: &Prepared) -> Result<(), Comm
     }
     for skipped in &prepared.skipped {
         let cells = vec![
-            Cell::list([&skipped.profile]),
+            Cell::list(profiles_in(&skipped.subject)),
             Cell::empty(),
             Cell::empty(),
             Cell::empty(),
@@ -377,7 +456,8 @@ fn left_out(prepared: &Prepared) -> Vec<(&'static str, serde_json::Value)> {
         .iter()
         .map(|one| {
             json!({
-                "profiles": one.profiles,
+                "profiles": profiles_of(&one.subject),
+                "service": service_of(&one.subject),
                 "reason": one.refusal.to_string(),
                 "next": one.refusal.next_steps(),
                 "needs_decision": one.refusal.needs_decision(),
@@ -385,18 +465,40 @@ fn left_out(prepared: &Prepared) -> Vec<(&'static str, serde_json::Value)> {
         })
         .collect();
     let skipped: Vec<_> =
-        prepared.skipped.iter().map(|one| json!({ "profile": one.profile, "reason": one.reason })).collect();
+        prepared.skipped.iter().map(|one| {
+        json!({ "profile": profiles_of(&one.subject).first(), "service": service_of(&one.subject), "reason": one.reason })
+    }).collect();
     vec![("refused", json!(refused)), ("skipped", json!(skipped))]
 }
 
-fn question(prepared: &Prepared) -> String {
-    match prepared.rotations.len() {
-        1 => "Rotate this key?".to_owned(),
-        count => format!("Rotate these {count} keys?"),
+fn question(prepared: &Prepared, carried: usize) -> String {
+    match (prepared.rotations.len(), carried) {
+        (0, 1) => "Go on with this rotation?".to_owned(),
+        (0, count) => format!("Go on with these {count} rotations?"),
+        (1, 0) => "Rotate this key?".to_owned(),
+        (count, 0) => format!("Rotate these {count} keys?"),
+        (new, carried) => format!("Rotate {new} and go on with {carried}?"),
     }
 }
 
-fn quoted_list(names: &[ProfileName]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    format!("profile{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
+fn profiles_of(subject: &Subject) -> &[ProfileName] {
+    match subject {
+        Subject::Profiles(names) => names,
+        Subject::Service(_) => &[],
+    }
+}
+
+fn service_of(subject: &Subject) -> Option<&ServiceName> {
+    match subject {
+        Subject::Profiles(_) => None,
+        Subject::Service(name) => Some(name),
+    }
+}
+
+/// Whose key it is, for a column.
+fn profiles_in(subject: &Subject) -> Vec<String> {
+    match subject {
+        Subject::Profiles(names) => names.iter().map(ToString::to_string).collect(),
+        Subject::Service(name) => vec![format!("service {name}")],
+    }
 }

@@ -51,6 +51,8 @@ pub(crate) fn plan() -> Plan {
         grace: SignedDuration::from_hours(24 * 7),
         without_evidence: false,
         service: None,
+        vacant: BTreeSet::new(),
+        displaced_secret_unknown: false,
         probe: None,
         watch: SignedDuration::ZERO,
         nonce: "n0".to_owned(),

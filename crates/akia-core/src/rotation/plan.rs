@@ -48,6 +48,12 @@ pub struct Plan {
     /// The service that the key is of, where `akia.toml` declares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceName>,
+    /// Places that held no key when the plan was made, by index.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub vacant: BTreeSet<usize>,
+    /// Whether nobody could read the displaced secret, for no place gives it back. Then it cannot be put back either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub displaced_secret_unknown: bool,
     /// What must work with the new key before it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,

@@ -984,6 +984,9 @@ impl Rotation {
             activation,
             streak: Streak::default(),
         };
+        if self.plan.displaced_secret_unknown && !self.is_undelivered() {
+            return Err(self.illegal(&Event::UndoRequested));
+        }
         self.stage = match self.stage.clone() {
             Stage::Crowded | Stage::Planned { .. } => Stage::Aborted { why: AbortReason::Undone },
             Stage::Created { new, .. }
@@ -1011,6 +1014,19 @@ impl Rotation {
         };
         self.retiring.give_up(at);
         Ok(())
+    }
+
+    /// Whether no place was written yet: an undo then puts nothing back.
+    fn is_undelivered(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Crowded
+                | Stage::Planned { .. }
+                | Stage::Created { .. }
+                | Stage::Proving { .. }
+                | Stage::Proven { .. }
+                | Stage::Probing { .. }
+        )
     }
 
     /// A new run begins, and with it the last one has ended: what that may have sent was sent before now.

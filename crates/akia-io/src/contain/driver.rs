@@ -450,7 +450,7 @@ impl Container<'_> {
                 let PreparedRotation { plan, displaced_secret, lock, .. } = prepared;
                 self.record(one, ContainmentEvent::Linked { rotation: plan.id.clone() }).await?;
                 self.record(one, ContainmentEvent::Intended { act: Act::Rotate, by }).await?;
-                let mut rotation = rotating.driver.begin(plan, &displaced_secret, rotating.watch).await?;
+                let mut rotation = rotating.driver.begin(plan, displaced_secret.as_ref(), rotating.watch).await?;
                 let ending = self.drive(rotating, &mut rotation).await?;
                 drop(lock);
                 self.end(one, Act::Rotate, ending).await

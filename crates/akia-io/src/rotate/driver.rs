@@ -126,20 +126,20 @@ pub enum DriveError {
 }
 
 impl Driver {
-    /// Writes the plan down, with the displaced secret staged in the same transaction, so that undo can bring it back.
+    /// Writes the plan down, with the displaced secret staged in the same transaction, so that undo can bring it back, where it
+    /// is known.
     pub async fn begin(
         &self,
         plan: Plan,
-        displaced: &SecretAccessKey,
+        displaced: Option<&SecretAccessKey>,
         watch: &dyn Watch,
     ) -> Result<Rotation, DriveError> {
         let record = Record { at: self.clock.now(), event: Event::Planned { plan: Box::new(plan.clone()) } };
         let rotation =
             Rotation::begin(&record).map_err(|illegal| DriveError::Illegal { rotation: plan.id.clone(), illegal })?;
-        let staged = self
-            .seal(&plan.id, &plan.displaced, displaced)
-            .map_err(|error| DriveError::Seal { rotation: plan.id.clone(), error })?;
-        self.append(&plan.id, &record, Some(staged)).await?;
+        let staged = displaced.map(|secret| self.seal(&plan.id, &plan.displaced, secret)).transpose();
+        let staged = staged.map_err(|error| DriveError::Seal { rotation: plan.id.clone(), error })?;
+        self.append(&plan.id, &record, staged).await?;
         watch.recorded(&rotation, &record);
         Ok(rotation)
     }

@@ -8,12 +8,14 @@ mod perform;
 mod prepare;
 mod probe;
 mod refusal;
+mod services;
 mod signing;
 mod stray;
 
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};
-pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, lock_user};
+pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, Subject, lock_user};
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
+pub use services::ServiceRequest;
 pub use signing::{SignerError, Signers};
 pub use stray::Stray;

@@ -263,10 +263,14 @@ impl Driver {
         expected: &[&AccessKeyId],
     ) -> Result<Option<String>, String> {
         let plan = rotation.plan();
-        let mark = rotation.mark(place);
+        let (mark, vacant) = (rotation.mark(place), plan.vacant.contains(&place));
         let secret = self.staged_secret(&plan.id, key).await.map_err(|error| error.to_string())?;
         let place = plan.places.get(place).ok_or("the plan has no such place")?;
-        let keys: Vec<AccessKeyId> = expected.iter().map(|key| (*key).clone()).collect();
+        let mut keys: Vec<AccessKeyId> = expected.iter().map(|key| (*key).clone()).collect();
+        // A place that was declared anew holds nothing until the first delivery.
+        if vacant && matches!(self.places.read(place).await, Ok(Held::Nothing)) {
+            keys.clear();
+        }
         let pair = KeyPair { id: key.clone(), secret };
         self.places.deliver(place, &pair, Expected { keys: &keys, mark }).await.map_err(|error| error.to_string())
     }

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use akia_core::rotation::{Identity, Pace, Place, Plan, Rest, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Probe, Rest, Retirement, Rotation, Signer};
 use akia_core::{
-    AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, UserArn, UserId,
-    UserName,
+    AccessKey, AccessKeyId, KeyStatus, LastUsed, ProfileName, Region, RotationId, SecretAccessKey, ServiceName,
+    UserArn, UserId, UserName,
 };
 use futures_util::StreamExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
@@ -26,7 +26,7 @@ use crate::state::{Lock, LockError, StateFolder};
 use crate::store::StoreError;
 
 /// Groups that are prepared at the same time.
-const CONCURRENT: usize = 32;
+pub(super) const CONCURRENT: usize = 32;
 
 /// A clock that is off by less is of no interest. AWS refuses requests from five minutes on.
 const SKEW_SECONDS: i64 = 30;
@@ -82,11 +82,36 @@ pub struct Prepared {
     unreadable: Vec<(ProfileName, AccessKeyId, String)>,
 }
 
-/// Profiles that are refused, for one reason.
+/// Whose key it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The profiles that share it.
+    Profiles(Vec<ProfileName>),
+    /// The service whose it is.
+    Service(ServiceName),
+}
+
+impl Subject {
+    fn profile(profile: &ProfileName) -> Self {
+        Self::Profiles(vec![profile.clone()])
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Profiles(names) if names.len() == 1 => write!(formatter, "profile {}", quoted_list(names)),
+            Self::Profiles(names) => write!(formatter, "profiles {}", quoted_list(names)),
+            Self::Service(name) => write!(formatter, "service \"{name}\""),
+        }
+    }
+}
+
+/// What is refused, for one reason.
 #[derive(Debug)]
 pub struct Refused {
-    /// The profiles.
-    pub profiles: Vec<ProfileName>,
+    /// Whose key.
+    pub subject: Subject,
     /// Why.
     pub refusal: Refusal,
 }
@@ -95,8 +120,8 @@ pub struct Refused {
 pub struct PreparedRotation {
     /// The plan.
     pub plan: Plan,
-    /// The secret that the plan displaces, to be staged for undo.
-    pub displaced_secret: SecretAccessKey,
+    /// The secret that the plan displaces, to be staged for undo; none where no place gives it back.
+    pub displaced_secret: Option<SecretAccessKey>,
     /// What AWS knows of the displaced key's use.
     pub last_used: LastUsed,
     /// Profiles that share the key and were not asked for by name.
@@ -109,33 +134,41 @@ pub struct PreparedRotation {
     pub lock: Arc<Lock>,
 }
 
-/// A profile that is left alone.
+/// What is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// The profile.
-    pub profile: ProfileName,
+    /// Whose key.
+    pub subject: Subject,
     /// Why, as a clause.
     pub reason: String,
 }
 
 /// One key where it is kept.
-struct KeptKey {
-    profile: ProfileName,
-    id: AccessKeyId,
+pub(super) struct KeptKey {
+    pub(super) profile: ProfileName,
+    pub(super) id: AccessKeyId,
     secret: SecretAccessKey,
     place: Place,
     mfa_serial: Option<String>,
 }
 
 /// The places that hold one key.
-struct Group {
-    key: AccessKeyId,
-    secret: SecretAccessKey,
-    places: Vec<Place>,
-    profiles: Vec<ProfileName>,
-    along: Vec<ProfileName>,
-    mfa_serial: Option<String>,
-    target: Target,
+pub(super) struct Group {
+    pub(super) key: AccessKeyId,
+    pub(super) places: Vec<Place>,
+    pub(super) profiles: Vec<ProfileName>,
+    pub(super) along: Vec<ProfileName>,
+    pub(super) mfa_serial: Option<String>,
+    pub(super) target: Target,
+}
+
+/// What a service wants of its rotation beyond what a profile does.
+#[derive(Default)]
+pub(super) struct Terms {
+    pub(super) service: Option<ServiceName>,
+    pub(super) vacant: BTreeSet<usize>,
+    pub(super) probe: Option<Probe>,
+    pub(super) watch: SignedDuration,
 }
 
 /// What was asked for, and what the files hold.
@@ -144,15 +177,17 @@ struct Request<'a> {
     files: &'a AwsFiles,
     selection: &'a Selection,
     options: &'a Options,
-    holders: &'a BTreeMap<AccessKeyId, Vec<ProfileName>>,
 }
 
 /// A group whose owner is known.
-struct Opened {
-    group: Group,
-    identity: Identity,
-    caller: Caller,
-    signer: Signer,
+pub(super) struct Opened {
+    pub(super) group: Group,
+    pub(super) secret: Option<SecretAccessKey>,
+    pub(super) identity: Identity,
+    pub(super) caller: Caller,
+    pub(super) signer: Signer,
+    pub(super) options: Options,
+    pub(super) terms: Terms,
 }
 
 /// Where the ids and nonces of new rotations, and the ids of cases, come from: a seed, and a counter hashed with it. Unpredictable where the
@@ -217,41 +252,58 @@ impl Driver {
         });
         let named = self.named(files, selection, options, &holders, &kept, &mut prepared).await;
         let groups = groups(files, options, &mut kept, named.as_ref(), &mut prepared);
-        let request = Request { files, selection, options, holders: &holders };
-        let opened: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|group| async move {
-            let profiles = group.profiles.clone();
-            (profiles, self.open_group(request, group).await)
+        let request = Request { files, selection, options };
+        let opened: Vec<_> = futures_util::stream::iter(groups.into_iter().map(|(group, secret)| async move {
+            let subject = Subject::Profiles(group.profiles.clone());
+            (subject, self.open_group(request, group, secret).await)
         }))
         .buffered(CONCURRENT)
         .collect()
         .await;
+        self.judge(state, draw, &holders, opened, &mut prepared).await;
+        prepared
+    }
+
+    /// Locks the users of what was opened, and makes plans or says why not.
+    pub(super) async fn judge(
+        &self,
+        state: &StateFolder,
+        draw: &Draw,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        opened: BySubject<Opened>,
+        prepared: &mut Prepared,
+    ) {
         prepared.clock_skew_seconds = self.clock_skew(&opened).await;
         let locked = lock_all(state, opened);
         // Not before the locks are held, so that no other akia changes keys or journal under the plans; and once for all.
         let history = &self.unfinished_rotations().await;
-        let outcomes: Vec<_> = futures_util::stream::iter(locked.into_iter().map(|(profiles, locked)| async move {
+        let outcomes: Vec<_> = futures_util::stream::iter(locked.into_iter().map(|(subject, locked)| async move {
             let outcome = match (locked, history) {
                 (Err(refusal), _) => Err(refusal),
                 (Ok(_), Err(error)) => Err(Refusal::Store(error.clone())),
                 (Ok((opened, lock)), Ok((history, broken))) => match refuse_broken(&opened.identity, broken) {
-                    Ok(()) => self.judge_group(request, draw, history, opened, lock).await,
+                    Ok(()) => self.judge_group(holders, draw, history, opened, lock).await,
                     Err(refusal) => Err(refusal),
                 },
             };
-            (profiles, outcome)
+            (subject, outcome)
         }))
         .buffered(CONCURRENT)
         .collect()
         .await;
-        for (profiles, outcome) in outcomes {
+        for (subject, outcome) in outcomes {
             match outcome {
                 Ok(Verdict::Rotate(rotation)) => prepared.rotations.push(*rotation),
                 Ok(Verdict::Skip(reason)) => {
-                    prepared
-                        .skipped
-                        .extend(profiles.into_iter().map(|profile| Skipped { profile, reason: reason.clone() }));
+                    let one = |subject: Subject| Skipped { subject, reason: reason.clone() };
+                    match subject {
+                        Subject::Profiles(profiles) => {
+                            prepared.skipped.extend(profiles.iter().map(Subject::profile).map(one));
+                        }
+                        service @ Subject::Service(_) => prepared.skipped.push(one(service)),
+                    }
                 }
-                Err(refusal) => prepared.refused.push(Refused { profiles, refusal }),
+                Err(refusal) => prepared.refused.push(Refused { subject, refusal }),
             }
         }
         if let Some(run) = prepared.rotations.first().map(|first| first.plan.id.clone()) {
@@ -259,18 +311,17 @@ impl Driver {
                 rotation.plan.run = run.clone();
             }
         }
-        prepared
     }
 
     /// How far this machine's clock is off, by the answers that the preflight has had anyway.
-    async fn clock_skew(&self, opened: &ByProfiles<Opened>) -> Option<i64> {
+    async fn clock_skew(&self, opened: &BySubject<Opened>) -> Option<i64> {
         let answered = opened.iter().find_map(|(_, opened)| opened.as_ref().ok())?;
         let seconds = self.aws.clock_skew(answered.group.target.clone()).await.ok()?;
         (seconds.abs() >= SKEW_SECONDS).then_some(seconds)
     }
 
     /// Every long-term key of every profile, with its secret. Profiles whose key cannot be read are refused by the way.
-    async fn kept_keys(&self, files: &AwsFiles, prepared: &mut Prepared) -> Vec<KeptKey> {
+    pub(super) async fn kept_keys(&self, files: &AwsFiles, prepared: &mut Prepared) -> Vec<KeptKey> {
         let mut kept = Vec::new();
         for profile in files.profiles().iter() {
             for key in &profile.keys {
@@ -316,7 +367,7 @@ impl Driver {
             Selection::All => {
                 for profile in files.profiles().iter() {
                     if let Err(Refusal::NotAKey { kind, .. }) = self.key_of(files, &profile.name, kept) {
-                        prepared.skipped.push(Skipped { profile: profile.name.clone(), reason: kind });
+                        prepared.skipped.push(Skipped { subject: Subject::profile(&profile.name), reason: kind });
                     }
                 }
                 return None;
@@ -327,13 +378,13 @@ impl Driver {
                         Ok(key) => {
                             named.entry(key).or_default().insert(name.clone());
                         }
-                        Err(refusal) => prepared.refused.push(Refused { profiles: vec![name.clone()], refusal }),
+                        Err(refusal) => prepared.refused.push(Refused { subject: Subject::profile(name), refusal }),
                     }
                 }
             }
             Selection::User { user, signer } => match self.keys_of_user(files, user, signer, options, holders).await {
                 Ok(keys) => named.extend(keys),
-                Err(refusal) => prepared.refused.push(Refused { profiles: vec![signer.clone()], refusal }),
+                Err(refusal) => prepared.refused.push(Refused { subject: Subject::profile(signer), refusal }),
             },
         }
         Some(named)
@@ -399,10 +450,10 @@ impl Driver {
     }
 
     /// Whose key it is, and who signs for it.
-    async fn open_group(&self, request: Request<'_>, group: Group) -> Result<Opened, Refusal> {
+    async fn open_group(&self, request: Request<'_>, group: Group, secret: SecretAccessKey) -> Result<Opened, Refusal> {
         // Before anything is sent: what is answered there would decide on the plan.
         self.aws.check_changes(&group.target).map_err(Refusal::ForeignEndpoint)?;
-        let identity = self.identify(&group).await?;
+        let identity = self.identify(&group, &secret).await?;
         let profile = group.profiles[0].clone();
         let (caller, signer) = match request.selection {
             Selection::User { signer, .. } if !signs_with(request.files, signer, &group.key)? => {
@@ -413,14 +464,15 @@ impl Driver {
             }
             // A user who names itself signs as its own rotation does: with the new key once that is everywhere.
             Selection::User { .. } | Selection::Profiles(_) | Selection::All => {
-                let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
+                let key = Credentials::for_key(group.key.clone(), secret.duplicate());
                 let (owner, serial) = (&identity.user_id, group.mfa_serial.as_deref());
                 let caller = self.signers.of_key(&self.aws, key, owner, serial, &group.target).await;
                 let caller = caller.map_err(Refusal::Signer)?;
                 (caller, Signer::Own { profile, mfa_serial: group.mfa_serial.clone() })
             }
         };
-        Ok(Opened { group, identity, caller, signer })
+        let options = request.options.clone();
+        Ok(Opened { group, secret: Some(secret), identity, caller, signer, options, terms: Terms::default() })
     }
 
     /// The rotations of the journal that are not over, and those that cannot be read.
@@ -439,16 +491,18 @@ impl Driver {
     /// Whether the key of a group can be rotated now, and the plan for it.
     async fn judge_group(
         &self,
-        request: Request<'_>,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
         draw: &Draw,
         history: &[Rotation],
         opened: Opened,
         lock: Arc<Lock>,
     ) -> Result<Verdict, Refusal> {
-        let Request { options, holders, .. } = request;
-        let Opened { group, identity, caller, signer } = opened;
+        let Opened { group, secret, identity, caller, signer, ref options, terms } = opened;
         let user = identity.user_name().clone();
         // Before the keys are looked at: an unfinished rotation is named as what it is, not as two keys.
+        if let Some(until) = self.watched_until(&identity, history) {
+            return Ok(Verdict::Skip(format!("its new key is delivered, and the old one is watched until {until:.0}")));
+        }
         self.check_unfinished(&identity, history)?;
         let keys = caller
             .access_keys(Some(&user))
@@ -509,15 +563,17 @@ impl Driver {
             retirement: options.retirement,
             grace: options.grace,
             without_evidence: options.without_evidence,
-            service: None,
-            probe: None,
-            watch: SignedDuration::ZERO,
+            service: terms.service,
+            vacant: terms.vacant,
+            displaced_secret_unknown: secret.is_none(),
+            probe: terms.probe,
+            watch: terms.watch,
             nonce: format!("{nonce:016x}"),
             pace: options.pace.clone(),
         };
         Ok(Verdict::Rotate(Box::new(PreparedRotation {
             plan,
-            displaced_secret: group.secret,
+            displaced_secret: secret,
             last_used,
             along: group.along,
             retire_first: room.retire_first,
@@ -527,8 +583,8 @@ impl Driver {
     }
 
     /// Whose key it is, from the key itself.
-    async fn identify(&self, group: &Group) -> Result<Identity, Refusal> {
-        let key = Credentials::for_key(group.key.clone(), group.secret.duplicate());
+    async fn identify(&self, group: &Group, secret: &SecretAccessKey) -> Result<Identity, Refusal> {
+        let key = Credentials::for_key(group.key.clone(), secret.duplicate());
         let caller = self.aws.caller(key, group.target.clone());
         let answer = caller.caller_identity().await.map_err(|error| match error {
             AwsError::InvalidClientTokenId { .. } | AwsError::SignatureDoesNotMatch { .. } => {
@@ -568,14 +624,15 @@ impl Driver {
         // AWS has been seen to make more than two, so any of them may be one that a profile here holds.
         for other in keys.iter().filter(|key| key.id != group.key) {
             let Some(holders) = holders.get(&other.id) else { continue };
-            let Some(other_profile) = holders.first().cloned() else { continue };
+            let (Some(other_profile), Some(profile)) = (holders.first(), group.profiles.first()) else { continue };
+            let (other_profile, profile) = (other_profile.clone(), profile.clone());
             return Err(Refusal::TwoProfilesTwoKeys {
                 profiles: quoted_list(&group.profiles),
                 others: quoted_list(holders),
                 user,
                 key: group.key.clone(),
                 other: other.id.clone(),
-                profile: group.profiles[0].clone(),
+                profile,
                 other_profile,
             });
         }
@@ -612,6 +669,16 @@ impl Driver {
             return Err(refuse("it is active and has been used; deactivate it first, and see who complains"));
         }
         Ok(Room { delete: Some(other.id.clone()), retire_first: None })
+    }
+
+    /// Until when an earlier rotation watches the user's old key.
+    fn watched_until(&self, identity: &Identity, history: &[Rotation]) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let of_user = history.iter().filter(|rotation| rotation.plan().identity.user_id == identity.user_id);
+        of_user.map(|rotation| rotation.rest(now)).find_map(|rest| match rest {
+            Rest::Watching { until } => Some(until),
+            _ => None,
+        })
     }
 
     /// An earlier rotation of the user has to be at rest before another begins.
@@ -669,14 +736,14 @@ pub fn lock_user(state: &StateFolder, identity: &Identity) -> Result<Lock, LockE
     state.lock(&format!("user-{}-{}", identity.account(), identity.user_id))
 }
 
-/// Groups as they were opened, each with its profiles.
-type ByProfiles<T> = Vec<(Vec<ProfileName>, Result<T, Refusal>)>;
+/// Groups as they were opened, each with whose it is.
+pub(super) type BySubject<T> = Vec<(Subject, Result<T, Refusal>)>;
 
 /// Locks the user of each group. Two keys of one user share its lock: neither may be told that another akia is at work.
-fn lock_all(state: &StateFolder, opened: ByProfiles<Opened>) -> ByProfiles<(Opened, Arc<Lock>)> {
+fn lock_all(state: &StateFolder, opened: BySubject<Opened>) -> BySubject<(Opened, Arc<Lock>)> {
     let mut locks: BTreeMap<Identity, Arc<Lock>> = BTreeMap::new();
     let mut locked = Vec::new();
-    for (profiles, opened) in opened {
+    for (subject, opened) in opened {
         let outcome = match opened {
             Ok(opened) => {
                 let held = match locks.get(&opened.identity) {
@@ -693,7 +760,7 @@ fn lock_all(state: &StateFolder, opened: ByProfiles<Opened>) -> ByProfiles<(Open
             }
             Err(refusal) => Err(refusal),
         };
-        locked.push((profiles, outcome));
+        locked.push((subject, outcome));
     }
     locked
 }
@@ -710,7 +777,7 @@ fn left_by<'a>(history: &'a [Rotation], key: &AccessKeyId) -> Option<&'a Rotatio
 /// Whether the profile signs with this very key. A role that is assumed with it is refused: once the key is retired, the
 /// role could not be assumed to finish the rotation.
 #[expect(clippy::result_large_err, reason = "a refusal is made once for a profile and printed")]
-fn signs_with(files: &AwsFiles, signer: &ProfileName, key: &AccessKeyId) -> Result<bool, Refusal> {
+pub(super) fn signs_with(files: &AwsFiles, signer: &ProfileName, key: &AccessKeyId) -> Result<bool, Refusal> {
     /// Longer chains of roles are refused where the credentials are looked up.
     const HOPS: usize = 16;
     let mut name = signer;
@@ -752,12 +819,12 @@ fn groups(
     kept: &mut Vec<KeptKey>,
     named: Option<&BTreeMap<AccessKeyId, BTreeSet<ProfileName>>>,
     prepared: &mut Prepared,
-) -> Vec<Group> {
+) -> Vec<(Group, SecretAccessKey)> {
     let is_wanted = |key: &AccessKeyId| named.is_none_or(|named| named.contains_key(key));
     for (profile, key, reason) in std::mem::take(&mut prepared.unreadable) {
         if is_wanted(&key) {
             let refusal = Refusal::NoSecret { profile: profile.clone(), reason };
-            prepared.refused.push(Refused { profiles: vec![profile], refusal });
+            prepared.refused.push(Refused { subject: Subject::Profiles(vec![profile]), refusal });
             kept.retain(|other| other.id != key);
         }
     }
@@ -773,13 +840,13 @@ fn groups(
         let mut profiles: Vec<ProfileName> = keys.iter().map(|key| key.profile.clone()).collect();
         profiles.dedup();
         match group_of(files, options, &id, keys, &profiles) {
-            Ok(mut group) => {
+            Ok((mut group, secret)) => {
                 if let Some(asked) = named.and_then(|named| named.get(&id)) {
                     group.along = profiles.into_iter().filter(|name| !asked.contains(name)).collect();
                 }
-                groups.push(group);
+                groups.push((group, secret));
             }
-            Err(refusal) => prepared.refused.push(Refused { profiles, refusal }),
+            Err(refusal) => prepared.refused.push(Refused { subject: Subject::Profiles(profiles), refusal }),
         }
     }
     groups
@@ -792,7 +859,7 @@ fn group_of(
     id: &AccessKeyId,
     keys: Vec<KeptKey>,
     profiles: &[ProfileName],
-) -> Result<Group, Refusal> {
+) -> Result<(Group, SecretAccessKey), Refusal> {
     let first = profiles[0].clone();
     let mut secret: Option<SecretAccessKey> = None;
     let mut places = Vec::new();
@@ -815,7 +882,7 @@ fn group_of(
     let secret = secret.expect("a group holds at least one key");
     let target = files.target(&first, options.region.as_ref()).map_err(Refusal::Endpoint)?;
     let (key, profiles) = (id.clone(), profiles.to_vec());
-    Ok(Group { key, secret, places, profiles, along: Vec::new(), mfa_serial, target })
+    Ok((Group { key, places, profiles, along: Vec::new(), mfa_serial, target }, secret))
 }
 
 fn quoted_list(names: &[ProfileName]) -> String {

@@ -208,6 +208,42 @@ pub enum Refusal {
     /// The journal cannot be read.
     #[error("the journal cannot be read: {0}")]
     Store(StoreError),
+    /// The places of a service hold different keys.
+    #[error("{first} holds the key {first_key}, and {second} holds {second_key}: which one is the service's?")]
+    PlacesDisagree {
+        /// One place.
+        first: String,
+        /// Its key.
+        first_key: AccessKeyId,
+        /// Another.
+        second: String,
+        /// Its key.
+        second_key: AccessKeyId,
+    },
+    /// No place of a service gives its key back, and the user has several that work.
+    #[error("no place gives the key of user {user} back, and it has several active ones: {}", list(.keys))]
+    WhichKey {
+        /// The user.
+        user: String,
+        /// The keys.
+        keys: Vec<AccessKeyId>,
+    },
+    /// A service has no key yet.
+    #[error("no place holds a key of user {user}, and AWS lists none that is active: there is nothing to rotate")]
+    NoKey {
+        /// The user.
+        user: String,
+    },
+    /// A place holds the key of another user.
+    #[error("{place} holds the key {key}, which is not one of user {user}")]
+    KeyOfAnother {
+        /// The place.
+        place: String,
+        /// Its key.
+        key: AccessKeyId,
+        /// The user of the service.
+        user: String,
+    },
     /// `--user` names a user none of whose keys is in a profile here.
     #[error("no profile on this machine holds a key of user {user}, so there is no place for a new secret")]
     NoPlace {
@@ -358,9 +394,22 @@ impl Refusal {
             Self::Unfinished { rotation, .. } => {
                 vec![format!("akia resume {rotation}"), format!("akia undo {rotation}")]
             }
+            Self::PlacesDisagree { second, .. } => vec![
+                "find out which of the two is in use: akia key last-used KEY-ID".to_owned(),
+                format!("then put that one into {second}, too, or take the place out of akia.toml"),
+            ],
+            Self::WhichKey { keys, .. } => {
+                keys.iter().map(|key| format!("add --key {key} to the command, if that is the one in use")).collect()
+            }
+            Self::NoKey { .. } => vec!["akia service create NAME (makes a key and delivers it)".to_owned()],
+            Self::KeyOfAnother { key, .. } => vec![format!("akia key last-used {key} (whose it is)")],
             Self::NoPlace { user } => vec![format!("akia setup PROFILE --create --user {user}")],
         }
     }
+}
+
+fn list(keys: &[AccessKeyId]) -> String {
+    keys.iter().map(AccessKeyId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The name as a shell takes it.

@@ -227,6 +227,11 @@ impl Driver {
 /// Where the calls of a rotation go.
 pub(super) fn target_of(plan: &Plan) -> Target {
     let endpoint_url = plan.endpoint_url.as_deref().and_then(|url| crate::aws::parse_endpoint(url).ok());
-    let endpoint_profile = plan.places.iter().find_map(|place| place.profile().cloned());
+    let own = plan.places.iter().find_map(|place| place.profile());
+    let endpoint_profile = match (&plan.service, &plan.signer) {
+        (Some(_), Signer::Admin { profile }) => Some(profile),
+        _ => own,
+    };
+    let endpoint_profile = endpoint_profile.cloned();
     Target { region: Some(plan.region.clone()), endpoint_url, endpoint_profile }
 }

@@ -640,6 +640,14 @@ fn a_displaced_key_is_watched_before_it_is_judged() {
 }
 
 #[test]
+fn what_nobody_could_read_is_not_put_back() {
+    let story = Story::of(Plan { displaced_secret_unknown: true, ..plan() });
+    assert!(story.clone().proving().allows(Event::UndoRequested), "nothing was delivered");
+    assert!(!story.clone().delivering().allows(Event::UndoRequested));
+    assert!(!story.quiet().allows(Event::UndoRequested));
+}
+
+#[test]
 fn a_place_that_cannot_be_read_is_known_by_its_mark() {
     let mark = |mark: &str| Some(mark.to_owned());
     let story = Story::planned()

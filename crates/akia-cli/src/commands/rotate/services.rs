@@ -1,0 +1,111 @@
+//! The keys of services, as `akia.toml` declares them.
+
+use std::collections::BTreeSet;
+
+use akia_core::ServiceName;
+use akia_core::journal::Event;
+use akia_core::rotation::Rotation;
+use akia_core::settings::ServiceSettings;
+use akia_io::rotate::{Draw, Options, Prepared, ServiceRequest};
+
+use super::{RotateArgs, options};
+use crate::context::Context;
+use crate::drive::Quiet;
+use crate::error::CommandError;
+use crate::rotations::{self, Known, Locks};
+use crate::workbench::Workbench;
+
+/// Plans for services that were asked for, and earlier rotations of theirs that go on first: a key that was watched for long enough,
+/// one that is out of its grace, a run that was interrupted.
+pub(super) async fn prepare(
+    context: &Context,
+    args: &RotateArgs,
+    bench: &Workbench,
+    draw: &Draw,
+) -> Result<(Prepared, Vec<Rotation>), CommandError> {
+    let loaded = args.config.load(context)?;
+    let chosen = chosen(args, &loaded.settings.services)?;
+    let names: BTreeSet<&ServiceName> = chosen.iter().map(|service| &service.name).collect();
+    let now = context.started_at;
+    let known = Known::of_bench(bench).await?;
+    let goes_on = |rotation: &Rotation| {
+        let service = rotation.plan().service.as_ref();
+        service.is_some_and(|name| names.contains(name))
+            && (rotation.is_to_be_resumed(now) || rotation.is_out_of_grace(now))
+    };
+    let carried = known.choose(context, goes_on);
+    crate::endpoints::check_rotations(&bench.driver, &carried)?;
+    let busy: BTreeSet<&ServiceName> = carried.iter().filter_map(|rotation| rotation.plan().service.as_ref()).collect();
+    let mut requests = Vec::new();
+    for service in chosen.iter().filter(|service| !busy.contains(&service.name)) {
+        requests.push(request(context, args, service)?);
+    }
+    Ok((bench.driver.prepare_services(&bench.files, &bench.state, requests, draw).await, carried))
+}
+
+/// Takes an earlier rotation up, under its lock.
+pub(super) async fn take_up(
+    bench: &Workbench,
+    locks: &mut Locks,
+    earlier: &Rotation,
+) -> Result<Rotation, CommandError> {
+    let mut rotation = locks.lock(bench, earlier).await?;
+    bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
+    Ok(rotation)
+}
+
+fn chosen<'a>(args: &RotateArgs, services: &'a [ServiceSettings]) -> Result<Vec<&'a ServiceSettings>, CommandError> {
+    if services.is_empty() {
+        return Err(CommandError::usage("akia.toml declares no service")
+            .now("nothing was changed")
+            .next("akia service create NAME")
+            .next("or write [service.NAME] into akia.toml: docs/settings.md"));
+    }
+    if args.all_services {
+        return Ok(services.iter().collect());
+    }
+    let mut chosen = Vec::new();
+    for name in &args.services {
+        let Some(service) = services.iter().find(|service| service.name == *name) else {
+            let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+            return Err(CommandError::usage(format_args!("akia.toml declares no service \"{name}\""))
+                .now("nothing was changed")
+                .next(format!("name one of them: {}", known.join(", "))));
+        };
+        if chosen.iter().all(|other: &&ServiceSettings| other.name != service.name) {
+            chosen.push(service);
+        }
+    }
+    if args.key.is_some() && chosen.len() > 1 {
+        return Err(CommandError::usage("--key names the key of one service").now("nothing was changed"));
+    }
+    Ok(chosen)
+}
+
+fn request(context: &Context, args: &RotateArgs, service: &ServiceSettings) -> Result<ServiceRequest, CommandError> {
+    let mut options: Options = options(context, args)?;
+    options.grace = args.grace.unwrap_or(service.grace);
+    options.retirement = args.retire.map_or(service.retirement, Into::into);
+    // Whoever names a service wants a new key now; a run over all of them looks which are due.
+    options.older_than = match args.older_than {
+        Some(age) => Some(age),
+        None if args.all_services => service.due_at_age(),
+        None => None,
+    };
+    let watch = args.quiet_for.unwrap_or(service.quiet_for);
+    options.pace.quiet = watch;
+    let signer = match &service.profile {
+        Some(profile) => profile.clone(),
+        None => context.profile()?.name().clone(),
+    };
+    Ok(ServiceRequest {
+        name: service.name.clone(),
+        user: service.user.clone(),
+        signer,
+        places: service.places.clone(),
+        key: args.key.clone(),
+        probe: service.probe.clone(),
+        watch,
+        options,
+    })
+}
