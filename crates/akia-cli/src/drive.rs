@@ -3,8 +3,11 @@
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use akia_core::contain::Footprint;
+use akia_core::estate::Known;
 use akia_core::journal::{Event, Record};
 use akia_core::rotation::{AbortReason, Decision, Place, Plan, Rest, Rotation, Signer};
+use akia_core::text::visible;
 use akia_core::{AccessKeyId, LastUsed};
 use akia_io::rotate::{DriveError, Driver, Stop, Stray, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -30,6 +33,8 @@ pub struct Ended {
     pub outcome: Result<Rest, DriveError>,
     /// Places that somebody gave another key since.
     pub strays: Vec<Stray>,
+    /// Who still uses the old key, where a person has to decide because of that, or why nobody tells.
+    pub users: Option<Result<Footprint, String>>,
 }
 
 /// Drives all rotations until each rests. Ctrl-C stops at the next safe point; a second one ends the process, which is
@@ -52,7 +57,9 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
                 Some(new) => driver.strays(&rotation, new).await,
                 None => Vec::new(),
             };
-            (index, Ended { rotation, new_key, outcome, strays })
+            let users = driver.still_used_by(&rotation).await;
+            let users = users.map(|told| told.map_err(|error| error.to_string()));
+            (index, Ended { rotation, new_key, outcome, strays, users })
         }
     });
     let mut ended: Vec<(usize, Ended)> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
@@ -140,7 +147,7 @@ pub fn report_with(
         if stopped.len() > 1 && exit_of(one) == Exit::Interrupted {
             continue;
         }
-        for line in advice(one).into_iter().chain(stray_words(one)) {
+        for line in user_words(one).into_iter().chain(advice(one)).chain(stray_words(one)) {
             context.say(&line);
         }
     }
@@ -280,7 +287,7 @@ pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
         Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
         Rest::Retired => "done: the old key is deleted".to_owned(),
         Rest::Kept => "done: the old key stays active".to_owned(),
-        Rest::Watching { until } => format!("delivered: the old key stays active and is watched until {until:.0}"),
+        Rest::Watching { until } => format!("delivered: the old key stays active and is watched until {}", day(*until)),
         Rest::InGrace { until } => format!("done: old key inactive, deletable from {}", day(*until)),
         Rest::Undone { until } => format!("undone: new key inactive, deletable from {}", day(*until)),
         Rest::UndoneAndClean => "undone: the new key is deleted".to_owned(),
@@ -395,8 +402,49 @@ fn advice(one: &Ended) -> Vec<String> {
             | Rest::UndoneAndClean
             | Rest::Aborted { .. },
         ) => Vec::new(),
-        Ok(Rest::Watching { .. }) => vec![format!("next: when the time is over: akia resume {id}{mfa}")],
+        Ok(Rest::Watching { .. }) => vec![match &plan.service {
+            Some(service) => format!("next: after that: akia rotate --service {service} (or akia resume {id})"),
+            None => format!("next: after that: akia resume {id}{mfa}"),
+        }],
     }
+}
+
+/// Lines of who still uses the old key.
+const MOST_USERS: usize = 5;
+
+/// Who still uses the old key, as CloudTrail names them.
+fn user_words(one: &Ended) -> Vec<String> {
+    let displaced = &one.rotation.plan().displaced;
+    let found = match &one.users {
+        None => return Vec::new(),
+        Some(Err(error)) => return vec![format!("note: CloudTrail could not be asked who uses {displaced}: {error}")],
+        Some(Ok(found)) => found,
+    };
+    let unread = found.regions.iter().find_map(|region| match &region.events {
+        Known::Told(_) => None,
+        Known::Unknown { reason } => {
+            Some(format!("note: CloudTrail in {} could not be asked: {reason}", region.region))
+        }
+    });
+    let mut lines: Vec<String> = unread.into_iter().collect();
+    if found.events == 0 {
+        lines.push(format!("note: CloudTrail does not name who used {displaced} (it is up to 15 minutes late)"));
+        return lines;
+    }
+    let most = |counts: &std::collections::BTreeMap<String, usize>| {
+        let mut counts: Vec<_> = counts.iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        counts
+            .into_iter()
+            .take(MOST_USERS)
+            .map(|(name, count)| format!("{} ({count})", visible(name)))
+            .collect::<Vec<_>>()
+    };
+    lines.push(format!("uses {displaced}: from {}", most(&found.addresses).join(", ")));
+    lines.push(format!("  with: {}", most(&found.agents).join(", ")));
+    let services: Vec<String> = found.services.keys().take(MOST_USERS).map(|name| visible(name).into_owned()).collect();
+    lines.push(format!("  for: {}", services.join(", ")));
+    lines
 }
 
 /// What became of places after the rotation was done with them.
@@ -460,6 +508,12 @@ fn row(one: &Ended, now: Timestamp) -> Row {
     row.details.insert("account".into(), json!(plan.identity.account()));
     row.details.insert("rest".into(), json!(rest_code(&one.outcome)));
     row.details.insert("reported_at".into(), json!(now.to_string()));
+    if let Some(service) = &plan.service {
+        row.details.insert("service".into(), json!(service));
+    }
+    if let Some(Ok(users)) = &one.users {
+        row.details.insert("still_used_by".into(), json!(users));
+    }
     if !one.strays.is_empty() {
         let strays = one.strays.iter().map(|stray| json!({"place": stray.place.to_string(), "holds": stray.held}));
         row.details.insert("strays".into(), strays.collect());
@@ -492,6 +546,6 @@ fn tone_of(exit: Exit) -> Tone {
     }
 }
 
-fn day(at: Timestamp) -> String {
+pub(crate) fn day(at: Timestamp) -> String {
     at.to_string().chars().take(16).collect::<String>().replace('T', " ") + " UTC"
 }

@@ -291,10 +291,19 @@ pub enum Due {
         /// When it may be deleted.
         until: Timestamp,
     },
+    /// The new key is delivered, and the old one is watched for whoever still uses it.
+    Watched {
+        /// The rotation.
+        rotation: RotationId,
+        /// The old key, which is active.
+        key: AccessKeyId,
+        /// When it is judged.
+        until: Timestamp,
+    },
 }
 
 /// Every code of [`Due`], in the order of the documentation.
-pub const DUE_CODES: [&str; 15] = [
+pub const DUE_CODES: [&str; 16] = [
     "root-key",
     "file-problem",
     "incomplete",
@@ -310,6 +319,7 @@ pub const DUE_CODES: [&str; 15] = [
     "two-keys",
     "shared",
     "in-grace",
+    "watched",
 ];
 
 /// How much a due thing matters.
@@ -343,6 +353,7 @@ impl Due {
             Self::TwoKeys { .. } => "two-keys",
             Self::Shared { .. } => "shared",
             Self::InGrace { .. } => "in-grace",
+            Self::Watched { .. } => "watched",
         }
     }
 
@@ -358,9 +369,11 @@ impl Due {
             | Self::Rotate { .. }
             | Self::NeverUsed { .. }
             | Self::Unused { .. } => Weight::Due,
-            Self::SecondKeyInactive { .. } | Self::TwoKeys { .. } | Self::Shared { .. } | Self::InGrace { .. } => {
-                Weight::Note
-            }
+            Self::SecondKeyInactive { .. }
+            | Self::TwoKeys { .. }
+            | Self::Shared { .. }
+            | Self::InGrace { .. }
+            | Self::Watched { .. } => Weight::Note,
         }
     }
 
@@ -384,6 +397,7 @@ impl Due {
             Self::TwoKeys { .. } => "two keys".to_owned(),
             Self::Shared { profiles } => format!("shared by {}", profiles.len()),
             Self::InGrace { until, .. } => format!("old key until {}", until.strftime("%Y-%m-%d")),
+            Self::Watched { until, .. } => format!("old key watched until {}", until.strftime("%Y-%m-%d")),
         }
     }
 
@@ -396,7 +410,9 @@ impl Due {
                 words(&["akia", "resume", rotation.as_str()])
             }
             Self::GraceOver { .. } => words(&["akia", "retire"]),
-            Self::InGrace { rotation, .. } => words(&["akia", "undo", rotation.as_str()]),
+            Self::InGrace { rotation, .. } | Self::Watched { rotation, .. } => {
+                words(&["akia", "undo", rotation.as_str()])
+            }
             Self::Rotate { .. } => words(&["akia", "rotate", "-p", profile.as_str()]),
             Self::Incomplete { .. } | Self::BadKey { .. } => words(&["akia", "setup", profile.as_str()]),
             Self::RootKey
@@ -441,6 +457,11 @@ impl fmt::Display for Due {
             Self::InGrace { rotation, key, until } => write!(
                 formatter,
                 "rotation {rotation} deactivated {key}; until {} it can be brought back",
+                until.strftime("%Y-%m-%d %H:%MZ")
+            ),
+            Self::Watched { rotation, key, until } => write!(
+                formatter,
+                "rotation {rotation} has replaced {key}, which stays active and is watched until {}",
                 until.strftime("%Y-%m-%d %H:%MZ")
             ),
         }
@@ -557,7 +578,7 @@ impl<'a> Inventory<'a> {
         let under_way =
             rotations.iter().any(|due| matches!(due, Due::RotationUnfinished { .. } | Due::RotationUndecided { .. }));
         let in_journal = |key: &AccessKeyId| {
-            let of_key = |due: &Due| matches!(due, Due::GraceOver { key: known, .. } | Due::InGrace { key: known, .. } if known == key);
+            let of_key = |due: &Due| matches!(due, Due::GraceOver { key: known, .. } | Due::InGrace { key: known, .. } | Due::Watched { key: known, .. } if known == key);
             rotations.iter().any(of_key)
         };
         if let Some(listed) = &holding.listed {
@@ -619,7 +640,9 @@ impl<'a> Inventory<'a> {
             Rest::InGrace { until } => grace(&rotation.plan().displaced, until),
             Rest::Undone { until } => rotation.new_key().and_then(|key| grace(key, until)),
             Rest::Undecided { .. } => Some(Due::RotationUndecided { rotation: id() }),
-            Rest::Watching { until } if self.now < until => None,
+            Rest::Watching { until } if self.now < until => {
+                Some(Due::Watched { rotation: id(), key: rotation.plan().displaced.clone(), until })
+            }
             Rest::Watching { .. } => Some(Due::RotationUnfinished { rotation: id() }),
             Rest::Busy | Rest::Interrupted { .. } => Some(Due::RotationUnfinished { rotation: id() }),
             Rest::Retired | Rest::Kept | Rest::UndoneAndClean | Rest::Aborted { .. } => None,

@@ -113,7 +113,8 @@ fn check(rotation: &Rotation, waive: bool, now: jiff::Timestamp) -> Result<(), C
                 .next(format!("akia retire {id} --now")))
         }
         Rest::Watching { until } => Err(CommandError::decision(format_args!(
-            "rotation {id} watches the old key until {until:.0}, and retires it when nobody uses it"
+            "rotation {id} watches the old key until {}, and retires it when nobody uses it",
+            drive::day(until)
         ))
         .now("nothing was changed")
         .next(format!("akia resume {id} --without-evidence (deactivate it all the same)"))),

@@ -9,7 +9,7 @@ use akia_core::quarantine::{QuarantineStage, quarantine_policy, sessions_policy}
 use akia_core::rotation::Hold;
 use akia_core::{KeyStatus, LastUsed, Partition, ProfileName, Region, UserName};
 use akia_io::aws::{AwsError, IdentityKind};
-use akia_io::contain::{Owner, Whose, footprint, is_of_containments, load_containments, reach, whose};
+use akia_io::contain::{CASE_PAGES, Owner, Whose, footprint, is_of_containments, load_containments, reach, whose};
 use akia_io::enforce::load_quarantines;
 use akia_io::rotate::{PreparedRotation, Refusal, Stop};
 use jiff::{SignedDuration, Timestamp};
@@ -80,7 +80,7 @@ pub(super) async fn plan(
     let regions = trail_regions(bench, args);
     let since = context.started_at.checked_sub(HISTORY).unwrap_or(Timestamp::UNIX_EPOCH);
     let owner = if key.is_temporary() {
-        let (trail, events) = footprint(&bench.caller, &regions, &key, since).await;
+        let (trail, events) = footprint(&bench.caller, &regions, &key, since, CASE_PAGES).await;
         case.footprint = trail;
         let signer = events.iter().rev().find_map(|event| event.signer.clone());
         match of_session(context, bench, args, &case, signer).await? {
@@ -102,7 +102,7 @@ pub(super) async fn plan(
                     "        it is on no list of account {own} any more ({gone}): the case is closed already"
                 ));
                 context.say("        sessions that it opened live 36 h at most");
-                case.footprint = footprint(&bench.caller, &regions, &key, since).await.0;
+                case.footprint = footprint(&bench.caller, &regions, &key, since, CASE_PAGES).await.0;
                 tell_footprint(context, &case);
                 return Ok(Planned { case, job: None });
             }
@@ -126,7 +126,7 @@ pub(super) async fn plan(
     if key.is_temporary() {
         case.reach = reach.await;
     } else {
-        let trail = footprint(&bench.caller, &regions, &key, since);
+        let trail = footprint(&bench.caller, &regions, &key, since, CASE_PAGES);
         let (reach, (trail, _)) = futures_util::future::join(reach, trail).await;
         (case.reach, case.footprint) = (reach, trail);
     }

@@ -443,6 +443,15 @@ impl Rotation {
         }
     }
 
+    /// Since when every place holds the new key, as long as the displaced one is judged by its use.
+    #[must_use]
+    pub fn promoted_at(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Promoted { at, .. } | Stage::UseSuspected { at, .. } | Stage::Quiet { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Which key signs now. From promotion on the displaced key signs nothing, but for an undo that has proven it.
     #[must_use]
     pub fn signing_key(&self) -> SigningKey {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::audit::without_key;
 use crate::aws::{Caller, Simulation};
 
-/// Pages of fifty events that are read of one region, at most: half a minute each.
-const MOST_PAGES: usize = 60;
+/// Pages of fifty events that a case reads of one region, at most: half a minute.
+pub const CASE_PAGES: usize = 60;
 /// Actions that one simulation is asked about; AWS takes 100 and answers slowly.
 const MOST_ACTIONS: usize = 50;
 
@@ -47,16 +47,17 @@ async fn simulated(caller: &Caller, user: &UserArn, actions: &[&str]) -> Known<V
     Known::Told(denied)
 }
 
-/// What CloudTrail has of a key since a moment, in these regions, side by side.
+/// What CloudTrail has of a key since a moment, in these regions, side by side; at most so many pages of fifty events each.
 pub async fn footprint(
     caller: &Caller,
     regions: &[Region],
     key: &AccessKeyId,
     since: Timestamp,
+    most_pages: usize,
 ) -> (Footprint, Vec<TrailEvent>) {
     let asked = regions
         .iter()
-        .map(|region| async move { (region, caller.events_of_key(region, key, since, MOST_PAGES).await) });
+        .map(|region| async move { (region, caller.events_of_key(region, key, since, most_pages).await) });
     let (mut reads, mut events) = (Vec::new(), Vec::new());
     for (region, answer) in join_all(asked).await {
         let (count, is_cut) = match answer {

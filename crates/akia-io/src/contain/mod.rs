@@ -10,4 +10,4 @@ mod inquiry;
 
 pub use driver::{Broken, ContainError, Container, Rotating, Teller, is_of_containments, load_containments};
 pub use identify::{Owner, SWEEP_LIMIT, Whose, whose};
-pub use inquiry::{footprint, reach};
+pub use inquiry::{CASE_PAGES, footprint, reach};

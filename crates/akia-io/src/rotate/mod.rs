@@ -11,6 +11,7 @@ mod refusal;
 mod services;
 mod signing;
 mod stray;
+mod users;
 
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};

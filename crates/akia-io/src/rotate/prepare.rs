@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::driver::Driver;
 use super::history::Broken;
-use super::refusal::{Left, LeftBy, OtherKey, Refusal};
+use super::refusal::{Left, LeftBy, OtherKey, Refusal, minute};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::place::Held;
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
@@ -169,6 +169,8 @@ pub(super) struct Terms {
     pub(super) vacant: BTreeSet<usize>,
     pub(super) probe: Option<Probe>,
     pub(super) watch: SignedDuration,
+    /// What the person should hear of.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What was asked for, and what the files hold.
@@ -501,7 +503,10 @@ impl Driver {
         let user = identity.user_name().clone();
         // Before the keys are looked at: an unfinished rotation is named as what it is, not as two keys.
         if let Some(until) = self.watched_until(&identity, history) {
-            return Ok(Verdict::Skip(format!("its new key is delivered, and the old one is watched until {until:.0}")));
+            return Ok(Verdict::Skip(format!(
+                "its new key is delivered, and the old one is watched until {}",
+                minute(until)
+            )));
         }
         self.check_unfinished(&identity, history)?;
         let keys = caller
@@ -524,7 +529,7 @@ impl Driver {
         }
         let room = self.room(holders, &group, &identity, &keys, &caller, options, history).await?;
         self.check_rights(&caller, &identity, options).await?;
-        let mut warnings = Vec::new();
+        let mut warnings = terms.warnings;
         for place in &group.places {
             let ready = self.places.preflight(place).await.map_err(Refusal::Place)?;
             if let (Some(path), Some(mode)) = (ready.path, ready.loose_mode) {

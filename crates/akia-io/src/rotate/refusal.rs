@@ -418,7 +418,7 @@ fn quote_name(name: &ProfileName) -> std::borrow::Cow<'_, str> {
 }
 
 /// A time to the minute, as AWS knows it.
-fn minute(at: jiff::Timestamp) -> String {
+pub(super) fn minute(at: jiff::Timestamp) -> String {
     let text = at.to_string();
     format!("{} UTC", text.get(..16).unwrap_or(&text).replace('T', " "))
 }

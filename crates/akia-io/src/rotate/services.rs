@@ -66,16 +66,22 @@ impl Driver {
             map.entry(key.id.clone()).or_insert_with(Vec::new).push(key.profile.clone());
             map
         });
+        let holders = &holders;
         let opened = futures_util::stream::iter(requests.into_iter().map(|request| async move {
             let subject = Subject::Service(request.name.clone());
-            (subject, self.open_service(files, request).await)
+            (subject, self.open_service(files, holders, request).await)
         }));
         let opened = opened.buffered(CONCURRENT).collect().await;
-        self.judge(state, draw, &holders, opened, &mut prepared).await;
+        self.judge(state, draw, holders, opened, &mut prepared).await;
         prepared
     }
 
-    async fn open_service(&self, files: &AwsFiles, request: ServiceRequest) -> Result<Opened, Refusal> {
+    async fn open_service(
+        &self,
+        files: &AwsFiles,
+        holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
+        request: ServiceRequest,
+    ) -> Result<Opened, Refusal> {
         let ServiceRequest { name, user, signer, places, key, probe, watch, options } = request;
         let target = files.target(&signer, options.region.as_ref()).map_err(Refusal::Endpoint)?;
         self.aws.check_changes(&target).map_err(Refusal::ForeignEndpoint)?;
@@ -100,8 +106,16 @@ impl Driver {
         if signs_with(files, &signer, &key)? {
             return Err(Refusal::SignsThroughKey { holder: signer.clone(), signer, key });
         }
+        let mut warnings = Vec::new();
+        for profile in holders.get(&key).into_iter().flatten() {
+            if !places.iter().any(|place| place.profile() == Some(profile)) {
+                warnings.push(format!(
+                    "profile \"{profile}\" holds this key, too, and is none of the places: it keeps the old one"
+                ));
+            }
+        }
         let group = Group { key, places, profiles: Vec::new(), along: Vec::new(), mfa_serial: None, target };
-        let terms = Terms { service: Some(name), vacant, probe, watch };
+        let terms = Terms { service: Some(name), vacant, probe, watch, warnings };
         Ok(Opened { group, secret, identity, caller, signer: Signer::Admin { profile: signer }, options, terms })
     }
 }
