@@ -284,6 +284,9 @@ pub(crate) fn step_words(rotation: &Rotation, event: &Event) -> Option<String> {
 pub fn rest_words(rotation: &Rotation, rest: &Rest) -> String {
     let displaced = &rotation.plan().displaced;
     match rest {
+        Rest::Busy if rotation.promoted_at().is_some() && !rotation.plan().watch.is_zero() => {
+            "delivered: the old key was watched for long enough".to_owned()
+        }
         Rest::Busy => format!("interrupted: {}", rotation.stage_name()),
         Rest::Retired => "done: the old key is deleted".to_owned(),
         Rest::Kept => "done: the old key stays active".to_owned(),

@@ -1,0 +1,162 @@
+//! `akia rotate --service`: the key of a service in all its places, its probe, the watch over the old key, and who still uses it.
+
+use std::fmt::Write as _;
+
+use akia_sandbox::LastUsed;
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Cloud, Home, Key, Ran};
+
+/// A service user with a key in two profiles, and one more profile that is declared and holds nothing yet.
+fn stage(cloud: &Cloud, more: &str) -> (Home, Key) {
+    cloud.user_without_rights("service-billing", "/service/");
+    let key = cloud.key("service-billing");
+    let mut settings = format!("[service.billing]\nprofile = \"admin\"\n{more}\n");
+    for profile in ["billing", "reports", "fresh"] {
+        write!(settings, "[[service.billing.place]]\nkind = \"profile\"\nprofile = \"{profile}\"\n").unwrap();
+    }
+    let home = Home::new(cloud).profile("admin", &cloud.admin).profile("billing", &key).profile("reports", &key);
+    (home.file("akia.toml", settings), key)
+}
+
+fn rotate(home: &Home, more: &[&str]) -> Ran {
+    let config = home.path("akia.toml").display().to_string();
+    let consent = if more.contains(&"--dry-run") { "--verbose" } else { "--yes" };
+    let base = ["rotate", "--config", &config, consent, "--output", "json"];
+    home.akia(&[&base[..], more].concat())
+}
+
+fn rotation(ran: &Ran) -> Value {
+    ran.json()["rotations"][0].clone()
+}
+
+/// Active keys of the user, and whether the old one is among them.
+fn active(cloud: &Cloud, key: &Key) -> (usize, bool) {
+    let active: Vec<_> = cloud.keys("service-billing").into_iter().filter(|listed| listed.active).collect();
+    (active.len(), active.iter().any(|listed| listed.id == key.id))
+}
+
+fn count(home: &Home, text: &str) -> usize {
+    home.read(".aws/credentials").matches(text).count()
+}
+
+fn a_key_goes_everywhere_and_the_old_one_is_watched(cloud: &Cloud) {
+    let (home, old) = stage(cloud, "quiet-for = \"2s\"\ngrace = \"1s\"");
+    let plan = rotate(&home, &["--service", "billing", "--dry-run"]).done();
+    assert!(
+        plan.stderr.contains("new key to profile \"fresh\"") && plan.stderr.contains("(holds none yet)"),
+        "{}",
+        plan.stderr
+    );
+    assert!(plan.stderr.contains(&format!("watch {} for 2s", old.id)), "{}", plan.stderr);
+    assert_eq!(cloud.keys("service-billing").len(), 1, "a dry run");
+
+    let told = rotation(&rotate(&home, &["--service", "billing"]).done());
+    let new = told["new_key"].as_str().unwrap();
+    assert_eq!((&told["rest"], &told["service"]), (&json!("watching"), &json!("billing")), "{told}");
+    assert_eq!((count(&home, new), count(&home, &old.id), active(cloud, &old)), (3, 0, (2, true)));
+    // Another run leaves it alone until the time is over, and then goes on by itself.
+    let mut ran = rotate(&home, &["--all-services"]).done();
+    // On a machine that is busy enough the time is over already.
+    if ran.json()["rotations"].as_array().unwrap().is_empty() {
+        assert!(ran.stderr.contains("the old one is watched until"), "{}", ran.stderr);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        ran = rotate(&home, &["--all-services"]).done();
+    }
+    let told = rotation(&ran);
+    assert_eq!(told["rest"], "in-grace", "{told}");
+    assert_eq!(active(cloud, &old), (1, false));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let told = rotation(&rotate(&home, &["--all-services"]).done());
+    assert_eq!(told["rest"], "retired", "{told}");
+    assert_eq!(cloud.keys("service-billing").len(), 1);
+    home.akia(&["history", "verify"]).done();
+}
+
+#[test]
+fn a_key_goes_everywhere_and_the_old_one_is_watched_on_the_sandbox() {
+    a_key_goes_everywhere_and_the_old_one_is_watched(&Backend::Sandbox.open());
+}
+
+#[test]
+fn a_key_goes_everywhere_and_the_old_one_is_watched_on_moto() {
+    a_key_goes_everywhere_and_the_old_one_is_watched(&Backend::Moto.open());
+}
+
+#[test]
+fn who_still_uses_the_old_key_is_named_and_it_stays_active() {
+    let cloud = Backend::Sandbox.open();
+    let (home, old) = stage(&cloud, "quiet-for = \"8s\"");
+    let first = rotation(&rotate(&home, &["--service", "billing"]).done());
+    cloud.caller(&old).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    // AWS tells the minute, which would be one before the new key was everywhere.
+    let at = jiff::Timestamp::now();
+    let used = LastUsed { at, service: "sts".to_owned(), region: "us-east-1".to_owned() };
+    cloud.sandbox().set_last_used(&old.id, Some(used)).unwrap();
+    let ran = rotate(&home, &["--all-services"]).exited(6);
+    let told = rotation(&ran);
+    assert_eq!((&told["rest"], active(&cloud, &old)), (&json!("undecided"), (2, true)), "{told}");
+    assert!(told["still_used_by"]["addresses"]["127.0.0.1"].as_u64() >= Some(1), "{told}");
+    assert!(ran.stderr.contains(&format!("uses {}: from 127.0.0.1", old.id)), "{}", ran.stderr);
+    assert!(ran.stderr.contains("for: sts"), "{}", ran.stderr);
+    let id = first["rotation"].as_str().unwrap();
+    let done = home.akia(&["resume", id, "--without-evidence", "--yes", "--output", "json"]).done();
+    assert_eq!((&rotation(&done)["rest"], active(&cloud, &old)), (&json!("in-grace"), (1, false)));
+    let undone = home.akia(&["undo", id, "--yes", "--output", "json"]).done();
+    assert_eq!((&rotation(&undone)["rest"], count(&home, &old.id)), (&json!("undone"), 3));
+    assert!(active(&cloud, &old).1);
+}
+
+#[test]
+fn a_probe_that_fails_gives_the_new_key_up_before_anything_is_delivered() {
+    let cloud = Backend::Sandbox.open();
+    let marker = "probe.log";
+    let (home, old) = stage(&cloud, "");
+    let log = home.path(marker).display().to_string();
+    // It gets the new key, and no other, and no secret of it may come out.
+    let script =
+        format!("echo \"$AWS_ACCESS_KEY_ID\" >> {log}; echo \"no: $AWS_SECRET_ACCESS_KEY\" >&2; test -e {log}.pass");
+    let settings =
+        home.read("akia.toml").replacen("profile =", &format!("probe = [\"sh\", \"-c\", {script:?}]\nprofile ="), 1);
+    let home = home.file("akia.toml", settings);
+    let ran = rotate(&home, &["--service", "billing"]).exited(1);
+    assert!(
+        ran.stderr.contains("the new key failed its probe: sh failed (exit status: 1): no: (secret)"),
+        "{}",
+        ran.stderr
+    );
+    let tried = home.read(marker);
+    assert_eq!(tried.lines().count(), 4, "{tried}");
+    assert!(!tried.contains(&old.id), "{tried}");
+    assert_eq!((count(&home, &old.id), cloud.keys("service-billing").len(), active(&cloud, &old)), (2, 1, (1, true)));
+
+    let home = home.file(&format!("{marker}.pass"), "");
+    let told = rotation(&rotate(&home, &["--service", "billing"]).done());
+    assert_eq!(told["rest"], "watching", "{told}");
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_before_a_key_is_made() {
+    let cloud = Backend::Sandbox.open();
+    let (home, old) = stage(&cloud, "max-age = \"90d\"");
+    // A key of a minute ago is not due, unless somebody names the service.
+    let young = rotate(&home, &["--all-services"]).done();
+    assert!(young.stderr.contains("skip    service \"billing\": its key is 0 days old"), "{}", young.stderr);
+    let unknown = rotate(&home, &["--service", "biling"]).exited(2);
+    assert!(unknown.stderr.contains("akia.toml declares no service \"biling\""), "{}", unknown.stderr);
+    let other = cloud.user("ann");
+    let home = home.profile("fresh", &other.key);
+    let foreign = rotate(&home, &["--service", "billing"]).exited(1);
+    assert!(
+        foreign.stderr.contains("and profile \"fresh\" in") && foreign.stderr.contains("which one is the service's?"),
+        "{}",
+        foreign.stderr
+    );
+    assert_eq!(cloud.keys("service-billing").len(), 1);
+    let signer = home.read("akia.toml").replace("profile = \"admin\"", "profile = \"billing\"");
+    let home = home.file("akia.toml", signer.replace("profile = \"fresh\"", "profile = \"later\""));
+    let own = rotate(&home, &["--service", "billing"]);
+    assert!(own.stderr.contains("refuse  service \"billing\""), "{}", own.stderr);
+    assert_eq!((cloud.keys("service-billing").len(), active(&cloud, &old)), (1, (1, true)));
+}
