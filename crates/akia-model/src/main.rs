@@ -95,6 +95,12 @@ fn worlds(deep: bool) -> Vec<Setting> {
     vec![
         Setting::new("one client", &[0], 3 + more, 0),
         Setting::new("one client, two places", &[0], 2 + more, 0).places(2),
+        Setting::new("a service with three places", &[0], 1 + more, 1).places(3).service(),
+        Setting::new("a service with three places, one failing for ever", &[0], 1 + more, 1)
+            .places(3)
+            .service()
+            .shut(2),
+        Setting::new("three places, the first failing for ever", &[0], 1 + more, 1).places(3).shut(0),
         Setting::new("one client and an outsider", &[0], 1 + more, 1),
         Setting::new("one client and two deeds of outsiders", &[0], 0, 2),
         Setting::new("signed by an admin", &[0], 1 + more, 1).admin(),

@@ -12,7 +12,7 @@ use crate::explore::Explored;
 use crate::perform::{Outcome, crash, outcomes, perform};
 use crate::promise::{Promise, holds, unreported_orphan};
 use crate::sabotage::Sabotage;
-use crate::settings::{Cut, GRACE, LOOK, QUARANTINE, Setting};
+use crate::settings::{Cut, GRACE, LOOK, QUARANTINE, Setting, WATCH};
 use crate::state::{FOREIGN, Held, Run, State};
 use crate::story;
 use crate::world::{Cause, KeyNumber, Maker, NOW, Status, Tick, until};
@@ -419,7 +419,7 @@ impl Rotations {
             let Some(rotation) = &client.rotation else { continue };
             let is_unfinished = match rotation.rest(*NOW) {
                 Rest::Busy => !rotation.is_out_of_grace(*NOW),
-                Rest::Interrupted { .. } => !Self::is_hindered(state, index),
+                Rest::Interrupted { .. } => self.setting.shut.is_none() && !Self::is_hindered(state, index),
                 Rest::Retired | Rest::Aborted { .. } | Rest::UndoneAndClean => !rotation.is_over(),
                 Rest::Kept
                 | Rest::Watching { .. }
@@ -534,6 +534,9 @@ impl Model for Rotations {
             if rests(|rest| matches!(rest, Rest::InGrace { .. } | Rest::Undone { .. })) && Self::can_wait(state, GRACE)
             {
                 actions.push(Action::Later { seconds: GRACE });
+            }
+            if rests(|rest| matches!(rest, Rest::Watching { .. })) && Self::can_wait(state, WATCH) {
+                actions.push(Action::Later { seconds: WATCH });
             }
             if rests(|rest| matches!(rest, Rest::Undecided { .. })) && Self::can_wait(state, LOOK) {
                 actions.push(Action::Later { seconds: LOOK });

@@ -143,7 +143,7 @@ pub(crate) fn perform(state: &mut State, setting: &Setting, client: usize, effec
     if outcome.is_fault() {
         state.faults = state.faults.saturating_sub(1);
     }
-    let mut act = Act { state, sabotage: setting.sabotage, admin: setting.admin, client, outcome };
+    let mut act = Act { state, sabotage: setting.sabotage, admin: setting.admin, shut: setting.shut, client, outcome };
     let event = act.effect(effect);
     if outcome.is_crash() {
         crash(state, client);
@@ -169,6 +169,7 @@ struct Act<'a> {
     state: &'a mut State,
     sabotage: Option<Sabotage>,
     admin: bool,
+    shut: Option<usize>,
     client: usize,
     outcome: Outcome,
 }
@@ -435,7 +436,10 @@ impl Act<'_> {
         if !expected.contains(&held.key) {
             return Err("the place holds another key");
         }
-        if self.outcome != Outcome::LostBefore {
+        if self.shut == Some(place) && self.sabotage != Some(Sabotage::FailedIsDelivered) {
+            return Err("the place is shut");
+        }
+        if self.outcome != Outcome::LostBefore && self.shut != Some(place) {
             *held = Held { key, outsider: false };
         }
         if self.outcome == Outcome::LostBefore || self.outcome == Outcome::LostAfter {
@@ -519,7 +523,7 @@ impl Act<'_> {
     }
 
     fn overwritten(&self, doomed: KeyNumber) -> Option<Event> {
-        if self.sabotage == Some(Sabotage::NoPlaceReadBack) {
+        if matches!(self.sabotage, Some(Sabotage::NoPlaceReadBack | Sabotage::FailedIsDelivered)) {
             return None;
         }
         let (rotation, machine) = (self.rotation(), self.state.clients[self.client].machine);

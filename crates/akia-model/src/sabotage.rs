@@ -49,10 +49,12 @@ pub(crate) enum Sabotage {
     NoIdentityCheck,
     /// An admin shuts one key without looking whether the other is active.
     NoSuccessorCheck,
+    /// A place that failed counts as delivered to.
+    FailedIsDelivered,
 }
 
 impl Sabotage {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::RetryOnCreate,
         Self::NoSettle,
         Self::OneShotProof,
@@ -74,6 +76,7 @@ impl Sabotage {
         Self::DeactivateNewFirst,
         Self::NoIdentityCheck,
         Self::NoSuccessorCheck,
+        Self::FailedIsDelivered,
     ];
 
     /// Some faults of a protocol are nothing but a wait that is too short.
@@ -99,7 +102,8 @@ impl Sabotage {
             | Self::UndoUnproven
             | Self::DeactivateNewFirst
             | Self::NoIdentityCheck
-            | Self::NoSuccessorCheck => pace,
+            | Self::NoSuccessorCheck
+            | Self::FailedIsDelivered => pace,
         }
     }
 }

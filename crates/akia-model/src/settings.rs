@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use akia_core::RotationId;
 use akia_core::journal::{Event, Record};
 use akia_core::profile::FileKind;
-use akia_core::rotation::{Identity, Pace, Place, Plan, Retirement, Rotation, Signer};
+use akia_core::rotation::{Identity, Pace, Place, Plan, Probe, Retirement, Rotation, Signer};
 use jiff::SignedDuration;
 
 use crate::sabotage::Sabotage;
@@ -18,6 +18,8 @@ pub(crate) const GRACE: Tick = 40;
 pub(crate) const GAP: Tick = 1;
 /// Wait after a lost create answer, in the model.
 pub(crate) const QUARANTINE: Tick = 20;
+/// How long the old key of a service is watched, in the model.
+pub(crate) const WATCH: Tick = 25;
 /// How long after a look another look at the last use is worth it (`LOOK_GAP` of the core).
 pub(crate) const LOOK: Tick = 30;
 
@@ -49,6 +51,10 @@ pub(crate) struct Setting {
     pub(crate) crowded: bool,
     /// Another key of the user, active, that nobody named (the quota is racy: it happens).
     pub(crate) bystander: bool,
+    /// The key is of a service: it has a probe, and the old one is watched.
+    pub(crate) service: bool,
+    /// A place that fails for ever.
+    pub(crate) shut: Option<usize>,
     pub(crate) cut: Cut,
     pub(crate) sabotage: Option<Sabotage>,
 }
@@ -66,6 +72,8 @@ impl Setting {
             retirement: Retirement::Deactivate,
             crowded: false,
             bystander: false,
+            service: false,
+            shut: None,
             cut: Cut::Nowhere,
             sabotage: None,
         }
@@ -103,6 +111,17 @@ impl Setting {
 
     pub(crate) fn bystander(mut self) -> Self {
         self.bystander = true;
+        self
+    }
+
+    pub(crate) fn service(mut self) -> Self {
+        self.service = true;
+        self.admin()
+    }
+
+    /// This place fails for ever.
+    pub(crate) fn shut(mut self, place: usize) -> Self {
+        self.shut = Some(place);
         self
     }
 
@@ -224,8 +243,8 @@ impl Setting {
             service: None,
             vacant: BTreeSet::new(),
             displaced_secret_unknown: false,
-            probe: None,
-            watch: SignedDuration::ZERO,
+            probe: self.service.then(|| Probe::Command(vec!["probe".to_owned()])),
+            watch: SignedDuration::from_secs(if self.service { i64::from(WATCH) } else { 0 }),
             nonce: "n".to_owned(),
             pace,
         }
