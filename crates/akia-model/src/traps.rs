@@ -36,7 +36,7 @@ pub(crate) fn trap(sabotage: Sabotage) -> (Setting, Promise) {
         Sabotage::UndoUnproven => (alone(0, 0), Promise::RetiredOnlyWhenReplaced),
         Sabotage::DeactivateNewFirst => (alone(0, 0), Promise::PlacesWork),
         Sabotage::NoIdentityCheck => (alone(0, 1).admin(), Promise::SameIdentity),
-        Sabotage::FailedIsDelivered => (alone(0, 0).places(3).shut(2), Promise::PlacesWork),
+        Sabotage::FailedIsDelivered => (alone(0, 0).places(3).shut(2), Promise::RetiredOnlyWhenReplaced),
         Sabotage::NoSuccessorCheck => (alone(0, 1).admin(), Promise::RetiredOnlyWhenReplaced),
     };
     (setting.sabotaged(sabotage), promise)
