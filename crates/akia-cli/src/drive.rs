@@ -434,20 +434,32 @@ fn user_words(one: &Ended) -> Vec<String> {
         lines.push(format!("note: CloudTrail does not name who used {displaced} (it is up to 15 minutes late)"));
         return lines;
     }
+    let uses = used_by(one);
+    lines.extend(uses.iter().enumerate().map(|(index, line)| match index {
+        0 => format!("uses {displaced}: {line}"),
+        _ => format!("  {line}"),
+    }));
+    lines
+}
+
+/// Who still uses the old key, in words: from where, with what, for which services.
+pub(crate) fn used_by(one: &Ended) -> Vec<String> {
+    let Some(Ok(found)) = &one.users else { return Vec::new() };
+    if found.events == 0 {
+        return Vec::new();
+    }
     let most = |counts: &std::collections::BTreeMap<String, usize>| {
         let mut counts: Vec<_> = counts.iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        counts
-            .into_iter()
-            .take(MOST_USERS)
-            .map(|(name, count)| format!("{} ({count})", visible(name)))
-            .collect::<Vec<_>>()
+        let words = counts.into_iter().take(MOST_USERS).map(|(name, count)| format!("{} ({count})", visible(name)));
+        words.collect::<Vec<_>>().join(", ")
     };
-    lines.push(format!("uses {displaced}: from {}", most(&found.addresses).join(", ")));
-    lines.push(format!("  with: {}", most(&found.agents).join(", ")));
     let services: Vec<String> = found.services.keys().take(MOST_USERS).map(|name| visible(name).into_owned()).collect();
-    lines.push(format!("  for: {}", services.join(", ")));
-    lines
+    vec![
+        format!("from {}", most(&found.addresses)),
+        format!("with {}", most(&found.agents)),
+        format!("for {}", services.join(", ")),
+    ]
 }
 
 /// What became of places after the rotation was done with them.

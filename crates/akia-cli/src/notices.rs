@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use akia_core::ProfileName;
+use akia_core::enforce::Proof;
+use akia_core::notice::{Addressed, Destination, Notice};
 use akia_core::settings::NotifySettings;
 use akia_io::aws::Caller;
-use akia_io::notify::{Channels, Delivered, Outbox, OutboxError, Outcome, Reach, load_templates};
+use akia_io::clock::{Clock as _, SystemClock};
+use akia_io::enforce::Delivered as Told;
+use akia_io::notify::{Channels, Delivered, Outbox, OutboxError, Outcome, Reach, Receipt, load_templates};
 
 use crate::context::{Context, Environment, ProfileChoice};
 use crate::error::CommandError;
@@ -102,4 +107,82 @@ async fn callers(
         callers.insert(profile, signed.map(|signed| Arc::new(signed.caller)).map_err(|error| error.what));
     }
     Ok(callers)
+}
+
+/// Between the tries of one run.
+const PAUSES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::ZERO];
+
+/// Sends notices through the outbox.
+pub(crate) struct Post {
+    channels: Channels,
+    outbox: Outbox,
+    settings: NotifySettings,
+    seed: u64,
+}
+
+impl Post {
+    /// Makes the channels of the settings ready.
+    ///
+    /// # Errors
+    /// When a template or the outbox cannot be used.
+    pub(crate) async fn open(context: &Context, settings: &NotifySettings) -> Result<Self, CommandError> {
+        Ok(Self {
+            channels: channels(context, settings).await?,
+            outbox: outbox(context).await?,
+            settings: settings.clone(),
+            seed: seed()?,
+        })
+    }
+
+    /// The settings that it was opened with.
+    pub(crate) fn settings(&self) -> &NotifySettings {
+        &self.settings
+    }
+
+    /// Delivers a notice on every channel that it is meant for.
+    pub(crate) async fn deliver(&self, addressed: &Addressed) -> Result<Told, String> {
+        if addressed.to.is_empty() {
+            return Err("[notify] has no channel for it".to_owned());
+        }
+        let mut proofs = Vec::with_capacity(addressed.to.len());
+        for to in &addressed.to {
+            let receipt = self.send(&addressed.notice, to).await.map_err(|why| format!("{}: {why}", to.channel))?;
+            let id = receipt.message_id.map_or_else(String::new, |id| format!(" {id}"));
+            let receipt_words = format!("{}{id}", receipt.detail);
+            proofs.push(Proof { channel: to.channel.clone(), receipt: receipt_words, at: receipt.at });
+        }
+        Ok(Told { notice: addressed.notice.id.to_string(), proofs })
+    }
+
+    /// Through one channel: some tries, and no more in this run. What did not go out is dropped, for the next run puts it
+    /// together anew, with what is true then.
+    async fn send(&self, notice: &Notice, to: &Destination) -> Result<Receipt, String> {
+        let words = |error: OutboxError| error.to_string();
+        let clock = SystemClock;
+        let id = self.outbox.enqueue(notice, to, clock.now()).await.map_err(words)?;
+        let mut why = String::new();
+        for pause in PAUSES {
+            let Some(delivered) =
+                self.outbox.deliver_one(id, &self.channels, &clock, self.seed).await.map_err(words)?
+            else {
+                break;
+            };
+            match delivered.outcome {
+                Outcome::Sent(receipt) => return Ok(receipt),
+                Outcome::Later { reason, .. } => {
+                    why = reason;
+                    clock.sleep(pause).await;
+                }
+                Outcome::Dead { reason } => return Err(reason),
+                Outcome::TakenOver => return Err("another process sends it".to_owned()),
+            }
+        }
+        // Sent by an earlier run that could not write it down.
+        if let Some(receipt) = self.outbox.receipt(&notice.id, &to.channel).await.map_err(words)? {
+            return Ok(receipt);
+        }
+        let dropped = self.outbox.drop(id, "the next run puts it together anew", clock.now()).await;
+        dropped.map_err(words)?;
+        Err(why)
+    }
 }

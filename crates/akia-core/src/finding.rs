@@ -127,6 +127,8 @@ pub enum OwnerSource {
     AccountTag,
     /// The account's address in the organisation.
     AccountContact,
+    /// `akia.toml`, for a service.
+    Settings,
 }
 
 /// One rule broken by one key or user.

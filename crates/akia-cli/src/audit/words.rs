@@ -49,6 +49,7 @@ pub(super) fn source(source: OwnerSource) -> &'static str {
         OwnerSource::UserTag => "tag of the user",
         OwnerSource::AccountTag => "tag of the account",
         OwnerSource::AccountContact => "address of the account",
+        OwnerSource::Settings => "akia.toml",
     }
 }
 

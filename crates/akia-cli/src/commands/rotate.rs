@@ -131,12 +131,13 @@ impl From<Retire> for Retirement {
 pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, CommandError> {
     let bench = Workbench::open(context).await?;
     let draw = crate::workbench::draw()?;
-    let (prepared, carried) = if args.all_services || !args.services.is_empty() {
-        services::prepare(context, &args, &bench, &draw).await?
+    let (prepared, carried, settings) = if args.all_services || !args.services.is_empty() {
+        let (prepared, carried, settings) = services::prepare(context, &args, &bench, &draw).await?;
+        (prepared, carried, Some(settings))
     } else {
         let selection = selection(context, &args)?;
         let options = Options { older_than: args.older_than, ..options(context, &args)? };
-        (bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await, Vec::new())
+        (bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await, Vec::new(), None)
     };
     for rotation in &carried {
         context.say(&format!("resume  {}", rotations::describe(rotation, context.started_at)));
@@ -168,6 +169,9 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
     }
     let codes: Vec<Exit> = refused.into_iter().chain(failed.iter().map(|one| one.exit)).collect();
     let exit = drive::report_with(context, "rotate", &ended, &codes, facts)?;
+    if let Some(settings) = &settings {
+        services::tell_owners(context, settings, &ended).await?;
+    }
     if ended.iter().any(|one| matches!(one.outcome, Ok(Rest::InGrace { .. }))) {
         context.say("take it back: akia undo    when the grace is over: akia retire");
     }

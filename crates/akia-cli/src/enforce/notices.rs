@@ -1,26 +1,22 @@
 //! What owners are told of their keys: from a case to an item of a notice, foreseen in a plan, and sent in a run.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use akia_core::enforce::{Evidence, Opening, Plan, Proof, StepKind, Told};
+use akia_core::enforce::{Evidence, Opening, Plan, StepKind, Told};
 use akia_core::estate::{Account, Estate};
 use akia_core::finding::Owner;
 use akia_core::key::KeyStatus;
-use akia_core::notice::{Addressed, Destination, Next, Notice, NoticeItem, NoticeKind, digests};
-use akia_core::settings::{NotifySettings, Settings};
-use akia_io::clock::{Clock as _, SystemClock};
+use akia_core::notice::{Destination, Next, NoticeItem, NoticeKind, digests};
+use akia_core::settings::Settings;
 use akia_io::enforce::{Delivered, Notifier, Telling};
-use akia_io::notify::{Channels, Outbox, OutboxError, Outcome, Receipt, load_templates};
+use akia_io::notify::load_templates;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::CommandError;
-
-/// Between the tries of one run.
-const PAUSES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::ZERO];
+pub(super) use crate::notices::Post;
 
 /// A notice that a plan foresees.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -140,77 +136,8 @@ fn item(
         rules: evidence.broken.iter().map(|(rule, _)| rule.clone()).collect(),
         deadline,
         next,
+        used_by: Vec::new(),
         command: Some(command.iter().map(|&word| word.to_owned()).collect()),
-    }
-}
-
-/// Sends notices through the outbox.
-pub(super) struct Post {
-    channels: Channels,
-    outbox: Outbox,
-    settings: NotifySettings,
-    seed: u64,
-}
-
-impl Post {
-    /// Makes the channels of the settings ready.
-    ///
-    /// # Errors
-    /// When a template or the outbox cannot be used.
-    pub(super) async fn open(context: &Context, settings: &NotifySettings) -> Result<Self, CommandError> {
-        Ok(Self {
-            channels: crate::notices::channels(context, settings).await?,
-            outbox: crate::notices::outbox(context).await?,
-            settings: settings.clone(),
-            seed: crate::notices::seed()?,
-        })
-    }
-
-    /// Delivers a notice on every channel that it is meant for.
-    async fn deliver(&self, addressed: &Addressed) -> Result<Delivered, String> {
-        if addressed.to.is_empty() {
-            return Err("[notify] has no channel for it".to_owned());
-        }
-        let mut proofs = Vec::with_capacity(addressed.to.len());
-        for to in &addressed.to {
-            let receipt = self.send(&addressed.notice, to).await.map_err(|why| format!("{}: {why}", to.channel))?;
-            let id = receipt.message_id.map_or_else(String::new, |id| format!(" {id}"));
-            let receipt_words = format!("{}{id}", receipt.detail);
-            proofs.push(Proof { channel: to.channel.clone(), receipt: receipt_words, at: receipt.at });
-        }
-        Ok(Delivered { notice: addressed.notice.id.to_string(), proofs })
-    }
-
-    /// Through one channel: some tries, and no more in this run. What did not go out is dropped, for the next run puts it
-    /// together anew, with what is true then.
-    async fn send(&self, notice: &Notice, to: &Destination) -> Result<Receipt, String> {
-        let words = |error: OutboxError| error.to_string();
-        let clock = SystemClock;
-        let id = self.outbox.enqueue(notice, to, clock.now()).await.map_err(words)?;
-        let mut why = String::new();
-        for pause in PAUSES {
-            let Some(delivered) =
-                self.outbox.deliver_one(id, &self.channels, &clock, self.seed).await.map_err(words)?
-            else {
-                break;
-            };
-            match delivered.outcome {
-                Outcome::Sent(receipt) => return Ok(receipt),
-                Outcome::Later { reason, .. } => {
-                    why = reason;
-                    clock.sleep(pause).await;
-                }
-                Outcome::Dead { reason } => return Err(reason),
-                Outcome::TakenOver => return Err("another process sends it".to_owned()),
-            }
-        }
-        // Sent by an earlier run that could not write it down.
-        if let Some(receipt) = self.outbox.receipt(&notice.id, &to.channel).await.map_err(words)? {
-            return Ok(receipt);
-        }
-        let dropped = self.outbox.drop(id, "the next run puts it together anew", clock.now()).await;
-        dropped.map_err(words)?;
-        Err(why)
     }
 }
 
@@ -228,7 +155,7 @@ impl Notifier for Post {
                 (key.opening.owner.clone(), item)
             });
             let mut outcomes: HashMap<String, Result<Delivered, String>> = HashMap::new();
-            for addressed in digests(kind_of(told), at, items, &self.settings) {
+            for addressed in digests(kind_of(told), at, items, self.settings()) {
                 let outcome = self.deliver(&addressed).await;
                 let cases = addressed.notice.items.iter().map(|item| item.case.clone());
                 outcomes.extend(cases.map(|case| (case, outcome.clone())));

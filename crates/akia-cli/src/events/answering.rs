@@ -157,6 +157,7 @@ impl<'a> Answering<'a> {
             rules: vec!["key-exposed".to_owned()],
             deadline: None,
             next: Next::Nothing,
+            used_by: Vec::new(),
             command: Some(command.iter().map(|word| (*word).to_owned()).collect()),
         };
         (owner, item)

@@ -86,7 +86,11 @@ fn a_key_goes_everywhere_and_the_old_one_is_watched_on_moto() {
 #[test]
 fn who_still_uses_the_old_key_is_named_and_it_stays_active() {
     let cloud = Backend::Sandbox.open();
-    let (home, old) = stage(&cloud, "quiet-for = \"8s\"");
+    let (home, old) = stage(&cloud, "quiet-for = \"8s\"\nowner = \"payments@example.com\"");
+    let told = home.path("notices.jsonl").display().to_string();
+    let channel = format!("[notify]\ndefault = [\"log\"]\n[notify.channels.log]\nkind = \"file\"\npath = {told:?}\n");
+    let settings = channel + &home.read("akia.toml");
+    let home = home.file("akia.toml", settings);
     let first = rotation(&rotate(&home, &["--service", "billing"]).done());
     cloud.caller(&old).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(8));
@@ -99,7 +103,13 @@ fn who_still_uses_the_old_key_is_named_and_it_stays_active() {
     assert_eq!((&told["rest"], active(&cloud, &old)), (&json!("undecided"), (2, true)), "{told}");
     assert!(told["still_used_by"]["addresses"]["127.0.0.1"].as_u64() >= Some(1), "{told}");
     assert!(ran.stderr.contains(&format!("uses {}: from 127.0.0.1", old.id)), "{}", ran.stderr);
-    assert!(ran.stderr.contains("for: sts"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("for sts"), "{}", ran.stderr);
+    // The owner is told, and once.
+    assert!(ran.stderr.contains("told payments@example.com who still uses the old key"), "{}", ran.stderr);
+    rotate(&home, &["--service", "billing"]).exited(6);
+    let notices = home.read("notices.jsonl");
+    assert_eq!(notices.lines().count(), 1, "{notices}");
+    assert!(notices.contains("\"still-used\"") && notices.contains("from 127.0.0.1"), "{notices}");
     let id = first["rotation"].as_str().unwrap();
     let done = home.akia(&["resume", id, "--without-evidence", "--yes", "--output", "json"]).done();
     assert_eq!((&rotation(&done)["rest"], active(&cloud, &old)), (&json!("in-grace"), (1, false)));

@@ -60,6 +60,8 @@ pub(super) struct ItemFacts {
     pub(super) rules: Vec<String>,
     /// The deadline with the time that is left, and what happens then; `None` where nothing will.
     pub(super) deadline: Option<String>,
+    /// Who still uses the key.
+    pub(super) used_by: Vec<String>,
     /// What can be pasted into a shell.
     pub(super) command: Option<String>,
     /// What the command is for.
@@ -75,6 +77,7 @@ impl Facts {
                 OwnerSource::UserTag => "tag of the user",
                 OwnerSource::AccountTag => "tag of the account",
                 OwnerSource::AccountContact => "address of the account",
+                OwnerSource::Settings => "akia.toml",
             };
             format!("{} ({source})", visible(&owner.name))
         });
@@ -106,6 +109,7 @@ impl ItemFacts {
             | NoticeKind::Deleted
             | NoticeKind::Reactivated
             | NoticeKind::Exposed
+            | NoticeKind::StillUsed
             | NoticeKind::Resolved
             | NoticeKind::Test => "do this",
         };
@@ -119,6 +123,7 @@ impl ItemFacts {
             last_used: last_used_words(&item.last_used, now),
             rules: item.rules.iter().map(|id| rule_words(id)).collect(),
             deadline: deadline_words(item, now),
+            used_by: item.used_by.iter().map(|who| visible(who).into_owned()).collect(),
             command: item.command.as_deref().map(command_line),
             command_label,
             case: visible(&item.case).into_owned(),
@@ -144,6 +149,7 @@ pub fn event(notice: &Notice, now: Timestamp) -> Value {
             "rules": item.rules.iter().map(rule).collect::<Vec<_>>(),
             "deadline": item.deadline,
             "next": item.next,
+            "used_by": item.used_by.iter().map(|who| visible(who)).collect::<Vec<_>>(),
             "command": item.command.as_deref().map(command_line),
         })
     };
@@ -203,6 +209,7 @@ fn title(notice: &Notice, now: Timestamp) -> String {
         NoticeKind::Deleted => capital(&format!("{key} was deleted")),
         NoticeKind::Reactivated => capital(&format!("{key} was activated again")),
         NoticeKind::Exposed => format!("Act now: {key} is known to others"),
+        NoticeKind::StillUsed => capital(&format!("{key} was replaced, and somebody still uses it")),
         NoticeKind::Resolved => format!("Settled: {key}"),
         NoticeKind::Test => "Test message of akia: nothing is to be done".to_owned(),
     }
@@ -229,6 +236,7 @@ fn title_of_many(notice: &Notice, now: Timestamp) -> String {
         NoticeKind::Deleted => format!("{keys} were deleted"),
         NoticeKind::Reactivated => format!("{keys} were activated again"),
         NoticeKind::Exposed => format!("Act now: {keys} are known to others"),
+        NoticeKind::StillUsed => format!("{keys} were replaced, and somebody still uses them"),
         NoticeKind::Resolved => format!("Settled: {keys}"),
         NoticeKind::Test => "Test message of akia: nothing is to be done".to_owned(),
     }
@@ -261,6 +269,11 @@ fn intro(kind: NoticeKind, count: usize) -> String {
             if count == 1 { "its" } else { "their" },
             them(count),
             them(count)
+        ),
+        NoticeKind::StillUsed => format!(
+            "A new key stands in every place that akia knows. Whoever still uses {key} has a copy elsewhere: name that place in \
+             akia.toml, or move its owner to the new key. Until then {it} {} active.",
+            if count == 1 { "stays" } else { "stay" }
         ),
         NoticeKind::Resolved => format!("Nothing is left to be done about {key}."),
         NoticeKind::Test => {

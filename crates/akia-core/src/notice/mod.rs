@@ -39,6 +39,8 @@ pub enum NoticeKind {
     Reactivated,
     /// Others know the key.
     Exposed,
+    /// The key was replaced in every place that is known, and somebody still uses it.
+    StillUsed,
     /// Nothing is left to be done about the key.
     Resolved,
     /// Nothing has happened: somebody tries whether messages arrive.
@@ -47,13 +49,14 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Announced,
         Self::Reminded,
         Self::Deactivated,
         Self::Deleted,
         Self::Reactivated,
         Self::Exposed,
+        Self::StillUsed,
         Self::Resolved,
         Self::Test,
     ];
@@ -68,6 +71,7 @@ impl NoticeKind {
             Self::Deleted => "deleted",
             Self::Reactivated => "reactivated",
             Self::Exposed => "exposed",
+            Self::StillUsed => "still-used",
             Self::Resolved => "resolved",
             Self::Test => "test",
         }
@@ -78,9 +82,13 @@ impl NoticeKind {
     pub fn ends_the_case(self) -> bool {
         match self {
             Self::Deleted | Self::Resolved => true,
-            Self::Announced | Self::Reminded | Self::Deactivated | Self::Reactivated | Self::Exposed | Self::Test => {
-                false
-            }
+            Self::Announced
+            | Self::Reminded
+            | Self::Deactivated
+            | Self::Reactivated
+            | Self::Exposed
+            | Self::StillUsed
+            | Self::Test => false,
         }
     }
 }
@@ -94,7 +102,7 @@ impl fmt::Display for NoticeKind {
 /// A word that is no kind of notice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it is not a kind of notice; write announced, reminded, deactivated, deleted, reactivated, exposed, resolved or test"
+    "it is not a kind of notice; write announced, reminded, deactivated, deleted, reactivated, exposed, still-used, resolved or test"
 )]
 pub struct UnknownKind;
 
@@ -192,6 +200,9 @@ pub struct NoticeItem {
     pub deadline: Option<Timestamp>,
     /// What becomes of the key then.
     pub next: Next,
+    /// Who still uses the key, as CloudTrail names them, in words; where that is what the notice is about.
+    #[serde(default)]
+    pub used_by: Vec<String>,
     /// What the owner can run, word by word: what mends the matter; for a deactivated key, what brings it back.
     pub command: Option<Vec<String>>,
 }
@@ -245,6 +256,7 @@ impl Notice {
                 rules: Vec::new(),
                 deadline: None,
                 next: Next::Nothing,
+                used_by: Vec::new(),
                 command: None,
             })
         };
@@ -285,6 +297,7 @@ pub(crate) mod fixture {
             rules: vec!["key-age".to_owned(), "admin-key".to_owned()],
             deadline: Some("2026-12-01T09:00:00Z".parse().unwrap()),
             next: Next::Deactivate,
+            used_by: Vec::new(),
             command: Some(["akia", "rotate", "--user", user].map(str::to_owned).to_vec()),
         }
     }

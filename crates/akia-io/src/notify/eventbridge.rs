@@ -88,6 +88,7 @@ fn detail_type(kind: NoticeKind) -> &'static str {
         NoticeKind::Deleted => "Access Key Deleted",
         NoticeKind::Reactivated => "Access Key Reactivated",
         NoticeKind::Exposed => "Access Key Exposed",
+        NoticeKind::StillUsed => "Access Key Still Used",
         NoticeKind::Resolved => "Access Key Case Resolved",
         NoticeKind::Test => "Access Key Notice Test",
     }

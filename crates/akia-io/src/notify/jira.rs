@@ -113,7 +113,8 @@ impl Channel for Jira {
                     | NoticeKind::Reminded
                     | NoticeKind::Deactivated
                     | NoticeKind::Reactivated
-                    | NoticeKind::Exposed => {
+                    | NoticeKind::Exposed
+                    | NoticeKind::StillUsed => {
                         let (key, what) = self.open(ticket).await?;
                         (Some(key), what)
                     }

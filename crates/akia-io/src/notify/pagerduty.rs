@@ -99,7 +99,8 @@ fn events(message: &Message) -> Vec<Value> {
         | NoticeKind::Reminded
         | NoticeKind::Deactivated
         | NoticeKind::Reactivated
-        | NoticeKind::Exposed => vec![trigger(ticket)],
+        | NoticeKind::Exposed
+        | NoticeKind::StillUsed => vec![trigger(ticket)],
     };
     message.tickets.iter().flat_map(of).collect()
 }
@@ -113,7 +114,7 @@ fn severity(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Exposed => "critical",
         NoticeKind::Deactivated => "error",
-        NoticeKind::Announced | NoticeKind::Reminded | NoticeKind::Reactivated => "warning",
+        NoticeKind::Announced | NoticeKind::Reminded | NoticeKind::Reactivated | NoticeKind::StillUsed => "warning",
         NoticeKind::Deleted | NoticeKind::Resolved | NoticeKind::Test => "info",
     }
 }

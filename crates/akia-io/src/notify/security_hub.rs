@@ -122,7 +122,7 @@ fn is_over(kind: NoticeKind) -> bool {
 fn severity(kind: NoticeKind) -> &'static str {
     match kind {
         NoticeKind::Exposed => "CRITICAL",
-        NoticeKind::Announced | NoticeKind::Reminded | NoticeKind::Reactivated => "MEDIUM",
+        NoticeKind::Announced | NoticeKind::Reminded | NoticeKind::Reactivated | NoticeKind::StillUsed => "MEDIUM",
         NoticeKind::Deactivated => "LOW",
         NoticeKind::Deleted | NoticeKind::Resolved | NoticeKind::Test => "INFORMATIONAL",
     }

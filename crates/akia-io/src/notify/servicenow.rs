@@ -85,7 +85,8 @@ impl Channel for ServiceNow {
                     | NoticeKind::Reminded
                     | NoticeKind::Deactivated
                     | NoticeKind::Reactivated
-                    | NoticeKind::Exposed => {
+                    | NoticeKind::Exposed
+                    | NoticeKind::StillUsed => {
                         let (incident, what) = self.open(found, ticket, message.notice.kind).await?;
                         (Some(incident), what)
                     }
@@ -175,6 +176,7 @@ fn incident(ticket: &Ticket, kind: NoticeKind) -> Value {
         NoticeKind::Exposed => "1",
         NoticeKind::Deactivated | NoticeKind::Reminded => "2",
         NoticeKind::Announced
+        | NoticeKind::StillUsed
         | NoticeKind::Deleted
         | NoticeKind::Reactivated
         | NoticeKind::Resolved

@@ -38,7 +38,11 @@ impl Channel for Teams {
     fn body(&self, message: &Message) -> String {
         let color = match message.notice.kind {
             NoticeKind::Exposed => "attention",
-            NoticeKind::Announced | NoticeKind::Reminded | NoticeKind::Deactivated | NoticeKind::Deleted => "warning",
+            NoticeKind::Announced
+            | NoticeKind::StillUsed
+            | NoticeKind::Reminded
+            | NoticeKind::Deactivated
+            | NoticeKind::Deleted => "warning",
             NoticeKind::Reactivated | NoticeKind::Resolved | NoticeKind::Test => "default",
         };
         let title = json!({ "type": "RichTextBlock", "inlines": [{

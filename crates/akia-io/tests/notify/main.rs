@@ -69,6 +69,7 @@ pub(crate) fn item(case: &str) -> NoticeItem {
         rules: vec!["key-age".to_owned()],
         deadline: Some("2026-12-01T09:00:00Z".parse().unwrap()),
         next: Next::Deactivate,
+        used_by: Vec::new(),
         command: Some(["akia", "rotate", "--user", "ann"].map(str::to_owned).to_vec()),
     }
 }

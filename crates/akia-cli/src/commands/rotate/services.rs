@@ -1,17 +1,23 @@
 //! The keys of services, as `akia.toml` declares them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::ServiceName;
+use akia_core::finding::{Owner, OwnerSource};
 use akia_core::journal::Event;
-use akia_core::rotation::Rotation;
-use akia_core::settings::ServiceSettings;
+use akia_core::notice::{Next, NoticeItem, NoticeKind, digests};
+use akia_core::rotation::{Decision, Rest, Rotation};
+use akia_core::settings::{ServiceSettings, Settings};
+use akia_core::text::visible;
+use akia_core::{KeyStatus, ServiceName};
 use akia_io::rotate::{Draw, Options, Prepared, ServiceRequest};
+
+use jiff::Timestamp;
 
 use super::{RotateArgs, options};
 use crate::context::Context;
-use crate::drive::Quiet;
+use crate::drive::{Ended, Quiet, used_by};
 use crate::error::CommandError;
+use crate::notices::Post;
 use crate::rotations::{self, Known, Locks};
 use crate::workbench::Workbench;
 
@@ -22,9 +28,9 @@ pub(super) async fn prepare(
     args: &RotateArgs,
     bench: &Workbench,
     draw: &Draw,
-) -> Result<(Prepared, Vec<Rotation>), CommandError> {
-    let loaded = args.config.load(context)?;
-    let chosen = chosen(args, &loaded.settings.services)?;
+) -> Result<(Prepared, Vec<Rotation>, Settings), CommandError> {
+    let settings = args.config.load(context)?.settings;
+    let chosen = chosen(args, &settings.services)?;
     let names: BTreeSet<&ServiceName> = chosen.iter().map(|service| &service.name).collect();
     let now = context.started_at;
     let known = Known::of_bench(bench).await?;
@@ -40,7 +46,8 @@ pub(super) async fn prepare(
     for service in chosen.iter().filter(|service| !busy.contains(&service.name)) {
         requests.push(request(context, args, service)?);
     }
-    Ok((bench.driver.prepare_services(&bench.files, &bench.state, requests, draw).await, carried))
+    let prepared = bench.driver.prepare_services(&bench.files, &bench.state, requests, draw).await;
+    Ok((prepared, carried, settings))
 }
 
 /// Takes an earlier rotation up, under its lock.
@@ -52,6 +59,56 @@ pub(super) async fn take_up(
     let mut rotation = locks.lock(bench, earlier).await?;
     bench.driver.record(&mut rotation, Event::Resumed, None, &Quiet).await.map_err(rotations::stopped)?;
     Ok(rotation)
+}
+
+/// Tells the owners of services that somebody still uses the old key, and who. Once for each rotation: a notice of the same matter
+/// has the same id.
+pub(super) async fn tell_owners(context: &Context, settings: &Settings, ended: &[Ended]) -> Result<(), CommandError> {
+    let items: Vec<_> = ended.iter().filter_map(|one| item(settings, one)).collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    let addressed = digests(NoticeKind::StillUsed, Timestamp::now(), items, &settings.notify);
+    if addressed.iter().all(|one| one.to.is_empty()) {
+        context
+            .say("note: nobody is told, for [notify] in akia.toml has no channel for notices of the kind still-used");
+        return Ok(());
+    }
+    let post = Post::open(context, &settings.notify).await?;
+    for one in addressed.into_iter().filter(|one| !one.to.is_empty()) {
+        let whose = one.notice.owner.as_ref().map_or("the owner", |owner| owner.name.as_str());
+        match post.deliver(&one).await {
+            Ok(_) => context.say(&format!("told {} who still uses the old key", visible(whose))),
+            Err(why) => context.say(&format!("note: {} could not be told: {}", visible(whose), visible(&why))),
+        }
+    }
+    Ok(())
+}
+
+/// What the owner of a service is told, where somebody still uses its old key.
+fn item(settings: &Settings, one: &Ended) -> Option<(Option<Owner>, NoticeItem)> {
+    let plan = one.rotation.plan();
+    let service = settings.services.iter().find(|service| Some(&service.name) == plan.service.as_ref())?;
+    let Ok(Rest::Undecided { decision: Decision::StillUsed { last_used } }) = &one.outcome else { return None };
+    let owner = service.owner.clone().map(|name| Owner { name, source: OwnerSource::Settings });
+    let item = NoticeItem {
+        case: plan.id.to_string(),
+        account: plan.identity.account().clone(),
+        account_name: None,
+        units: Vec::new(),
+        tags: BTreeMap::new(),
+        user: plan.identity.arn.clone(),
+        key: plan.displaced.clone(),
+        status: KeyStatus::Active,
+        created_at: plan.displaced_created_at,
+        last_used: last_used.clone(),
+        rules: Vec::new(),
+        deadline: None,
+        next: Next::Nothing,
+        used_by: used_by(one),
+        command: Some(["akia", "resume", plan.id.as_str()].map(str::to_owned).to_vec()),
+    };
+    Some((owner, item))
 }
 
 fn chosen<'a>(args: &RotateArgs, services: &'a [ServiceSettings]) -> Result<Vec<&'a ServiceSettings>, CommandError> {
