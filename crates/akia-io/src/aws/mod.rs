@@ -42,7 +42,7 @@ mod xml;
 
 pub use account::{RawReport, ReportRequest};
 pub use authorization::Authorization;
-pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
+pub use caller::{Answered, AssumeRole, Caller, Fact, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub use cloudtrail::{CreateEvidence, KeyEvents};
 pub use config_service::{Evaluated, MemberRule};
