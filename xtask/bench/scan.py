@@ -1,6 +1,7 @@
 """What scanners find in a history into which keys were planted, and what they need for it.
 
   scan.py plant REPOSITORY TRUTH       adds commits with keys to a bare repository, each taken out by the next; writes what is true
+  scan.py plant-image IMAGE TRUTH      writes a file with a key of each shape over a sector of a raw image; writes what is true
   scan.py run COMMAND...               runs a command; the last line on standard error: CPU seconds, wall seconds, memory in KB
   scan.py judge TRUTH TOOL OUTPUT      -> keys, ids found, pairs found, first commits found, other ids reported (tabs between)
 """
@@ -64,6 +65,18 @@ def plant(repository, truth):
     truth.write_text(json.dumps(keys))
 
 
+def plant_image(image, truth):
+    chance = random.Random("planted image")
+    keys, size = [], image.stat().st_size
+    with image.open("r+b") as disk:
+        for number, (_, shape) in enumerate(SHAPES, start=1):
+            id, secret = key(chance)
+            disk.seek(size * number // (len(SHAPES) + 1) // 4096 * 4096)
+            disk.write(shape.format(id=id, secret=secret).encode().ljust(4096, b"\0"))
+            keys.append({"id": id, "secret": secret})
+    truth.write_text(json.dumps(keys))
+
+
 def run(command):
     began = time.monotonic()
     code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
@@ -100,7 +113,7 @@ def judge(truth, tool, output):
         # akia shows the first characters of a secret and no more.
         if secret and one["secret"].startswith(secret):
             pairs.add(id)
-        if one["commit"] in seen:
+        if one.get("commit") in seen:
             commits.add(id)
     print(len(keys), len(ids), len(pairs), len(commits), len(others), sep="\t")
 
@@ -110,6 +123,8 @@ def main():
     paths = [pathlib.Path(word) for word in rest]
     if verb == "plant":
         plant(*paths)
+    elif verb == "plant-image":
+        plant_image(*paths)
     elif verb == "run":
         sys.exit(run(rest))
     elif verb == "judge":

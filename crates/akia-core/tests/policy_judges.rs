@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::policy::{
-    Command, Duty, JobPolicy, Need, PolicyOptions, ResourceForm, ScanSource, contain_policy, required_actions,
-    scan_policy,
+    Command, Duty, JobPolicy, Need, PolicyDocument, PolicyOptions, ResourceForm, ScanSource, contain_policy,
+    required_actions, scan_policy,
 };
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
@@ -200,16 +200,25 @@ fn every_action_exists_and_supports_its_resource() {
             // Asked for all users at once, it names no user.
             let names_user = types.contains("user") && action.name != "iam:ListServiceSpecificCredentials";
             assert_eq!(names_user, action.resource == ResourceForm::User, "{}", action.name);
+            // The others name nothing either: their listings take no resource, or they are asked for everything.
+            let names_snapshot = action.name.starts_with("ebs:");
+            assert_eq!(names_snapshot, action.resource == ResourceForm::Snapshot, "{}", action.name);
         }
     }
 }
 
 #[test]
 fn the_commands_need_no_more_than_their_policies_grant() {
-    let granted = |job: JobPolicy| -> BTreeSet<String> {
-        let document = job.document(&PolicyOptions::default());
+    let names = |document: PolicyDocument| -> BTreeSet<String> {
         document.statement.iter().flat_map(|statement| statement.action.as_slice().to_vec()).collect()
     };
+    let granted = |job: JobPolicy| names(job.document(&PolicyOptions::default()));
+    let needed = |commands: &[Command]| -> BTreeSet<String> {
+        commands.iter().flat_map(|command| required_actions(*command)).map(|one| one.name.to_owned()).collect()
+    };
+    let scans = [Command::ScanSnapshot, Command::ScanUserData];
+    assert_eq!(needed(&[Command::Contain]), names(contain_policy(Partition::Aws)), "exactly what is granted");
+    assert_eq!(needed(&scans), names(scan_policy(Partition::Aws, &ScanSource::ALL)));
     for (command, job) in [
         (Command::Rotate, JobPolicy::RotateOwnKeys),
         (Command::RotateOthers, JobPolicy::RotateOthersKeys),

@@ -7,7 +7,7 @@ use crate::folders;
 use crate::venv::{self, Peer};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How many times less processor time than the best peer akia has to take.
@@ -87,7 +87,6 @@ struct Programs {
     akia: PathBuf,
     inflating: PathBuf,
     kingfisher: PathBuf,
-    python: PathBuf,
 }
 
 /// What one scanner needed for one history.
@@ -126,7 +125,6 @@ pub(crate) fn run(akia: &Path, histories: &[PathBuf], rounds: usize) -> Result<s
         akia: akia.to_owned(),
         inflating: folders::target().join("release/examples/git_scan"),
         kingfisher: venv::peer(Peer::Kingfisher)?,
-        python: venv::ensure()?.join("bin/python"),
     };
     let folder = Home::new("scan")?;
     let mut measured = Vec::new();
@@ -141,8 +139,7 @@ fn measure(programs: &Programs, folder: &Home, history: &Path, rounds: usize) ->
     let (copy, truth) = (folder.path().join(format!("{name}.git")), folder.path().join(format!("{name}.json")));
     println!("    copying {} and planting keys", history.display());
     run_command(command("cp").arg("-a").arg(history).arg(&copy))?;
-    let script = folders::root().join("xtask/bench/scan.py");
-    run_command(command(&programs.python).arg(&script).arg("plant").arg(&copy).arg(&truth))?;
+    run_command(script()?.arg("plant").arg(&copy).arg(&truth))?;
     let mut results: Vec<Runs> = SCANNERS
         .iter()
         .map(|scanner| Runs { scanner: *scanner, cpu: Vec::new(), wall: Vec::new(), memory_kb: 0, found: None })
@@ -159,21 +156,33 @@ fn measure(programs: &Programs, folder: &Home, history: &Path, rounds: usize) ->
             one.memory_kb = one.memory_kb.max(measured.memory_kb);
             println!("    {name}, round {round} of {rounds}, {}: {cpu:.2} s of a processor", one.scanner.name());
             if let Some(tool) = one.scanner.tool() {
-                let mut judge = command(&programs.python);
-                judge.arg(&script).args(["judge".as_ref(), truth.as_os_str(), tool.as_ref(), output.as_os_str()]);
-                let (ok, text) = capture(&mut judge)?;
-                let counts: Vec<u64> = text.trim().split('\t').filter_map(|word| word.parse().ok()).collect();
-                let counts = <[u64; 5]>::try_from(counts).ok().filter(|_| ok);
-                one.found =
-                    Some(counts.ok_or_else(|| {
-                        format!("what {} said cannot be judged:\n{text}\n{said}", one.scanner.name())
-                    })?);
+                one.found = Some(
+                    judge(&truth, tool, &output).map_err(|error| format!("{}: {error}\n{said}", one.scanner.name()))?,
+                );
             }
         }
     }
     let pack_bytes = size_of_packs(&copy);
     fs::remove_dir_all(&copy).map_err(|error| format!("cannot remove {}: {error}", copy.display()))?;
     Ok(History { name, pack_bytes, results })
+}
+
+/// Keys, and how many ids, pairs and first commits were found of them, and how many other ids. What was judged is removed, so that nothing
+/// is taken for what the next one found.
+pub(super) fn judge(truth: &Path, tool: &str, output: &Path) -> Result<[u64; 5], String> {
+    let (ok, text) = capture(script()?.args(["judge".as_ref(), truth.as_os_str(), tool.as_ref(), output.as_os_str()]))?;
+    let counts: Vec<u64> = text.trim().split('\t').filter_map(|word| word.parse().ok()).collect();
+    let counts = <[u64; 5]>::try_from(counts).ok().filter(|_| ok);
+    let counts = counts.ok_or_else(|| format!("what it found cannot be judged:\n{text}"))?;
+    fs::remove_file(output).map_err(|error| format!("cannot remove {}: {error}", output.display()))?;
+    Ok(counts)
+}
+
+/// What plants, runs and judges.
+pub(super) fn script() -> Result<Command, String> {
+    let mut script = command(venv::ensure()?.join("bin/python"));
+    script.arg(folders::root().join("xtask/bench/scan.py"));
+    Ok(script)
 }
 
 /// What one run needed.
@@ -185,8 +194,8 @@ pub(super) struct Measured {
 
 /// Runs a command in a folder to its end; also what it said on standard error. Its exit code says what it found, and is not looked at.
 pub(super) fn run_measured(words: &[&str], folder: &Path) -> Result<(Measured, String), String> {
-    let mut run = command(venv::ensure()?.join("bin/python"));
-    run.arg(folders::root().join("xtask/bench/scan.py")).arg("run").args(words).current_dir(folder);
+    let mut run = script()?;
+    run.arg("run").args(words).current_dir(folder);
     let done = run.stdout(Stdio::null()).output().map_err(|error| format!("cannot start python: {error}"))?;
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     let last = said.trim_end().rsplit('\n').next().unwrap_or_default();

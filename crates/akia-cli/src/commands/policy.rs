@@ -114,11 +114,12 @@ pub enum PolicyVerb {
     ///
     /// The exit code is 0 when every right that the commands require is there, 4 when one is missing, and 3 when none
     /// is known to be missing but some could not be found out. Where neither COMMAND nor --user is given, the rights of
-    /// `rotate --user` are shown and do not count.
+    /// `rotate --user`, audit, contain and scan are shown and do not count.
     #[command(after_long_help = super::examples(&[
         ("akia policy check", "every command"),
         ("akia policy check rotate undo -p work", "two commands, for profile `work`"),
         ("akia policy check key --user alice", "all of `akia key`, on alice's keys"),
+        ("akia policy check contain scan -p admin", "before a leak: may the profile `admin` shut any key, and read what an account holds?"),
     ]))]
     Check(CheckArgs),
 }

@@ -192,8 +192,8 @@ pub(super) async fn complete(
 }
 
 /// Says what is done.
-pub(super) struct Told<'a> {
-    pub(super) context: &'a Context,
+pub(crate) struct Told<'a> {
+    pub(crate) context: &'a Context,
 }
 
 impl Told<'_> {

@@ -110,6 +110,7 @@ impl Bench {
             folder: &self.work.state,
             rotating,
             stop,
+            policy: None,
             teller,
         })
     }

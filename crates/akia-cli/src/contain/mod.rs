@@ -22,6 +22,7 @@ use bench::Bench;
 use case::Standing;
 use planning::Planned;
 
+pub(crate) use applying::Told;
 pub(crate) use reporting::report_file;
 
 /// Runs the command.

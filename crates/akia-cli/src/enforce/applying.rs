@@ -229,14 +229,14 @@ fn enforcer<'a>(
 }
 
 /// The settings and the switch, read anew before each act.
-struct Source {
+pub(crate) struct Source {
     config: Option<PathBuf>,
     environment: Environment,
     stop: StopFile,
 }
 
 impl Source {
-    fn of(context: &Context, reach: &ReachArgs, folder: &StateFolder) -> Self {
+    pub(crate) fn of(context: &Context, reach: &ReachArgs, folder: &StateFolder) -> Self {
         let (config, environment) = (reach.config.config.clone(), context.environment.clone());
         Self { config, environment, stop: StopFile::of(folder) }
     }

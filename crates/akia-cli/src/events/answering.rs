@@ -1,5 +1,5 @@
 //! What is done at once about exposed keys: the channels of `[notify]` are told, and where the policy wants it, the user is put
-//! into quarantine.
+//! into quarantine, or the key contained.
 //!
 //! The notice is in the outbox before the event counts as answered, and goes through each channel once, whatever comes twice:
 //! its id follows from the finding and the key.
@@ -17,10 +17,12 @@ use akia_io::clock::{Clock as _, SystemClock};
 use akia_io::enforce::Gate;
 use akia_io::events::{ExposedKey, Responder, exposure_case};
 use akia_io::notify::{Channels, Outbox, Outcome};
+use akia_io::rotate::Stop;
 use akia_io::store::snapshots::Snapshots;
 use futures_util::future::BoxFuture;
 
-use super::containing::Containing;
+use super::containing::{Containing, Exposed};
+use crate::commands::enforce::ReachArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::notices;
@@ -41,28 +43,34 @@ pub(super) struct Answering<'a> {
 impl<'a> Answering<'a> {
     /// Makes the channels ready, where the policy wants them.
     pub(super) async fn open(
-        context: &Context,
+        context: &'a Context,
         settings: Settings,
-        store: Snapshots,
-        source: String,
+        audits: (Snapshots, String),
+        reach: &ReachArgs,
         gate: &'a Gate,
+        stop: Stop,
     ) -> Result<Self, CommandError> {
         let policy = settings.enforce.as_ref().map(|policy| policy.on_exposure).unwrap_or_default();
         let post = match policy {
             OnExposure::Record => None,
-            OnExposure::Notify | OnExposure::Quarantine if settings.notify.channels.is_empty() => {
+            OnExposure::Notify | OnExposure::Quarantine | OnExposure::Contain { .. }
+                if settings.notify.channels.is_empty() =>
+            {
                 context.say("note: [notify] has no channel: exposed keys are written down, and nobody is told");
                 None
             }
-            OnExposure::Notify | OnExposure::Quarantine => {
+            OnExposure::Notify | OnExposure::Quarantine | OnExposure::Contain { .. } => {
                 let channels = notices::channels(context, &settings.notify).await?;
                 Some((channels, notices::outbox(context).await?, notices::seed()?))
             }
         };
-        let containing = match (policy, &settings.enforce) {
-            (OnExposure::Quarantine, Some(policy)) => Some(Containing::open(context, policy.clone(), gate).await?),
-            (OnExposure::Record | OnExposure::Notify | OnExposure::Quarantine, _) => None,
+        let containing = match policy {
+            OnExposure::Quarantine | OnExposure::Contain { .. } => {
+                Some(Containing::open(context, reach, audits.clone(), gate, stop).await?)
+            }
+            OnExposure::Record | OnExposure::Notify => None,
         };
+        let (store, source) = audits;
         Ok(Self { settings, policy, store, source, post, containing })
     }
 
@@ -76,7 +84,9 @@ impl<'a> Answering<'a> {
         let Some((channels, outbox, seed)) = &self.post else {
             return Ok(match self.policy {
                 OnExposure::Record => "written down (on-exposure = \"record\")".to_owned(),
-                OnExposure::Notify | OnExposure::Quarantine => "written down; [notify] has no channel".to_owned(),
+                OnExposure::Notify | OnExposure::Quarantine | OnExposure::Contain { .. } => {
+                    "written down; [notify] has no channel".to_owned()
+                }
             });
         };
         let clock = SystemClock;
@@ -109,25 +119,7 @@ impl<'a> Answering<'a> {
     fn item(&self, key: &ExposedKey, account: Account) -> (Option<Owner>, NoticeItem) {
         let found = &key.user.user;
         let (id, name) = (&key.exposure.key, found.arn.name.as_str());
-        let user = User {
-            arn: found.arn.clone(),
-            created_at: Some(found.created_at),
-            console: Console::Without,
-            mfa_active: false,
-            keys: vec![Key {
-                id: Some(id.clone()),
-                status: key.key.status,
-                created_at: Known::Told(key.key.created_at),
-                reactivated_at: None,
-                last_used: key.last_used.clone(),
-            }],
-            details: Known::Told(Details {
-                id: Some(found.id.clone()),
-                tags: key.user.tags.clone(),
-                ..Details::default()
-            }),
-            service_credentials: Known::Told(Vec::new()),
-        };
+        let user = user_of(key);
         let mut tags = account.tags.clone();
         tags.extend(key.user.tags.clone());
         let estate = Estate {
@@ -164,17 +156,43 @@ impl<'a> Answering<'a> {
     }
 }
 
+/// The user with the key, as the rules see it.
+fn user_of(key: &ExposedKey) -> User {
+    let found = &key.user.user;
+    User {
+        arn: found.arn.clone(),
+        created_at: Some(found.created_at),
+        console: Console::Without,
+        mfa_active: false,
+        keys: vec![Key {
+            id: Some(key.exposure.key.clone()),
+            status: key.key.status,
+            created_at: Known::Told(key.key.created_at),
+            reactivated_at: None,
+            last_used: key.last_used.clone(),
+        }],
+        details: Known::Told(Details { id: Some(found.id.clone()), tags: key.user.tags.clone(), ..Details::default() }),
+        service_credentials: Known::Told(Vec::new()),
+    }
+}
+
 impl Responder for Answering<'_> {
     fn exposed<'a>(&'a self, keys: &'a [ExposedKey]) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(async move {
             // Hands are tied first: the notice can wait for seconds, and a thief does not.
-            let mut said = Vec::new();
+            let (mut said, mut keys) = (Vec::new(), keys.to_vec());
             if let Some(containing) = &self.containing {
-                for key in keys {
-                    said.push(containing.contain(key).await);
+                for key in &mut keys {
+                    let (account, user) = (self.account(&key.exposure.account).await, user_of(key));
+                    let done = containing.contain(Exposed { key, account: &account, user: &user }).await;
+                    if done.as_ref().is_ok_and(|done| done.is_shut) {
+                        // The notice tells how it is now.
+                        key.key.status = KeyStatus::Inactive;
+                    }
+                    said.push(done.map(|done| done.words));
                 }
             }
-            let told = self.tell(keys).await;
+            let told = self.tell(&keys).await;
             let said: Result<Vec<String>, String> = said.into_iter().chain([told]).collect();
             said.map(|said| said.join("; "))
         })

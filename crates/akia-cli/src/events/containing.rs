@@ -1,32 +1,64 @@
-//! `on-exposure = "quarantine"`: the hands of a user whose key AWS calls exposed are tied at once.
+//! What the policy wants done at once about an exposed key, besides telling of it: `on-exposure = "quarantine"` and `"contain"`.
 //!
 //! An event is a hint that others may have written, and IAM does not say that a key is exposed. So this is off unless the policy wants it, never
-//! touches who is protected, holds to the caps and the kill switch, and can be taken back.
+//! touches who is protected, holds to the caps and the kill switch, and can be taken back. The policy is read anew for each key.
 
 use std::sync::Arc;
 
-use akia_core::enforce::EnforcePolicy;
-use akia_core::quarantine::{Ended, Quarantine, QuarantineOpening, QuarantineStage};
-use akia_io::clock::{Clock as _, SystemClock};
-use akia_io::enforce::{Gate, Quarantiner, StopFile, load_quarantines};
+use akia_core::enforce::OnExposure;
+use akia_core::estate::{Account, User};
+use akia_io::enforce::{Gate, PolicySource as _};
 use akia_io::events::ExposedKey;
-use akia_io::rotate::Draw;
+use akia_io::rotate::{Draw, Stop};
 use akia_io::state::StateFolder;
 use akia_io::store::SharedStore;
+use akia_io::store::snapshots::Snapshots;
 use akia_io::store::sqlite::SqliteStore;
 
+use crate::commands::enforce::ReachArgs;
 use crate::context::Context;
-use crate::enforce::quarantine::is_protected;
+use crate::enforce::applying::Source;
 use crate::error::CommandError;
 use crate::workbench;
 
-/// What containing a user takes.
+/// What the reason of everything that an event began begins with.
+pub(super) const REASON: &str = "an event of AWS calls the key exposed: ";
+
+/// What containing a user or a key takes.
 pub(super) struct Containing<'a> {
-    folder: StateFolder,
-    store: SharedStore,
-    gate: &'a Gate,
-    policy: EnforcePolicy,
-    draw: Draw,
+    pub(super) context: &'a Context,
+    pub(super) folder: StateFolder,
+    pub(super) store: SharedStore,
+    pub(super) gate: &'a Gate,
+    /// The policy and the kill switch.
+    pub(super) policy: Source,
+    /// Kept audits, and whose they are.
+    pub(super) audits: (Snapshots, String),
+    pub(super) draw: Draw,
+    pub(super) stop: Stop,
+}
+
+/// An exposed key, with its account and user as the rules see them.
+#[derive(Clone, Copy)]
+pub(super) struct Exposed<'a> {
+    pub(super) key: &'a ExposedKey,
+    pub(super) account: &'a Account,
+    pub(super) user: &'a User,
+}
+
+/// What was done.
+pub(super) struct Contained {
+    /// Words for it, or why nothing.
+    pub(super) words: String,
+    /// Whether the key is shut now.
+    pub(super) is_shut: bool,
+}
+
+impl Contained {
+    /// Nothing was done to the key.
+    pub(super) fn open(words: String) -> Self {
+        Self { words, is_shut: false }
+    }
 }
 
 impl<'a> Containing<'a> {
@@ -34,78 +66,53 @@ impl<'a> Containing<'a> {
     ///
     /// # Errors
     /// When it cannot be.
-    pub(super) async fn open(context: &Context, policy: EnforcePolicy, gate: &'a Gate) -> Result<Self, CommandError> {
+    pub(super) async fn open(
+        context: &'a Context,
+        reach: &ReachArgs,
+        audits: (Snapshots, String),
+        gate: &'a Gate,
+        stop: Stop,
+    ) -> Result<Self, CommandError> {
         let folder = workbench::state_folder(context)?;
         let store = SqliteStore::open(&folder).await;
-        let store = store.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
-        let draw = workbench::draw()?;
-        Ok(Self { folder, store: Arc::new(store), gate, policy, draw })
+        let store: SharedStore = Arc::new(store.map_err(|error| CommandError::failed(&error).next(error.hint()))?);
+        let (policy, draw) = (Source::of(context, reach, &folder), workbench::draw()?);
+        Ok(Self { context, folder, store, gate, policy, audits, draw, stop })
     }
 
-    /// Puts the user of a key into quarantine. Words for what was done, or why nothing.
+    /// Does what the policy says now.
     ///
     /// # Errors
     /// When it is not whole: the event comes again, and it is gone on with.
-    pub(super) async fn contain(&self, key: &ExposedKey) -> Result<String, String> {
-        let user = &key.user.user;
-        let name = user.arn.name.clone();
-        if let Some(stopped) = StopFile::of(&self.folder).thrown() {
-            return Ok(format!("{name} is not put into quarantine: enforcement is off ({})", stopped.reason));
-        }
-        if !self.policy.is_enabled {
-            return Ok(format!("{name} is not put into quarantine: enabled is false"));
-        }
-        let opening = QuarantineOpening {
-            id: self.draw.quarantine(),
-            account: key.exposure.account.clone(),
-            user: user.arn.clone(),
-            user_id: user.id.clone(),
-            key: key.exposure.key.clone(),
-            reason: format!("an event of AWS calls the key exposed: {}", key.finding),
-            by: self.gate.caller_arn().to_owned(),
+    pub(super) async fn contain(&self, exposed: Exposed<'_>) -> Result<Contained, String> {
+        let now = self.policy.read()?;
+        let name = &exposed.user.arn.name;
+        let not = match now.policy.on_exposure {
+            OnExposure::Record | OnExposure::Notify => return Ok(Contained::open("told only".to_owned())),
+            OnExposure::Quarantine => format!("{name} is not put into quarantine"),
+            OnExposure::Contain { .. } => format!("{} of {name} is not contained", exposed.key.exposure.key),
         };
-        if is_protected(&self.policy, &opening, key.user.tags.clone()) {
-            return Ok(format!("{name} is protected by the policy, and not put into quarantine"));
+        if let Some(reason) = now.stopped {
+            return Ok(Contained::open(format!("{not}: enforcement is off ({reason})")));
+        }
+        if !now.policy.is_enabled {
+            return Ok(Contained::open(format!("{not}: enabled is false")));
+        }
+        if now.policy.is_protected(exposed.account, exposed.user) {
+            return Ok(Contained::open(format!("{not}: {name} is protected by the policy")));
         }
         // A person may be at it.
         let _lock = self.folder.lock("enforce").map_err(|error| error.to_string())?;
-        let all = load_quarantines(&*self.store).await.map_err(|error| error.to_string())?;
-        let is_of_user = |of: &QuarantineOpening| (&of.account, &of.user_id) == (&opening.account, &opening.user_id);
-        let is_released = |one: &Quarantine| matches!(one.stage(), QuarantineStage::Over { why: Ended::Released, .. });
-        let is_same = |one: &Quarantine| is_of_user(one.opening()) && one.opening().reason == opening.reason;
-        if all.iter().any(|one| is_released(one) && is_same(one)) {
-            // AWS tells of one finding several times.
-            return Ok(format!("{name} was taken out of quarantine by a person, and stays so for this finding"));
-        }
-        let earlier = all.iter().find(|one| !one.is_over() && is_of_user(one.opening())).cloned();
-        let quarantiner = Quarantiner { store: Arc::clone(&self.store), clock: workbench::clock(), gate: self.gate };
-        let mut one = match earlier {
-            Some(earlier) if earlier.is_in_place() => return Ok(format!("{name} is in quarantine already")),
-            Some(earlier) if earlier.stage() == QuarantineStage::Eased => {
-                return Ok(format!("a person contains {}, a key of {name}", earlier.opening().key));
+        match now.policy.on_exposure {
+            OnExposure::Contain { strategy } => self.shut(exposed, strategy, &now.policy, &not).await,
+            OnExposure::Record | OnExposure::Notify | OnExposure::Quarantine => {
+                self.tie(exposed, &now.policy, &not).await.map(Contained::open)
             }
-            Some(earlier) if earlier.stage() != QuarantineStage::Holding => {
-                return Ok(format!("{name} is just being taken out of quarantine by a person"));
-            }
-            Some(earlier) => earlier,
-            None => {
-                let caps = self.policy.caps;
-                let now = SystemClock.now();
-                let recent = all.iter().filter(|one| now.duration_since(one.opened_at()) < caps.per).count();
-                if recent >= usize::try_from(caps.keys).unwrap_or(usize::MAX) {
-                    let span = akia_core::span::exact(caps.per);
-                    return Ok(format!(
-                        "{name} is not put into quarantine: {recent} users within {span} are enough (caps.keys)"
-                    ));
-                }
-                quarantiner.open(opening).await.map_err(|error| error.to_string())?
-            }
-        };
-        quarantiner.carry_out(&mut one).await.map_err(|error| error.to_string())?;
-        if one.is_in_place() {
-            Ok(format!("{name} is in quarantine: akia enforce release {} --reason …", one.opening().key))
-        } else {
-            Err(format!("the quarantine of {name} is not whole: {}", one.held().unwrap_or("not all of it is seen yet")))
         }
     }
+}
+
+/// Why, as it stands in the journal: it tells what an event began, and for which finding of AWS.
+pub(super) fn reason(key: &ExposedKey) -> String {
+    format!("{REASON}{}", key.finding)
 }

@@ -3,7 +3,9 @@
 mod answering;
 mod containing;
 pub(crate) mod listing;
+mod shutting;
 pub(crate) mod template;
+mod tying;
 pub(crate) mod watching;
 
 use akia_core::estate::Amended;

@@ -57,9 +57,10 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
     let source = caller.source();
     let region = args.queue.region().unwrap_or_else(|| caller.region());
     let gate = Gate::new(Arc::clone(&caller), entry, roles);
-    let answering = Answering::open(context, settings, store.clone(), source.clone(), &gate).await?;
-    let intake = Intake { store: &store, source, own, looker: &gate, responder: &answering, clock: &SystemClock };
     let (stop, signals) = drive::stop_on_signals(&Progress::new(context));
+    let kept = (store.clone(), source.clone());
+    let answering = Answering::open(context, settings, kept, &args.reach, &gate, stop.clone()).await?;
+    let intake = Intake { store: &store, source, own, looker: &gate, responder: &answering, clock: &SystemClock };
     let mut watch = Watch {
         context,
         caller: &caller,

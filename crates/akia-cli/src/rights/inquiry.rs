@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use akia_core::policy::{Action, Command, Standing};
+use akia_core::Partition;
+use akia_core::policy::{Action, Command, ResourceForm, Standing};
 use akia_core::profile::ProfileKind;
-use akia_io::aws::{AwsError, IdentityKind, Right, Simulated, Simulation};
+use akia_core::quarantine::quarantine_policy;
+use akia_io::aws::{AwsError, Fact, IdentityKind, Right, Simulated, Simulation};
 use akia_io::profiles::AwsFiles;
 use futures_util::future::join_all;
 
@@ -17,6 +19,8 @@ const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
 pub(super) const NEEDS_USER: &str = "a call needs a user: name one with --user";
 /// Whether the request comes from a session with MFA.
 const MFA: &str = "aws:MultiFactorAuthPresent";
+/// The policy that is attached or detached.
+const POLICY: &str = "iam:PolicyARN";
 /// Facts that no request about access keys carries: a policy that asks for them decides the same without them.
 const NEVER_THERE: [&str; 2] = ["aws:TagKeys", "aws:RequestTag/"];
 /// Facts that a request signed with a long-term key does not carry either.
@@ -185,12 +189,15 @@ impl Inquiry<'_> {
     }
 
     /// What holds of the requests that this caller sends.
-    fn facts(&self) -> Vec<(&'static str, bool)> {
-        let mut facts = vec![("aws:SecureTransport", true)];
+    fn facts(&self) -> Vec<(&'static str, Fact)> {
+        let partition = self.scope.caller.partition().unwrap_or(Partition::Aws);
+        // The only policy that akia attaches, and that its own policies allow to be attached.
+        let mut facts =
+            vec![("aws:SecureTransport", Fact::Truth(true)), (POLICY, Fact::Text(quarantine_policy(partition)))];
         // AWS lets a session of GetSessionToken call IAM only with MFA (API reference of GetSessionToken).
         let session_of_user = self.signed.caller.credentials().is_temporary() && self.scope.own().is_some();
         if self.signed.device == Device::InUse || session_of_user {
-            facts.push((MFA, true));
+            facts.push((MFA, Fact::Truth(true)));
         }
         facts
     }
@@ -224,8 +231,7 @@ impl Inquiry<'_> {
     /// A call that changes nothing, and what its answer means.
     async fn attempt(&self, action: &Action, command: Command) -> Standing {
         let subject = self.scope.subject(command);
-        let is_about_users = self.scope.resource(command, action) != "*";
-        if is_about_users && subject.is_none() {
+        if action.resource == ResourceForm::User && subject.is_none() {
             return Standing::Unknown { why: NEEDS_USER.to_owned() };
         }
         // About the caller's own key no list has to be read first.

@@ -7,8 +7,8 @@
 pub mod inquiry;
 pub mod told;
 
-use akia_core::UserArn;
-use akia_core::policy::{Action, Command, Reach, ResourceForm, Standing, Verdict};
+use akia_core::policy::{Action, Command, Reach, ResourceForm, Standing, Verdict, every_snapshot};
+use akia_core::{Partition, UserArn};
 use akia_io::aws::{AwsError, CallerIdentity, IdentityKind};
 use akia_io::inventory::impatient;
 
@@ -54,11 +54,12 @@ impl Scope {
         }
     }
 
-    /// What a right of a command is asked for: the user's ARN, all users, or `*`.
+    /// What a right of a command is asked for: the user's ARN, all users, all snapshots, or `*`.
     #[must_use]
     pub fn resource(&self, command: Command, action: &Action) -> String {
         match (action.resource, self.subject(command)) {
             (ResourceForm::Any, _) => "*".to_owned(),
+            (ResourceForm::Snapshot, _) => every_snapshot(self.caller.partition().unwrap_or(Partition::Aws)),
             (ResourceForm::User, Some(user)) => user.to_string(),
             (ResourceForm::User, None) => {
                 let partition = self.caller.arn.split(':').nth(1).unwrap_or("aws");
@@ -169,7 +170,7 @@ async fn scope(signed: &Signed, args: &CheckArgs) -> Result<Scope, CommandError>
             }
             Err(error) => {
                 notes.push(format!("the path of user {name} is not known, and taken for / ({error})"));
-                let partition = caller.partition().unwrap_or(akia_core::Partition::Aws);
+                let partition = caller.partition().unwrap_or(Partition::Aws);
                 let path = "/".to_owned();
                 Some(UserArn { partition, account: caller.account.clone(), path, name: name.clone() })
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use akia_core::Partition;
 use akia_core::cheatsheet::Operation;
-use akia_core::policy::{Command, Need, Reach, Standing, Verdict};
+use akia_core::policy::{Command, JobPolicy, Need, Reach, Standing, Verdict};
 use akia_io::aws::IdentityKind;
 use serde_json::{Value, json};
 
@@ -273,14 +273,15 @@ fn next(scope: &Scope, checked: &[Checked<'_>]) -> Vec<String> {
     for one in checked.iter().filter(|one| one.inapplicable.is_none() && one.verdict() == Verdict::Lacking) {
         let subject = scope.subject(one.command);
         let own = subject.is_some() && subject == scope.own();
-        lines.extend(one.command.policy(own).map(|job| policy_line(scope, one.command, job.as_str())));
+        lines.insert(policy_line(scope, one.command, one.command.policy(own)));
     }
     lines.into_iter().collect()
 }
 
-fn policy_line(scope: &Scope, command: Command, job: &str) -> String {
-    let mut line = format!("akia policy {job}");
-    if scope.subject(command).is_some_and(|user| user.path != "/") && job != "rotate-others-keys" {
+fn policy_line(scope: &Scope, command: Command, job: Option<JobPolicy>) -> String {
+    let mut line = format!("akia policy {}", job.map_or(command.as_str(), JobPolicy::as_str));
+    let is_for_one = job.is_some_and(|job| job != JobPolicy::RotateOthersKeys);
+    if is_for_one && scope.subject(command).is_some_and(|user| user.path != "/") {
         line.push_str(" --path-aware");
     }
     match scope.caller.partition() {

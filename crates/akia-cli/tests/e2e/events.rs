@@ -241,6 +241,107 @@ fn the_policy_may_have_the_user_put_into_quarantine() {
 }
 
 #[test]
+fn the_policy_may_have_the_key_contained() {
+    let stage = stage();
+    let change = |from: &str, to: &str| {
+        let settings = stage.home.read("akia.toml");
+        assert!(settings.contains(from), "{from} in {settings}");
+        std::fs::write(stage.home.path("akia.toml"), settings.replace(from, to)).unwrap();
+    };
+    let mut number = 0;
+    // Words about the event, and whether the key is active and sessions are denied afterwards.
+    let mut told = |finding: &str| {
+        number += 1;
+        let id = format!("e-{number}");
+        let mut event = stage.exposure(&id, "AWS_RISK_CREDENTIALS_EXPOSED");
+        event["detail"]["eventArn"] =
+            json!(format!("arn:aws:health:us-east-1::event/RISK/AWS_RISK_CREDENTIALS_EXPOSED/{finding}"));
+        stage.send(&event);
+        stage.watch().done();
+        let listed = stage.listed();
+        let detail = listed.iter().find(|one| one["id"] == json!(id)).unwrap()["detail"].as_str().unwrap().to_owned();
+        let inline = stage.cloud.call("iam", "list_user_policies", json!({ "UserName": "bob" }));
+        let denies = inline["PolicyNames"].as_array().unwrap().contains(&json!("AkiaDenyEarlierSessions"));
+        (detail, stage.cloud.keys("bob")[0].active, denies)
+    };
+    let canary = "\n[enforce.canary]\naccounts = [\"999999999999\"]\nwait = \"3d\"\n";
+    change("[enforce]", "[enforce]\non-exposure = \"contain\"\nprotected = { users = [\"bob\"] }");
+    for (from, to, expected) in [
+        ("", "", "bob is protected by the policy"),
+        ("\"bob\"", "\"nobody\"", ""),
+        ("[notify]", "[enforce.caps]\nkeys-of-account = 0\n[notify]", "(caps.keys-of-account)"),
+        ("keys-of-account = 0", &format!("keys-of-account = 5\n{canary}"), "applied to no key of the canary yet"),
+    ] {
+        change(from, to);
+        if expected.is_empty() {
+            stage.home.akia(&["enforce", "stop", "--reason", "drill"]).done();
+        }
+        let (detail, active, denies) = told(expected);
+        let expected = if expected.is_empty() { "enforcement is off (drill)" } else { expected };
+        assert!(detail.contains("is not contained") && detail.contains(expected), "{expected}: {detail}");
+        assert_eq!((active, denies), (true, false), "{expected}");
+        if stage.home.akia(&["enforce", "status"]).stderr.contains("drill") {
+            stage.home.akia(&["enforce", "start"]).done();
+        }
+    }
+    change(canary, "");
+    let before = stage.home.read("notices.jsonl").lines().count();
+    let (detail, active, denies) = told("real");
+    assert!(detail.contains("is contained (deactivate): akia undo k-"), "{detail}");
+    assert_eq!((active, denies), (false, true), "{detail}");
+    let notices = stage.home.read("notices.jsonl");
+    let notice: Value = serde_json::from_str(notices.lines().nth(before).unwrap()).unwrap();
+    assert_eq!(notice["items"][0]["status"], "Inactive", "the notice tells how it is now: {notice}");
+    let id = detail.split("akia undo ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+
+    // AWS tells of it again, with the same finding and another.
+    for finding in ["real", "another"] {
+        let (detail, active, _) = told(finding);
+        assert!(detail.contains(&format!("in the hands of containment {id} already")) && !active, "{detail}");
+    }
+    // It is the containment that a person would have begun, and who takes it back has the last word.
+    let planned = stage.home.akia(&["contain", &stage.key, "--dry-run"]).done();
+    assert!(planned.stderr.contains(&format!("by containment {id}: nothing to do")), "{}", planned.stderr);
+    stage.home.akia(&["undo", &id, "--yes"]).done();
+    assert!(stage.cloud.keys("bob")[0].active);
+    let (detail, active, denies) = told("real");
+    assert!(detail.contains(&format!("a person has taken containment {id} back")), "{detail}");
+    assert_eq!((active, denies), (true, false), "what a person has decided stays");
+
+    // A new finding is a new case; here the user is only tied.
+    change("on-exposure = \"contain\"", "on-exposure = \"contain\"\nexposure-strategy = \"quarantine\"");
+    let (detail, active, denies) = told("new");
+    assert!(detail.contains("is contained (quarantine)"), "{detail}");
+    assert_eq!((active, denies), (true, true), "{detail}");
+}
+
+/// Begun and not whole, it is an event that is not settled, and the next message about the key goes on with it.
+#[test]
+fn a_containment_that_is_not_whole_leaves_the_message_on_the_queue_and_is_gone_on_with() {
+    let stage = stage();
+    let settings = stage.home.read("akia.toml").replace("[enforce]", "[enforce]\non-exposure = \"contain\"");
+    // moto lets anybody assume a role that is not there, and fails at what is done with that.
+    let broken = settings.replace("[notify]", "[enforce.roles]\nquarantiner = \"NoSuchRole\"\n[notify]");
+    std::fs::write(stage.home.path("akia.toml"), broken).unwrap();
+    stage.send(&stage.exposure("e-1", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    let ran = stage.watch().exited(3);
+    assert!(
+        ran.stderr.contains("left on the queue") && ran.stderr.contains("is not whole: deny-sessions"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(stage.left(), 1);
+    assert!(!stage.cloud.keys("bob")[0].active, "what could be done is done");
+
+    std::fs::write(stage.home.path("akia.toml"), settings).unwrap();
+    stage.send(&stage.exposure("e-2", "AWS_RISK_CREDENTIALS_EXPOSED"));
+    let ran = stage.watch().done();
+    assert!(ran.stdout.contains("is contained (deactivate)"), "{}", ran.stdout);
+    let inline = stage.cloud.call("iam", "list_user_policies", json!({ "UserName": "bob" }));
+    assert!(inline["PolicyNames"].as_array().unwrap().contains(&json!("AkiaDenyEarlierSessions")), "{inline}");
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_and_told_and_what_concerns_no_key_is_passed_over() {
     let stage = stage();
     stage.send(&json!("not an event"));

@@ -80,11 +80,44 @@ fn without_simulation_the_right_to_create_stays_unknown() {
     assert_eq!(calls, ["GetCallerIdentity", "SimulatePrincipalPolicy", "SimulatePrincipalPolicy"]);
     // All may be used but `rotate --user`, which nobody asked about.
     let all = home.akia(&["policy", "check"]).done().stdout;
-    assert!(all.lines().any(|line| line.starts_with("rotate --user   no ")), "{all}");
+    assert!(all.lines().any(|line| line.starts_with("rotate --user     no ")), "{all}");
     home.akia(&["policy", "check", "rotate-user"]).exited(4);
     let shown = home.akia(&["policy", "check", "undo", "--show-aws-cli"]).done().stderr;
     let command = format!("simulate-principal-policy --policy-source-arn {}", cloud.user_arn("ann"));
     assert!(shown.contains(&command), "{command} in {shown}");
+}
+
+#[test]
+fn the_printed_policies_of_contain_and_scan_are_enough_for_them() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user("ann");
+    let boss = caller(&cloud, "boss", "/", &["iam:SimulatePrincipalPolicy"], "*");
+    let home = Home::new(&cloud).profile("default", &boss);
+    let lacking = home.akia(&["policy", "check", "contain", "scan", "--user", "ann", "--output", "json"]).exited(4);
+    for command in ["contain", "scan --snapshot", "scan --user-data"] {
+        assert_eq!(command_of(&lacking.json(), command)["verdict"], "no", "{command}");
+        let next = format!("next: akia policy {command} (the policy to ask");
+        assert!(lacking.stderr.contains(&next), "{next} in {}", lacking.stderr);
+    }
+    // Boss's own business is not stopped by what hardly anybody needs.
+    cloud.policy("boss", "own", &allow(&["iam:*"], "arn:aws:iam::*:user/${aws:username}"));
+    home.akia(&["policy", "check"]).done();
+
+    for job in ["contain", "scan"] {
+        let policy: Value = serde_json::from_str(&home.akia(&["policy", job]).done().stdout).unwrap();
+        cloud.policy("boss", job, &policy);
+    }
+    for words in [&["contain", "scan", "--user", "ann"][..], &["contain", "scan"]] {
+        let told = home.akia(&[&["policy", "check", "--output", "json"], words].concat()).done().json();
+        for command in ["contain", "scan --snapshot", "scan --user-data"] {
+            let one = command_of(&told, command);
+            assert_eq!((&one["verdict"], &one["lacks"], &one["unknown"]), (&json!("yes"), &json!([]), &json!([])));
+        }
+        // It may be attached because it is AWS's deny policy, and no other.
+        assert_eq!(right_of(&told, "contain", "iam:AttachUserPolicy")["found_by"], "simulation");
+        let block = right_of(&told, "scan --snapshot", "ebs:GetSnapshotBlock");
+        assert_eq!(block["resource"], "arn:aws:ec2:*::snapshot/*");
+    }
 }
 
 #[test]

@@ -10,12 +10,14 @@
 //! - What is not known holds a case where it is. It never moves it on.
 //! - A run that comes late delays a stage; it never skips one.
 
+mod canary;
 mod case;
 mod plan;
 mod policy;
 mod record;
 mod review;
 
+pub use canary::Canaries;
 pub use case::{Case, Clear, Illegal, Next, Stage};
 pub use plan::{Budget, Evidenced, Held, Plan, PlanError, PlanInput, Step, StepKind, plan};
 pub use policy::{

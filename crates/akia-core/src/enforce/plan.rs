@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::canary::Canaries;
 use super::case::{Case, Stage, later};
 use super::policy::{Caps, EnforcePolicy};
 use super::record::{Act, CaseSubject, Closed, Evidence, Opening, Waits};
@@ -16,7 +17,7 @@ use crate::estate::{Estate, Key, Known, User};
 use crate::finding::Owner;
 use crate::ids::{AccessKeyId, AccountId, CaseId, UserArn};
 use crate::key::KeyStatus;
-use crate::rule::{AuditSettings, Scope, owner_of};
+use crate::rule::{AuditSettings, owner_of};
 
 /// A plan, as it is written to a file for review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -395,60 +396,8 @@ impl Drawn<'_> {
         if case.inactive_since().is_some() && review.is_protected {
             return Some("the user is protected".to_owned());
         }
-        self.canary(estate, user)
-    }
-
-    /// Why keys outside of the canary are not changed yet.
-    fn canary(&self, estate: &Estate, user: &User) -> Option<String> {
-        let PlanInput { policy, cases, now, .. } = *self.input;
-        let canary = policy.canary.as_ref()?;
-        if canary.scope.holds(&estate.account, Some(user)) {
-            return None;
-        }
-        let digest = policy.digest();
-        let under = || cases.iter().filter(|case| case.reviewed().is_some_and(|(asked, _)| asked == digest));
-        let in_canary = |case: &&Case| self.is_in_canary(&canary.scope, case);
-        let in_it = under().filter(|case| in_canary(case) == Some(true));
-        let Some(since) = in_it.filter_map(Case::reviewed).map(|(_, since)| since).min() else {
-            let words = "the policy was applied to no key of the canary yet: it shows nothing";
-            return Some(words.to_owned());
-        };
-        let open = later(since, canary.wait);
-        if now < open {
-            return Some(format!("the canary comes first, until {open}"));
-        }
-        let was_undone = |case: &&Case| match case.stage() {
-            Stage::Closed { why: Closed::Reactivated { .. } | Closed::ReactivatedByOther, .. } => true,
-            Stage::Closed { .. }
-            | Stage::Seen
-            | Stage::Notified { .. }
-            | Stage::Reminded { .. }
-            | Stage::Deactivated { .. }
-            | Stage::Soaked { .. } => false,
-        };
-        // Where it cannot be told whether it was in the canary, it counts.
-        let undone = under().filter(|case| in_canary(case) != Some(false)).find(was_undone)?;
-        let key = &undone.opening().subject.key;
-        Some(format!("in the canary, key {key} was activated again: look into it, and change the policy"))
-    }
-
-    /// Whether the key of a case is in the canary, where this audit tells it.
-    fn is_in_canary(&self, scope: &Scope, case: &Case) -> Option<bool> {
-        let subject = &case.opening().subject;
-        let Some(estate) = self.input.estates.iter().find(|estate| estate.account.id == subject.account) else {
-            let is_elsewhere = !scope.accounts.is_empty() && !scope.accounts.contains(&subject.account);
-            return is_elsewhere.then_some(false);
-        };
-        match estate.users.iter().find(|user| user.arn == subject.user) {
-            Some(user) => Some(scope.holds(&estate.account, Some(user))),
-            // The user is gone: what does not ask for it can still be told.
-            None => {
-                let of_account = Scope { tags: BTreeMap::new(), paths: Vec::new(), ..scope.clone() };
-                let is_known = scope.tags.is_empty() && scope.paths.is_empty();
-                let holds = of_account.holds(&estate.account, None);
-                (is_known || !holds).then_some(holds)
-            }
-        }
+        let PlanInput { policy, cases, estates, now, .. } = *self.input;
+        Canaries { policy, cases, estates, now }.hold(&estate.account, user)
     }
 
     fn check(&mut self, case: &Case, evidence: Evidence) {
@@ -548,6 +497,12 @@ impl Budget {
             ));
         }
         budget
+    }
+
+    /// Counts changes that no case has made: keys of an account that were contained.
+    pub fn count(&mut self, account: &AccountId) {
+        self.in_all += 1;
+        *self.by_account.entry(account.clone()).or_default() += 1;
     }
 
     /// Takes one change, or says why it is too much.

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::record::Waits;
+use crate::contain::Strategy;
 use crate::digest;
 use crate::estate::{Account, User};
 use crate::ids::{AccessKeyId, AccountId, UserName};
@@ -47,8 +48,8 @@ pub struct EnforcePolicy {
     pub plan_age: SignedDuration,
     /// Whether a change needs to be approved by name.
     pub needs_approval: bool,
-    /// What is done at once about a key that others may know. A canary has nothing to show about it, so it is no part of the
-    /// digest.
+    /// What is done at once about a key that others may know. It is no part of the digest: what the canary has shown of the rest still holds
+    /// where this changes.
     #[serde(skip)]
     pub on_exposure: OnExposure,
 }
@@ -63,6 +64,11 @@ pub enum OnExposure {
     Notify,
     /// And the user is put into quarantine at once.
     Quarantine,
+    /// And the key is contained at once, as `akia contain` does it.
+    Contain {
+        /// How: [`Strategy::Deactivate`] or [`Strategy::Quarantine`]. A rotation takes the places that hold the key, and a deletion a person.
+        strategy: Strategy,
+    },
 }
 
 /// What holds for one key.

@@ -3,7 +3,9 @@
 //! `sts:GetCallerIdentity` and `sts:GetSessionToken` are missing on purpose: AWS asks no permission for them (STS API Reference;
 //! a Deny can still forbid `GetSessionToken`, never `GetCallerIdentity`).
 
-use crate::ids::UserArn;
+use super::contain::CONTAIN;
+use super::scan::{SCAN_SNAPSHOT, SCAN_USER_DATA};
+use crate::ids::{Partition, UserArn};
 
 /// A command of akia, as far as its rights differ from those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,11 +40,17 @@ pub enum Command {
     PolicyCheck,
     /// `akia audit`.
     Audit,
+    /// `akia contain`.
+    Contain,
+    /// `akia scan --snapshot`.
+    ScanSnapshot,
+    /// `akia scan --user-data`.
+    ScanUserData,
 }
 
 impl Command {
     /// Every command, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Setup,
         Self::SetupCreate,
         Self::Status,
@@ -58,6 +66,9 @@ impl Command {
         Self::KeyLastUsed,
         Self::PolicyCheck,
         Self::Audit,
+        Self::Contain,
+        Self::ScanSnapshot,
+        Self::ScanUserData,
     ];
 
     /// The command as it is typed behind `akia`.
@@ -79,6 +90,9 @@ impl Command {
             Self::KeyLastUsed => "key last-used",
             Self::PolicyCheck => "policy check",
             Self::Audit => "audit",
+            Self::Contain => "contain",
+            Self::ScanSnapshot => "scan --snapshot",
+            Self::ScanUserData => "scan --user-data",
         }
     }
 }
@@ -99,11 +113,12 @@ pub struct Action {
 }
 
 impl Action {
-    /// The resource to simulate the action on: the user's ARN, or `*` where the action has no resource.
+    /// The resource to simulate the action on: the user's ARN, every snapshot, or `*` where the action has no resource.
     #[must_use]
     pub fn resource_for(&self, user: &UserArn) -> String {
         match self.resource {
             ResourceForm::User => user.to_string(),
+            ResourceForm::Snapshot => every_snapshot(user.partition),
             ResourceForm::Any => "*".to_owned(),
         }
     }
@@ -120,14 +135,22 @@ impl Action {
 pub enum ResourceForm {
     /// The ARN of a user.
     User,
+    /// The ARN of a snapshot.
+    Snapshot,
     /// No resource type: a statement must say `"Resource": "*"`.
     Any,
+}
+
+/// The ARN of every snapshot: those of another account bear no number of an account either.
+#[must_use]
+pub fn every_snapshot(partition: Partition) -> String {
+    format!("arn:{partition}:ec2:*::snapshot/*")
 }
 
 /// Whether a command can do without a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Need {
-    /// The command refuses to start without it.
+    /// The command refuses to start without it, or ends with a part undone.
     Required,
     /// The command does less without it, and says so.
     Optional,
@@ -163,10 +186,13 @@ pub fn required_actions(command: Command) -> &'static [Action] {
         Command::KeyLastUsed => KEY_LAST_USED,
         Command::PolicyCheck => POLICY_CHECK,
         Command::Audit => AUDIT,
+        Command::Contain => CONTAIN,
+        Command::ScanSnapshot => SCAN_SNAPSHOT,
+        Command::ScanUserData => SCAN_USER_DATA,
     }
 }
 
-const LIST: Action = Action {
+pub(super) const LIST: Action = Action {
     name: "iam:ListAccessKeys",
     resource: ResourceForm::User,
     need: Need::Required,
@@ -174,7 +200,7 @@ const LIST: Action = Action {
     probe: Probe::Call,
 };
 
-const CREATE: Action = Action {
+pub(super) const CREATE: Action = Action {
     name: "iam:CreateAccessKey",
     resource: ResourceForm::User,
     need: Need::Required,
@@ -182,7 +208,7 @@ const CREATE: Action = Action {
     probe: Probe::Nothing,
 };
 
-const UPDATE: Action = Action {
+pub(super) const UPDATE: Action = Action {
     name: "iam:UpdateAccessKey",
     resource: ResourceForm::User,
     need: Need::Required,
@@ -190,7 +216,7 @@ const UPDATE: Action = Action {
     probe: Probe::UnknownKey,
 };
 
-const DELETE: Action = Action {
+pub(super) const DELETE: Action = Action {
     name: "iam:DeleteAccessKey",
     resource: ResourceForm::User,
     need: Need::Required,
@@ -198,7 +224,7 @@ const DELETE: Action = Action {
     probe: Probe::UnknownKey,
 };
 
-const LAST_USED_OPTIONAL: Action = Action {
+pub(super) const LAST_USED_OPTIONAL: Action = Action {
     name: "iam:GetAccessKeyLastUsed",
     resource: ResourceForm::User,
     need: Need::Optional,
@@ -214,13 +240,13 @@ const GET_USER_OPTIONAL: Action = Action {
     probe: Probe::Call,
 };
 
-const GET_USER_REQUIRED: Action = Action {
+pub(super) const GET_USER_REQUIRED: Action = Action {
     need: Need::Required,
     why: "fixes the other user's unique id, so that a user who was deleted and made anew is not taken for the same one",
     ..GET_USER_OPTIONAL
 };
 
-const LOOKUP_EVENTS: Action = Action {
+pub(super) const LOOKUP_EVENTS: Action = Action {
     name: "cloudtrail:LookupEvents",
     resource: ResourceForm::Any,
     need: Need::Optional,
@@ -228,7 +254,7 @@ const LOOKUP_EVENTS: Action = Action {
     probe: Probe::Call,
 };
 
-const SIMULATE: Action = Action {
+pub(super) const SIMULATE: Action = Action {
     name: "iam:SimulatePrincipalPolicy",
     resource: ResourceForm::User,
     need: Need::Optional,

@@ -8,7 +8,7 @@ use super::job::JobPolicy;
 pub enum Reach {
     /// Only on the caller's own.
     Own,
-    /// Only on those of another user.
+    /// Only on those of another user, or on the account as a whole.
     Others,
     /// On either.
     Either,
@@ -73,7 +73,7 @@ impl Command {
     pub fn reach(self) -> Reach {
         match self {
             Self::Setup | Self::Status | Self::Rotate => Reach::Own,
-            Self::RotateOthers | Self::Audit => Reach::Others,
+            Self::RotateOthers | Self::Audit | Self::Contain | Self::ScanSnapshot | Self::ScanUserData => Reach::Others,
             Self::SetupCreate
             | Self::Undo
             | Self::Retire
@@ -87,11 +87,12 @@ impl Command {
         }
     }
 
-    /// The policy that gives its rights on one's own keys, or on those of others.
+    /// The policy that gives its rights on one's own keys, or on those of others. Where there is none, `akia policy` prints one under
+    /// the command's own name.
     #[must_use]
     pub fn policy(self, own: bool) -> Option<JobPolicy> {
         match (self, own) {
-            (Self::PolicyCheck, _) => None,
+            (Self::PolicyCheck | Self::Contain | Self::ScanSnapshot | Self::ScanUserData, _) => None,
             (Self::Audit, _) => Some(JobPolicy::Audit),
             (Self::Setup | Self::Status, _) => Some(JobPolicy::Status),
             (Self::Rotate, _) => Some(JobPolicy::RotateOwnKeys),
@@ -176,6 +177,7 @@ fn list() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{ScanSource, contain_policy, scan_policy};
 
     #[test]
     fn commands_are_read_as_they_are_typed() {
@@ -186,6 +188,7 @@ mod tests {
         assert_eq!(read(&["setup", "status"]), [Command::Setup, Command::Status]);
         assert_eq!(read(&["rotate-user"]), [Command::RotateOthers]);
         assert_eq!(read(&["key"]).len(), 6);
+        assert_eq!(read(&["scan", "contain"]), [Command::ScanSnapshot, Command::ScanUserData, Command::Contain]);
         assert_eq!(read(&[]), []);
         for command in Command::ALL {
             assert_eq!(read(&[command.as_str()]), [command]);
@@ -216,16 +219,22 @@ mod tests {
     fn the_policy_of_a_command_holds_every_right_that_it_requires() {
         for command in Command::ALL {
             for own in [true, false] {
-                let Some(job) = command.policy(own) else {
-                    assert_eq!(command, Command::PolicyCheck, "the only command that does without a policy");
-                    continue;
+                let partition = crate::ids::Partition::Aws;
+                let document = match (command.policy(own), command) {
+                    (Some(job), _) => job.document(&crate::policy::PolicyOptions::default()),
+                    (None, Command::Contain) => contain_policy(partition),
+                    (None, Command::ScanSnapshot) => scan_policy(partition, &[ScanSource::Snapshots]),
+                    (None, Command::ScanUserData) => scan_policy(partition, &[ScanSource::UserData]),
+                    (None, _) => {
+                        assert_eq!(command, Command::PolicyCheck, "the only command that does without a policy");
+                        continue;
+                    }
                 };
-                let document = job.document(&crate::policy::PolicyOptions::default());
                 let grants: Vec<&str> =
                     document.statement.iter().flat_map(|s| s.action.as_slice()).map(|a| &**a).collect();
                 assert!(!command.actions().is_empty(), "{}", command.as_str());
                 for action in command.actions().iter().filter(|action| action.need == Need::Required) {
-                    assert!(grants.contains(&action.name), "{} lacks {}", job.as_str(), action.name);
+                    assert!(grants.contains(&action.name), "{} lacks {}", command.as_str(), action.name);
                 }
             }
         }

@@ -12,7 +12,7 @@ mod organization;
 mod scan;
 mod watch;
 
-pub use action::{Action, Command, Need, Probe, ResourceForm, required_actions};
+pub use action::{Action, Command, Need, Probe, ResourceForm, every_snapshot, required_actions};
 pub use check::{Reach, Standing, UnknownCommand, Verdict};
 pub use contain::contain_policy;
 pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, Statement};

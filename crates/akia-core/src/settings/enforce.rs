@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::SettingsError;
 use super::table::{Span, Word, fault, kind, strings, text_of};
+use crate::contain::Strategy;
 use crate::enforce::{
     ACTING_RULES, Canary, Caps, Day, EnforcePolicy, Exemption, Freeze, FreezeTime, InUse, OnExposure, Protected, Roles,
     Terms, TermsOverride,
@@ -50,8 +51,11 @@ pub(super) struct EnforceTable {
     plan_age: Option<Spanned<Span>>,
     /// Whether each change must be approved by name: none or required; none.
     approval: Option<ApprovalWord>,
-    /// What is done at once about a key that AWS says others may know: record or notify; notify.
+    /// What is done at once about a key that AWS says others may know: record, notify, quarantine or contain; notify.
     on_exposure: Option<ExposureWord>,
+    /// How an exposed key is contained: deactivate or quarantine; deactivate.
+    #[cfg_attr(test, schemars(with = "Option<StrategyWord>"))]
+    exposure_strategy: Option<Spanned<StrategyWord>>,
     /// Longest time that an exemption may hold for; 90d.
     longest_exemption: Option<Span>,
     /// Users whom nothing is done to.
@@ -236,6 +240,25 @@ enum ExposureWord {
     Record,
     Notify,
     Quarantine,
+    Contain,
+}
+
+/// What can be done without a person and without the places that hold the key.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum StrategyWord {
+    Deactivate,
+    Quarantine,
+}
+
+impl From<StrategyWord> for Strategy {
+    fn from(word: StrategyWord) -> Self {
+        match word {
+            StrategyWord::Deactivate => Self::Deactivate,
+            StrategyWord::Quarantine => Self::Quarantine,
+        }
+    }
 }
 
 impl From<InUseWord> for InUse {
@@ -289,6 +312,7 @@ impl EnforceTable {
         let longest = self.longest_exemption.map_or(defaults.longest_exemption, |span| span.0);
         let exemptions =
             self.exemption.into_iter().map(|one| exemption(text, one, longest)).collect::<Result<_, _>>()?;
+        let on_exposure = on_exposure(text, self.on_exposure, self.exposure_strategy)?;
         let ProtectedTable { users, paths, tags, accounts } = self.protected;
         let CapsTable { keys, keys_of_account, per, .. } = self.caps;
         Ok(EnforcePolicy {
@@ -320,14 +344,32 @@ impl EnforceTable {
             evidence_age: self.evidence_age.map_or(defaults.evidence_age, |span| span.0),
             plan_age,
             needs_approval: matches!(self.approval, Some(ApprovalWord::Required)),
-            on_exposure: match self.on_exposure {
-                Some(ExposureWord::Record) => OnExposure::Record,
-                Some(ExposureWord::Notify) => OnExposure::Notify,
-                Some(ExposureWord::Quarantine) => OnExposure::Quarantine,
-                None => defaults.on_exposure,
-            },
+            on_exposure,
         })
     }
+}
+
+fn on_exposure(
+    text: &str,
+    word: Option<ExposureWord>,
+    strategy: Option<Spanned<StrategyWord>>,
+) -> Result<OnExposure, SettingsError> {
+    let at = strategy.as_ref().map(Spanned::span);
+    let found = match word {
+        Some(ExposureWord::Contain) => {
+            let strategy = strategy.map_or(Strategy::Deactivate, |strategy| strategy.into_inner().into());
+            return Ok(OnExposure::Contain { strategy });
+        }
+        Some(ExposureWord::Record) => OnExposure::Record,
+        Some(ExposureWord::Notify) => OnExposure::Notify,
+        Some(ExposureWord::Quarantine) => OnExposure::Quarantine,
+        None => OnExposure::default(),
+    };
+    if at.is_some() {
+        let what = "nothing is contained without on-exposure = \"contain\"; write that, or leave this out";
+        return Err(fault(text, at, what));
+    }
+    Ok(found)
 }
 
 fn acting(text: &str, rules: Vec<Spanned<String>>) -> Result<BTreeSet<String>, SettingsError> {

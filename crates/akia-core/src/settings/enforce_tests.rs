@@ -1,5 +1,6 @@
 //! Each slip in `[enforce]` is refused, and names its line.
 
+use crate::contain::Strategy;
 use crate::enforce::{Day, FreezeTime, InUse, OnExposure};
 use crate::settings::Settings;
 
@@ -24,7 +25,22 @@ fn what_is_allowed_and_meant_is_read() {
     let (from, to) = ("2026-12-18T00:00:00Z".parse().unwrap(), "2026-12-20T18:00:00Z".parse().unwrap());
     assert_eq!(policy.freezes[1].time, FreezeTime::Between { from, to });
     assert_eq!(policy.exemptions[0].expires, "2026-12-01T00:00:00Z".parse().unwrap());
-    assert_eq!(Settings::parse("[enforce]\n").unwrap().enforce.unwrap().on_exposure, OnExposure::Notify);
+    let on_exposure = |text: &str| Settings::parse(&format!("[enforce]\n{text}")).unwrap().enforce.unwrap().on_exposure;
+    assert_eq!(on_exposure(""), OnExposure::Notify);
+    let contain = "on-exposure = \"contain\"\n";
+    assert_eq!(on_exposure(contain), OnExposure::Contain { strategy: Strategy::Deactivate });
+    let tied = format!("{contain}exposure-strategy = \"quarantine\"\n");
+    assert_eq!(on_exposure(&tied), OnExposure::Contain { strategy: Strategy::Quarantine });
+}
+
+#[test]
+fn how_an_exposed_key_is_contained_is_said_only_where_it_is_and_never_beyond_a_return() {
+    let alone = refused("[enforce]\non-exposure = \"quarantine\"\nexposure-strategy = \"deactivate\"\n");
+    assert!(alone.contains("line 3") && alone.contains("on-exposure = \"contain\""), "{alone}");
+    for word in ["delete", "rotate"] {
+        let text = format!("[enforce]\non-exposure = \"contain\"\nexposure-strategy = \"{word}\"\n");
+        assert!(refused(&text).contains("`deactivate` or `quarantine`"), "{}", refused(&text));
+    }
 }
 
 #[test]

@@ -129,7 +129,16 @@ pub struct Simulation<'a> {
     /// An ARN, or `*`.
     pub resource: &'a str,
     /// What holds of the request that is imagined: the simulation knows nothing of the session that asks.
-    pub facts: &'a [(&'a str, bool)],
+    pub facts: &'a [(&'a str, Fact)],
+}
+
+/// Something that holds of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A truth.
+    Truth(bool),
+    /// A text, such as an ARN.
+    Text(String),
 }
 
 /// How IAM decides on one action.
@@ -432,9 +441,12 @@ impl Caller {
     /// `iam:SimulatePrincipalPolicy`: how IAM decides on each action. The answers come in the order asked.
     pub async fn simulate(&self, ask: Simulation<'_>) -> Result<Vec<Simulated>, AwsError> {
         let call = self.call(Service::Iam, "SimulatePrincipalPolicy");
-        let fact = |(name, value): &(&str, bool)| {
-            let entry = ContextEntry::builder().context_key_name(*name).context_key_type(ContextKeyTypeEnum::Boolean);
-            entry.context_key_values(value.to_string()).build()
+        let fact = |(name, fact): &(&str, Fact)| {
+            let (kind, value) = match fact {
+                Fact::Truth(truth) => (ContextKeyTypeEnum::Boolean, truth.to_string()),
+                Fact::Text(text) => (ContextKeyTypeEnum::String, text.clone()),
+            };
+            ContextEntry::builder().context_key_name(*name).context_key_type(kind).context_key_values(value).build()
         };
         let mut decided: BTreeMap<String, Simulated> = BTreeMap::new();
         let mut pages = Pages::new(&call);

@@ -43,7 +43,7 @@ mod xml;
 
 pub use account::{RawReport, ReportRequest};
 pub use authorization::Authorization;
-pub use caller::{Answered, AssumeRole, Caller, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
+pub use caller::{Answered, AssumeRole, Caller, Fact, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub(crate) use client::authority;
 pub use cloudtrail::{CreateEvidence, KeyEvents};

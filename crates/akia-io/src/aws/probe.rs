@@ -56,6 +56,15 @@ impl Caller {
             "iam:getaccountauthorizationdetails" => read(self.user_details().await),
             "iam:listservicespecificcredentials" => read(self.service_credentials().await),
             "iam:listaccountaliases" => read(self.account_alias().await),
+            "iam:getaccountsummary" => read(self.root_has_keys().await),
+            "iam:listattacheduserpolicies" => match user {
+                Some(user) => read(self.attached_user_policies(user).await),
+                None => unknown("a call needs a user"),
+            },
+            "iam:listuserpolicies" => match user {
+                Some(user) => read(self.user_policies(user).await),
+                None => unknown("a call needs a user"),
+            },
             "sts:getcalleridentity" => read(self.caller_identity().await),
             "sts:getaccesskeyinfo" => read(self.access_key_account(self.key()).await),
             "cloudtrail:lookupevents" => {
@@ -67,6 +76,8 @@ impl Caller {
             }
             // Even with two keys in place the quota is racy, and a probe that makes a third key is no probe.
             "iam:createaccesskey" => unknown("only making a key shows it"),
+            // Listings of a whole account: a scan asks them, and tells what it may not read.
+            reads if !reads.starts_with("iam:") => unknown("it is not tried: a scan says itself what it may not read"),
             _ => unknown("no harmless call shows it"),
         }
     }

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use crate::audit::without_key;
 use crate::aws::{Answered, AwsError};
 use crate::clock::Clock;
-use crate::enforce::{Gate, QuarantineError, Quarantiner, load_quarantines};
+use crate::enforce::{Gate, PolicyNow, PolicySource, QuarantineError, Quarantiner, load_quarantines};
 use crate::profiles::AwsFiles;
 use crate::rotate::{Draw, DriveError, Driver, Options, PreparedRotation, Refusal, Selection, Stop, Watch, lock_user};
 use crate::state::StateFolder;
@@ -105,6 +105,8 @@ pub struct Container<'a> {
     pub rotating: Option<Rotating<'a>>,
     /// A person may stop the run between two acts.
     pub stop: Stop,
+    /// Where no person has asked for it, the policy and the kill switch: they are read again before each act, and may end the run.
+    pub policy: Option<&'a dyn PolicySource>,
     /// Told of what happens.
     pub teller: &'a dyn Teller,
 }
@@ -246,11 +248,22 @@ impl Container<'_> {
                     }
                     self.record(one, ContainmentEvent::Looked { look }).await?;
                 }
+                Next::Take(_) if self.switched_off().is_some() => return Ok(()),
                 Next::Take(Act::Rotate) => self.rotate(one).await?,
                 Next::Take(act) => self.take(one, act).await?,
             }
         }
         Ok(())
+    }
+
+    /// Why nothing is done now, where the policy says so. For what a person asks for it never does.
+    #[must_use]
+    pub fn switched_off(&self) -> Option<String> {
+        match self.policy?.read() {
+            Err(reason) => Some(format!("the policy cannot be read: {reason}")),
+            Ok(PolicyNow { stopped: Some(reason), .. }) => Some(format!("enforcement is off ({reason})")),
+            Ok(now) => (!now.policy.is_enabled).then(|| "enabled is false".to_owned()),
+        }
     }
 
     async fn take(&self, one: &mut Containment, act: Act) -> Result<(), ContainError> {

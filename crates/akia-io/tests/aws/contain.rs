@@ -2,17 +2,19 @@
 //! session of before lives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use akia_core::contain::{
     Containment, ContainmentOpening, ContainmentRecord, ContainmentStage, Ended, SESSIONS_LIVE, Strategy,
 };
-use akia_core::enforce::Roles;
+use akia_core::enforce::{EnforcePolicy, Roles};
 use akia_core::ids::{ContainmentId, Partition, QuarantineId};
+use akia_core::rule::AuditSettings;
 use akia_io::aws::{Aws, AwsOptions, Caller, Credentials, Target};
 use akia_io::clock::Clock;
 use akia_io::contain::{Container, Teller, Whose, load_containments, whose};
-use akia_io::enforce::Gate;
+use akia_io::enforce::{Gate, PolicyNow, PolicySource};
 use akia_io::organization::Entry;
 use akia_io::rotate::Stop;
 use akia_io::state::StateFolder;
@@ -92,6 +94,10 @@ impl World {
     }
 
     fn container(&self) -> Container<'_> {
+        self.container_by(None)
+    }
+
+    fn container_by<'a>(&'a self, policy: Option<&'a dyn PolicySource>) -> Container<'a> {
         let (_pull, stop) = Stop::new();
         Container {
             store: Arc::clone(&self.store),
@@ -100,6 +106,7 @@ impl World {
             folder: &self.folder,
             rotating: None,
             stop,
+            policy,
             teller: &Silent,
         }
     }
@@ -178,6 +185,38 @@ async fn the_denial_of_sessions_goes_when_none_of_before_lives() {
     world.settle(&mut one).await;
     assert!(matches!(one.stage(), ContainmentStage::Over { how: Ended::Closed, .. }), "{:?}", one.stage());
     assert_eq!((world.status(), world.policies().await), (Some(false), (0, 0)));
+}
+
+/// Lets so many acts pass, and is off then.
+struct Switch(AtomicUsize);
+
+impl PolicySource for Switch {
+    fn read(&self) -> Result<PolicyNow, String> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1)));
+        let stopped = (left == Ok(0)).then(|| "a drill".to_owned());
+        Ok(PolicyNow { audit: AuditSettings::default(), policy: EnforcePolicy::default(), stopped })
+    }
+}
+
+/// What an event has begun halts between two acts where enforcement is switched off, and goes on where it is on again.
+#[tokio::test]
+async fn a_containment_that_no_person_has_asked_for_halts_where_enforcement_is_switched_off() {
+    let world = World::new().await;
+    let mut one = world.open(Strategy::Deactivate).await;
+    let off = Switch(AtomicUsize::new(0));
+    world.container_by(Some(&off)).carry_out(&mut one).await.unwrap();
+    assert_eq!((world.status(), world.policies().await), (Some(true), (0, 0)), "nothing was done");
+
+    let once = Switch(AtomicUsize::new(1));
+    world.container_by(Some(&once)).carry_out(&mut one).await.unwrap();
+    assert_eq!((world.status(), world.policies().await), (Some(false), (0, 0)), "one act was done");
+    assert_eq!(one.stage(), ContainmentStage::Containing);
+    let why = world.container_by(Some(&once)).switched_off();
+    assert_eq!(why.as_deref(), Some("enforcement is off (a drill)"));
+
+    world.container_by(Some(&Switch(AtomicUsize::new(usize::MAX)))).carry_out(&mut one).await.unwrap();
+    assert!(matches!(one.stage(), ContainmentStage::Contained { .. }), "{:?} {:?}", one.stage(), one.held());
+    assert_eq!(world.policies().await, (0, 1));
 }
 
 /// A second key of the user leaks while the quarantine of the first only denies sessions: AWS's policy comes on again.

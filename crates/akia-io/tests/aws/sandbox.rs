@@ -5,7 +5,7 @@ use std::time::Duration;
 use akia_core::key::{KeyStatus, LastUsed};
 use akia_core::profile::{File, FileKind};
 use akia_io::aws::{
-    Aws, AwsError, AwsOptions, Caller, Credentials, IdentityKind, KeyChange, MfaPrompt, MfaToken, NoCode, Right,
+    Aws, AwsError, AwsOptions, Caller, Credentials, Fact, IdentityKind, KeyChange, MfaPrompt, MfaToken, NoCode, Right,
     Simulation, Target, Wallet,
 };
 use akia_sandbox::{AccountSpec, Clock, Fault, FaultKind, KeyPair, Partition, RoleSpec, Sandbox};
@@ -235,7 +235,12 @@ async fn rights_are_found_out_without_changing_anything() {
 
     let arn = "arn:aws:iam::111122223333:user/ann";
     let actions = ["iam:DeleteAccessKey", "iam:CreateAccessKey", "iam:ListAccessKeys"];
-    let ask = Simulation { principal: arn, actions: &actions, resource: arn, facts: &[("aws:SecureTransport", true)] };
+    let ask = Simulation {
+        principal: arn,
+        actions: &actions,
+        resource: arn,
+        facts: &[("aws:SecureTransport", Fact::Truth(true))],
+    };
     let simulated = admin.simulate(ask).await.unwrap();
     let allowed: Vec<_> = simulated.iter().map(|one| (one.action.as_str(), one.is_allowed)).collect();
     let expected = [("iam:DeleteAccessKey", false), ("iam:CreateAccessKey", true), ("iam:ListAccessKeys", true)];

@@ -4,6 +4,7 @@ use super::*;
 use crate::enforce::{Canary, CaseEvent, CaseRecord, Exemption, Facts, Freeze, FreezeTime, KeyFacts, Proof, Told};
 use crate::estate::{Account, Console, Details, Root};
 use crate::key::LastUsed;
+use crate::rule::Scope;
 
 const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
