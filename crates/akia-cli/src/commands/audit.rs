@@ -378,18 +378,9 @@ fn settings(args: &AuditArgs, mut settings: Settings) -> Settings {
         let is_asked = args.rules.iter().any(|asked| asked.id == rule.id);
         let is_left_out = args.without.iter().any(|out| out.id == rule.id) || !is_asked && !args.rules.is_empty();
         if is_left_out || !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id) {
-            audit.base.rules.insert(rule.id.to_owned(), RuleLevel::Off);
-            for one in &mut audit.overrides {
-                one.rules.remove(rule.id);
-            }
+            audit.turn_off(rule);
         } else if is_asked {
-            // What is asked for by name is looked at, also where it is off unless asked for.
-            let turn_on = |rules: &mut BTreeMap<String, RuleLevel>| {
-                rules.retain(|id, level| id != rule.id || *level != RuleLevel::Off)
-            };
-            turn_on(&mut audit.base.rules);
-            audit.overrides.iter_mut().for_each(|one| turn_on(&mut one.rules));
-            audit.base.rules.entry(rule.id.to_owned()).or_insert(RuleLevel::Default);
+            audit.turn_on(rule);
         }
     }
     settings

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn the_policy_of_a_scan() {
         insta::assert_snapshot!("scan", scan_policy(Partition::Aws, &ScanSource::ALL).to_pretty_json());
-        let one = scan_policy(Partition::AwsCn, [ScanSource::Snapshots]);
+        let one = scan_policy(Partition::AwsCn, &[ScanSource::Snapshots]);
         assert_eq!(one.statement.len(), 2);
         assert!(one.to_compact_json().contains("arn:aws-cn:ec2:*::snapshot/*"));
     }
