@@ -23,6 +23,7 @@ pub mod profiles;
 pub mod rotate;
 pub mod run_file;
 pub mod seal;
+pub mod service;
 pub mod settings;
 pub mod state;
 pub mod store;

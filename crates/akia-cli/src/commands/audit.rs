@@ -10,7 +10,7 @@ use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::key_table::key_table;
 use akia_core::moment;
-use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
+use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, find};
 use akia_core::settings::Settings;
 use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
@@ -386,7 +386,7 @@ fn settings(args: &AuditArgs, mut settings: Settings) -> Settings {
     settings
 }
 
-fn tone(severity: Severity) -> Tone {
+pub(crate) fn tone(severity: Severity) -> Tone {
     match severity {
         Severity::Critical | Severity::High => Tone::Bad,
         Severity::Medium => Tone::Warning,

@@ -61,6 +61,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// Its tags, in AWS's order.
     pub tags: Vec<(String, String)>,
+    /// The ARN of its permissions boundary.
+    pub boundary: Option<String>,
 }
 
 /// A key that was just made. The secret is shown this once.
@@ -233,6 +235,10 @@ impl Caller {
             arn: parse(&call, "Arn", user.arn())?,
             created_at: timestamp(&call, user.create_date())?,
             tags: user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+            boundary: user
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn())
+                .map(str::to_owned),
         })
     }
 

@@ -1,0 +1,103 @@
+//! `akia service check`: the rules of an audit that are about service users, and about people's users that serve machines.
+
+use std::collections::BTreeSet;
+
+use akia_core::audit::Audit;
+use akia_core::finding::Finding;
+use akia_core::service::{ABOUT_PEOPLE, ABOUT_SERVICES, only_of_services};
+use serde_json::json;
+
+use super::reading;
+use crate::audit::words::{command, counted};
+use crate::commands::audit::tone;
+use crate::commands::service::CheckArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Report, Row};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the account cannot be read, or somebody is named who is not there.
+pub(crate) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, CommandError> {
+    let settings = args.config.load(context)?.settings;
+    let mut estate = reading::estate(context).await?;
+    reading::keep_named(&mut estate, &args.names)?;
+    let mut services = estate.clone();
+    reading::keep_services(&mut services, &settings.audit);
+    let services: BTreeSet<String> = services.users.iter().map(|user| user.name().to_string()).collect();
+    let checked = if args.names.is_empty() { services.len() } else { estate.users.len() };
+    let mut audit = Audit::of(vec![estate], Vec::new(), &only_of_services(settings.audit), context.started_at);
+    audit.findings.retain(|finding| is_asked(finding, &services, !args.names.is_empty()));
+    print(context, &audit)?;
+    tell(context, &audit, checked);
+    let is_grave = |finding: &Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
+    Ok(if audit.findings.iter().any(is_grave) {
+        Exit::Findings
+    } else if audit.is_whole() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    })
+}
+
+/// Of a service every rule of the list counts; of a person only those that tell of a machine behind it, and MFA. Who is named is
+/// meant with all of them.
+fn is_asked(finding: &Finding, services: &BTreeSet<String>, is_named: bool) -> bool {
+    let rule = finding.rule.as_str();
+    let of_service = services.contains(finding.subject.name());
+    match (of_service, is_named) {
+        (true, _) => ABOUT_SERVICES.contains(&rule),
+        (false, true) => true,
+        (false, false) => ABOUT_PEOPLE.contains(&rule),
+    }
+}
+
+fn print(context: &Context, audit: &Audit) -> Result<(), CommandError> {
+    let columns = vec![
+        Column::whole("severity", "SEVERITY"),
+        Column::whole("rule", "RULE"),
+        Column::new("user", "USER"),
+        Column::whole("access_key", "ACCESS KEY"),
+        Column::new("detail", "DETAIL"),
+        Column::new("command", "FIX"),
+    ];
+    let mut report = Report::new("service-check", "findings", columns);
+    report.fact("at", audit.at.to_string());
+    report.fact("is_whole", audit.is_whole());
+    report.fact("unknown", json!(audit.unknown));
+    for finding in &audit.findings {
+        let rule = akia_core::rule::find(&finding.rule);
+        let mut row = Row::from(vec![
+            Cell::text(finding.severity).tone(tone(finding.severity)),
+            Cell::text(&finding.rule),
+            Cell::text(finding.subject.name()),
+            Cell::maybe(finding.key.as_ref()),
+            Cell::text(&finding.detail),
+            Cell::maybe(command(finding)),
+        ]);
+        row.details.insert("title".into(), json!(rule.map(|rule| rule.title)));
+        row.details.insert("why".into(), json!(rule.map(|rule| rule.why)));
+        row.details.insert("fix".into(), json!(rule.map(|rule| rule.fix)));
+        row.details.insert("owner".into(), json!(finding.owner.as_ref().map(|owner| &owner.name)));
+        row.details.insert("fingerprint".into(), json!(finding.fingerprint()));
+        report.push(row);
+    }
+    context.print(&report)
+}
+
+fn tell(context: &Context, audit: &Audit, checked: usize) {
+    let found = match audit.findings.len() {
+        0 => "nothing is wrong".to_owned(),
+        count => counted(count, "finding"),
+    };
+    context.say(&format!("{} checked: {found}", counted(checked, "user")));
+    let reasons: BTreeSet<&str> = audit.unknown.iter().map(|one| one.reason.as_str()).collect();
+    for reason in reasons {
+        context.say(&format!("some rules could not tell: {reason}"));
+    }
+    if !audit.findings.is_empty() {
+        context.say("what a rule wants, and what to do: akia audit explain RULE");
+    }
+}
