@@ -6,10 +6,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use akia_core::UserName;
+use akia_core::estate::{Console, Key, Known, User};
+use akia_core::key::LastUsed;
 use akia_core::service::{Change, GroupFound, POLICY_NAME, ServiceFound, ServiceWish, UserFound, plan};
+use akia_core::{KeyStatus, UserName};
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
+use futures_util::StreamExt as _;
+use futures_util::future::try_join4;
 
+use crate::audit::without_key;
 use crate::aws::{AwsError, Caller};
 
 /// How often one change is tried: a part of AWS that lags does not know yet what was made a moment ago.
@@ -54,6 +59,68 @@ pub async fn look(caller: &Caller, name: &UserName) -> Result<ServiceFound, AwsE
         }
     };
     Ok(ServiceFound { group, user })
+}
+
+/// Users who are asked about at the same time.
+const CONCURRENT: usize = 16;
+
+/// The service users of an account as they are at this moment: the credential report may be hours old, and not know one that was
+/// just made. `is_service` says which ones count.
+///
+/// # Errors
+/// When AWS does not tell who is there, or something of one of them.
+pub async fn service_users(
+    caller: &Caller,
+    is_service: &(dyn Fn(&User) -> bool + Send + Sync),
+) -> Result<Vec<User>, AwsError> {
+    let all = caller.users_in_detail().await?;
+    let bare = all.into_iter().map(|(arn, details)| User {
+        arn,
+        created_at: None,
+        console: Console::Without,
+        mfa_active: false,
+        keys: Vec::new(),
+        details: Known::Told(details),
+        service_credentials: Known::Told(Vec::new()),
+    });
+    let wanted: Vec<User> = bare.filter(|user| is_service(user)).collect();
+    let looks = wanted.into_iter().map(|user| fill(caller, user));
+    let looked: Vec<_> = futures_util::stream::iter(looks).buffered(CONCURRENT).collect().await;
+    let mut users = Vec::new();
+    for one in looked {
+        users.extend(one?);
+    }
+    users.sort_by(|a, b| a.arn.name.cmp(&b.arn.name));
+    Ok(users)
+}
+
+/// What the details do not have: keys, console, MFA. None where the user is gone meanwhile.
+async fn fill(caller: &Caller, user: User) -> Result<Option<User>, AwsError> {
+    let name = user.arn.name.clone();
+    let asked = try_join4(
+        caller.user(Some(&name)),
+        caller.access_keys(Some(&name)),
+        caller.has_console_password(&name),
+        caller.has_mfa_device(&name),
+    );
+    let (found, listed, has_console, mfa_active) = match asked.await {
+        Ok(answers) => answers,
+        Err(AwsError::NoSuchEntity { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut keys = Vec::new();
+    for key in listed {
+        // What cannot be read is unknown, and never "never".
+        let last_used = match caller.access_key_last_used(&key.id).await {
+            Ok((last_used, _)) => last_used,
+            Err(error) => LastUsed::Unknown { reason: without_key(&error.to_string()) },
+        };
+        let (id, created_at) = (Some(key.id), Known::Told(key.created_at));
+        keys.push(Key { id, status: key.status, created_at, reactivated_at: None, last_used });
+    }
+    keys.sort_by_key(|key| (key.status == KeyStatus::Inactive, key.created_at.told().copied()));
+    let console = if has_console { Console::With { used_at: found.password_used_at } } else { Console::Without };
+    Ok(Some(User { created_at: Some(found.created_at), console, mfa_active, keys, ..user }))
 }
 
 /// Why a plan was not carried out.
@@ -149,9 +216,9 @@ async fn send(caller: &Caller, wish: &ServiceWish, change: &Change) -> Result<()
 fn needs(change: &Change, done: &[Change]) -> bool {
     let made = |one: &Change| done.contains(one);
     match change {
-        Change::CreateGroup | Change::CreateUser | Change::PutBoundary { .. } => false,
+        // Boundary and tags of a new user come with it.
+        Change::CreateGroup | Change::CreateUser | Change::PutBoundary { .. } | Change::TagUser { .. } => false,
         Change::PutGroupPolicy { .. } => made(&Change::CreateGroup),
-        Change::TagUser { .. } => made(&Change::CreateUser),
         Change::AddToGroup => made(&Change::CreateGroup) || made(&Change::CreateUser),
     }
 }

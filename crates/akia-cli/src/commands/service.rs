@@ -141,7 +141,8 @@ pub struct CreateArgs {
 
     /// With --source-ip or --source-vpc: also allow what AWS services call on with the user's rights
     ///
-    /// Needed where a service that the user may call goes on to another one from its own network, as Athena does to S3 in some regions.
+    /// Needed where a service that the user calls goes on to another one, and is refused there. AWS says that such calls carry
+    /// the address of the user, so try without it first.
     #[arg(long)]
     pub via_services: bool,
 

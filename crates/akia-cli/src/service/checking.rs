@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use akia_core::audit::Audit;
+use akia_core::estate::User;
 use akia_core::finding::Finding;
 use akia_core::service::{ABOUT_PEOPLE, ABOUT_SERVICES, only_of_services};
 use serde_json::json;
 
-use super::reading;
+use super::reading::{Account, keep_named};
 use crate::audit::words::{command, counted};
 use crate::commands::audit::tone;
 use crate::commands::service::CheckArgs;
@@ -22,16 +23,17 @@ use crate::output::{Cell, Column, Report, Row};
 /// When the account cannot be read, or somebody is named who is not there.
 pub(crate) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, CommandError> {
     let settings = args.config.load(context)?.settings;
-    let mut estate = reading::estate(context).await?;
-    reading::keep_named(&mut estate, &args.names)?;
-    let mut services = estate.clone();
-    reading::keep_services(&mut services, &settings.audit);
-    let services: BTreeSet<String> = services.users.iter().map(|user| user.name().to_string()).collect();
-    let checked = if args.names.is_empty() { services.len() } else { estate.users.len() };
+    let account = Account::open(context).await?;
+    let mut estate = account.everybody(&settings.audit, context.started_at).await?;
+    keep_named(&mut estate, &args.names)?;
+    let is_service = |user: &&User| settings.audit.limits_of(&estate, Some(user)).is_service(user);
+    let services: BTreeSet<String> =
+        estate.users.iter().filter(is_service).map(|user| user.name().to_string()).collect();
+    let looked_at = (services.len(), estate.users.len() - services.len());
     let mut audit = Audit::of(vec![estate], Vec::new(), &only_of_services(settings.audit), context.started_at);
     audit.findings.retain(|finding| is_asked(finding, &services, !args.names.is_empty()));
     print(context, &audit)?;
-    tell(context, &audit, checked);
+    tell(context, &audit, looked_at);
     let is_grave = |finding: &Finding| args.fail_on.is_some_and(|least| finding.severity >= least);
     Ok(if audit.findings.iter().any(is_grave) {
         Exit::Findings
@@ -87,12 +89,14 @@ fn print(context: &Context, audit: &Audit) -> Result<(), CommandError> {
     context.print(&report)
 }
 
-fn tell(context: &Context, audit: &Audit, checked: usize) {
+fn tell(context: &Context, audit: &Audit, (services, people): (usize, usize)) {
     let found = match audit.findings.len() {
         0 => "nothing is wrong".to_owned(),
         count => counted(count, "finding"),
     };
-    context.say(&format!("{} checked: {found}", counted(checked, "user")));
+    let services = counted(services, "service user");
+    let people = if people == 0 { String::new() } else { format!(", {}", counted(people, "other user")) };
+    context.say(&format!("{services}{people}: {found}"));
     let reasons: BTreeSet<&str> = audit.unknown.iter().map(|one| one.reason.as_str()).collect();
     for reason in reasons {
         context.say(&format!("some rules could not tell: {reason}"));

@@ -7,7 +7,7 @@ use akia_core::settings::Settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::reading;
+use super::reading::Account;
 use crate::audit::words::counted;
 use crate::commands::service::ListArgs;
 use crate::context::Context;
@@ -21,8 +21,7 @@ use crate::output::{Cell, Column, Report, Row, Tone, age};
 /// When the account cannot be read.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<Exit, CommandError> {
     let settings = args.config.load(context)?.settings;
-    let mut estate = reading::estate(context).await?;
-    reading::keep_services(&mut estate, &settings.audit);
+    let estate = Account::open(context).await?.services(&settings.audit, context.started_at).await?;
     let columns = vec![
         Column::new("user", "USER"),
         Column::new("path", "PATH"),
@@ -34,20 +33,16 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<Exit, Comm
     ];
     let mut report = Report::new("service-list", "services", columns);
     report.fact("account", json!(estate.account.id));
-    report.fact("gaps", json!(estate.gaps));
     for user in &estate.users {
         report.push(row(&estate, user, &settings, context.started_at));
     }
     context.print(&report)?;
     context.say(&format!("{} in account {}", counted(estate.users.len(), "service user"), estate.account.id));
-    for gap in &estate.gaps {
-        context.say(&format!("not read: {gap}"));
-    }
     if estate.users.is_empty() {
         context
             .say("which users count as a service's: [audit.service-users] in akia.toml; make one: akia service create");
     }
-    Ok(if estate.gaps.is_empty() { Exit::Done } else { Exit::Partly })
+    Ok(Exit::Done)
 }
 
 fn row(estate: &Estate, user: &User, settings: &Settings, now: Timestamp) -> Row {

@@ -63,6 +63,8 @@ pub struct User {
     pub tags: Vec<(String, String)>,
     /// The ARN of its permissions boundary.
     pub boundary: Option<String>,
+    /// When its password was last used.
+    pub password_used_at: Option<Timestamp>,
 }
 
 /// A key that was just made. The secret is shown this once.
@@ -239,6 +241,7 @@ impl Caller {
                 .permissions_boundary()
                 .and_then(|boundary| boundary.permissions_boundary_arn())
                 .map(str::to_owned),
+            password_used_at: user.password_last_used().map(|date| timestamp(&call, date)).transpose()?,
         })
     }
 

@@ -105,6 +105,18 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// `iam:ListMFADevices`: whether the user has one.
+    ///
+    /// # Errors
+    /// When AWS does not tell.
+    pub async fn has_mfa_device(&self, user: &UserName) -> Result<bool, AwsError> {
+        let call = self.call(Service::Iam, "ListMFADevices");
+        let answer = self.send(&call, self.iam().list_mfa_devices().user_name(user.as_str()).send()).await?;
+        Ok(!answer.mfa_devices().is_empty())
+    }
+}
+
 /// Building fails only where a part is missing.
 fn tag((name, value): (&String, &String)) -> Option<Tag> {
     Tag::builder().key(name).value(value).build().ok()
