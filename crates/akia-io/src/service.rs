@@ -195,7 +195,7 @@ async fn send(caller: &Caller, wish: &ServiceWish, change: &Change) -> Result<()
     match change {
         Change::CreateGroup => caller.create_group(name.as_str(), wish.path.as_str()).await,
         Change::PutGroupPolicy { .. } => {
-            caller.put_group_policy(name.as_str(), POLICY_NAME, &wish.document.to_pretty_json()).await
+            caller.put_group_policy(name.as_str(), POLICY_NAME, &wish.document.to_compact_json()).await
         }
         Change::CreateUser => {
             let mut tags = wish.tags.clone();

@@ -45,8 +45,10 @@ pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Co
     let signed = signing::sign(context, &files, Mfa::IfPossible).await?;
     let user = args.name.user();
     let whose = signing::whose(&signed, Some(user)).await?;
-    let wish = wish(args, written, &whose)?;
-    let review = judged(args, &wish, &whose)?;
+    let policy = written.unwrap_or_else(|| policy_of_templates(&args.templates, partition(&whose)));
+    // As it was written: narrowed, it says everything once for each way in.
+    let review = judged(args, &policy, &whose)?;
+    let wish = wish(args, &policy, &whose)?;
     let refused = |error: &AwsError| signing::refused(&format!("what there is of {user} cannot be read"), error);
     let found = look(&signed.caller, user).await.map_err(|error| refused(&error))?;
     let plan = plan(&wish, &found);
@@ -108,14 +110,13 @@ fn places_of(context: &Context, files: &AwsFiles, args: &CreateArgs) -> Result<V
     Ok(list)
 }
 
-fn wish(args: &CreateArgs, written: Option<PolicyDocument>, whose: &Whose) -> Result<ServiceWish, CommandError> {
-    let document = written.unwrap_or_else(|| policy_of_templates(&args.templates, partition(whose)));
+fn wish(args: &CreateArgs, policy: &PolicyDocument, whose: &Whose) -> Result<ServiceWish, CommandError> {
     let sources =
         Sources { addresses: args.source_ip.clone(), vpcs: args.source_vpc.clone(), via_services: args.via_services };
     if args.via_services && sources.is_anywhere() {
         return Err(CommandError::usage("--via-services says something only beside --source-ip or --source-vpc"));
     }
-    let document = narrow(&document, &sources).map_err(|error| {
+    let document = narrow(policy, &sources).map_err(|error| {
         CommandError::usage(&error)
             .now("nothing was changed")
             .next("leave out --source-ip, or the condition of the policy")
@@ -147,14 +148,14 @@ fn partition(whose: &Whose) -> Partition {
 }
 
 /// Refuses a policy that gives what no service user should have, unless that is meant.
-fn judged(args: &CreateArgs, wish: &ServiceWish, whose: &Whose) -> Result<Review, CommandError> {
+fn judged(args: &CreateArgs, policy: &PolicyDocument, whose: &Whose) -> Result<Review, CommandError> {
     let user = UserArn {
         partition: partition(whose),
         account: whose.account.clone(),
-        path: wish.path.to_string(),
-        name: wish.user.clone(),
+        path: args.path.to_string(),
+        name: args.name.user().clone(),
     };
-    let mut review = review(&wish.document, &user);
+    let mut review = review(policy, &user);
     let is_meant = |risk| args.despite.iter().any(|one| one.risk() == risk);
     if let Some((risk, what)) = review.risks.iter().find(|(risk, _)| !is_meant(*risk)) {
         let flag = match risk {

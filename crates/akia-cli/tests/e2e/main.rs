@@ -51,6 +51,7 @@ mod scan_aws;
 mod sealed;
 mod secrets;
 mod seed_script;
+mod service;
 mod settings;
 mod setup;
 mod status;

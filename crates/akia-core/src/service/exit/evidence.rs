@@ -184,8 +184,9 @@ fn says(agent: &str, parts: &[&str], way: Way) -> bool {
 }
 
 fn by_address(evidence: &Evidence, found: &mut BTreeMap<Way, Vec<(u32, String)>>) {
-    // The rest are names of services that call on.
-    let parsed: Vec<IpAddr> = evidence.addresses.keys().filter_map(|address| address.parse().ok()).collect();
+    // The rest are names of services that call on. No request comes to AWS from a loopback address, but to an emulator.
+    let parsed = evidence.addresses.keys().filter_map(|address| address.parse().ok());
+    let parsed: Vec<IpAddr> = parsed.filter(|address: &IpAddr| !address.is_loopback()).collect();
     let private = parsed.iter().filter(|address| is_private(**address)).count();
     let public = parsed.len() - private;
     if private > 0 || evidence.through_endpoints > 0 {
