@@ -32,6 +32,7 @@ pub mod rights;
 pub mod rotations;
 pub mod scan;
 mod sealing;
+mod service;
 pub mod setup;
 pub mod signing;
 pub mod workbench;

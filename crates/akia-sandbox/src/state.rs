@@ -80,6 +80,8 @@ pub(crate) struct User {
     pub(crate) attached: BTreeSet<String>,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) service_credentials: Vec<ServiceCredential>,
+    /// The ARN of the policy that bounds what the others grant.
+    pub(crate) boundary: Option<String>,
     pub(crate) principal: Principal,
 }
 
@@ -309,6 +311,19 @@ impl Account {
         }
     }
 
+    /// The policy that bounds an identity, where there is one.
+    pub(crate) fn boundary_of(&self, identity: &Identity) -> Option<&Document> {
+        let user = match identity {
+            Identity::User(name) => self.users.get(name)?,
+            Identity::Root | Identity::Role { .. } => return None,
+        };
+        self.policies.get(user.boundary.as_ref()?).map(|policy| &policy.document)
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Result<&Group, Failure> {
+        self.groups.get(name).ok_or_else(|| Failure::no_such("group", name))
+    }
+
     /// Takes a one-time code of a device; each works once, one step early or late.
     pub(crate) fn take_code(
         &mut self,
@@ -391,6 +406,7 @@ impl State {
             attached: BTreeSet::new(),
             groups: BTreeSet::new(),
             service_credentials: Vec::new(),
+            boundary: None,
             principal: Principal::default(),
         };
         account.users.insert(name.to_owned(), user);

@@ -582,3 +582,122 @@ async fn a_hundred_rotations_do_not_slow_down() {
     let (early, late) = (median(&times[..30]), median(&times[70..]));
     assert!(late < early * 3, "{early:?} a rotation at first, {late:?} at last");
 }
+
+#[tokio::test]
+async fn groups_are_filled_read_and_deleted_when_they_are_empty() {
+    let sandbox = Sandbox::builder().seed(1).clock(Clock::Manual(START.parse().unwrap())).page_size(2).build();
+    let client = iam(&sandbox, signed_by(&administrator(&sandbox)));
+    client.create_group().group_name("service-x").path("/service/").send().await.unwrap();
+    for name in ["a", "b", "c"] {
+        client.create_user().user_name(name).send().await.unwrap();
+        client.add_user_to_group().group_name("service-x").user_name(name).send().await.unwrap();
+    }
+    let pages: Vec<_> = client.get_group().group_name("service-x").into_paginator().send().try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.users().len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(pages[0].group().unwrap().path(), "/service/");
+
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+    client.put_group_policy().group_name("service-x").policy_name("p").policy_document(policy).send().await.unwrap();
+    client
+        .attach_group_policy()
+        .group_name("service-x")
+        .policy_arn("arn:aws:iam::aws:policy/ReadOnlyAccess")
+        .send()
+        .await
+        .unwrap();
+    let read = client.get_group_policy().group_name("service-x").policy_name("p").send().await.unwrap();
+    assert!(read.policy_document().starts_with("%7B%22Version%22"), "{}", read.policy_document());
+    let listed = client.list_group_policies().group_name("service-x").send().await.unwrap();
+    assert_eq!(listed.policy_names(), ["p"]);
+    let attached = client.list_attached_group_policies().group_name("service-x").send().await.unwrap();
+    assert_eq!(attached.attached_policies()[0].policy_name(), Some("ReadOnlyAccess"));
+
+    // DeleteConflict names what stands in the way, one thing after the other.
+    let mut told = Vec::new();
+    for step in 0..4 {
+        if let Err(error) = client.delete_group().group_name("service-x").send().await {
+            let error = error.into_service_error();
+            assert_eq!(error.code(), Some("DeleteConflict"));
+            told.push(error.message().unwrap_or_default().to_owned());
+        }
+        match step {
+            0 => {
+                for name in ["a", "b", "c"] {
+                    client.remove_user_from_group().group_name("service-x").user_name(name).send().await.unwrap();
+                }
+            }
+            1 => _ = client.delete_group_policy().group_name("service-x").policy_name("p").send().await.unwrap(),
+            2 => {
+                let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+                client.detach_group_policy().group_name("service-x").policy_arn(arn).send().await.unwrap();
+            }
+            _ => {}
+        }
+    }
+    let words = ["remove users from group", "delete policies", "detach all policies"];
+    assert_eq!(told, words.map(|what| format!("Cannot delete entity, must {what} first.")));
+    let gone = client.get_group().group_name("service-x").send().await.unwrap_err().into_service_error();
+    assert_eq!(
+        (gone.code(), gone.message()),
+        (Some("NoSuchEntity"), Some("The group with name service-x cannot be found."))
+    );
+    let gone = client.delete_group_policy().group_name("service-x").policy_name("p").send().await.unwrap_err();
+    assert_eq!(gone.into_service_error().code(), Some("NoSuchEntity"));
+}
+
+#[tokio::test]
+async fn a_group_holds_so_much_policy_and_no_more() {
+    let sandbox = sandbox();
+    let client = iam(&sandbox, signed_by(&administrator(&sandbox)));
+    client.create_group().group_name("g").send().await.unwrap();
+    let policy = |buckets: usize| {
+        let arns: Vec<String> = (0..buckets).map(|n| format!("\"arn:aws:s3:::bucket-{n:06}/*\"")).collect();
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"s3:GetObject","Resource":[{}]}}]}}"#,
+            arns.join(",\n      ")
+        )
+    };
+    let put = |name: &'static str, document: String| {
+        client.put_group_policy().group_name("g").policy_name(name).policy_document(document).send()
+    };
+    put("one", policy(100)).await.unwrap();
+    put("one", policy(140)).await.unwrap();
+    let error = put("two", policy(60)).await.unwrap_err().into_service_error();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Some("LimitExceeded"), Some("Maximum policy size of 5120 bytes exceeded for group g"))
+    );
+}
+
+#[tokio::test]
+async fn a_permissions_boundary_takes_away_and_grants_nothing() {
+    let sandbox = sandbox();
+    let client = iam(&sandbox, signed_by(&administrator(&sandbox)));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"*"},
+        {"Effect":"Allow","Action":"iam:ListUsers","Resource":"*"}]}"#;
+    let made = client.create_policy().policy_name("boundary").policy_document(document).send().await.unwrap();
+    let arn = made.policy().unwrap().arn().unwrap().to_owned();
+    client.create_user().user_name("bounded").permissions_boundary(&arn).send().await.unwrap();
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetUser","iam:ListAccessKeys"],"Resource":"*"}]}"#;
+    client.put_user_policy().user_name("bounded").policy_name("p").policy_document(policy).send().await.unwrap();
+    let key = client.create_access_key().user_name("bounded").send().await.unwrap().access_key.unwrap();
+    let bounded = iam(&sandbox, Credentials::new(key.access_key_id(), key.secret_access_key(), None, None, "test"));
+    let user = bounded.get_user().send().await.unwrap().user.unwrap();
+    assert_eq!(user.permissions_boundary().unwrap().permissions_boundary_arn(), Some(arn.as_str()));
+    let denied = bounded.list_access_keys().send().await.unwrap_err().into_service_error();
+    assert!(
+        denied.message().unwrap().ends_with("because no permissions boundary allows the iam:ListAccessKeys action")
+    );
+    let denied = bounded.list_users().send().await.unwrap_err().into_service_error();
+    assert!(denied.message().unwrap().ends_with("because no identity-based policy allows the iam:ListUsers action"));
+
+    client.delete_user_permissions_boundary().user_name("bounded").send().await.unwrap();
+    bounded.list_access_keys().send().await.unwrap();
+    client.put_user_permissions_boundary().user_name("bounded").permissions_boundary(&arn).send().await.unwrap();
+    bounded.list_access_keys().send().await.unwrap_err();
+    let missing = format!("{arn}-missing");
+    let error = client.put_user_permissions_boundary().user_name("bounded").permissions_boundary(missing).send().await;
+    assert_eq!(error.unwrap_err().into_service_error().code(), Some("NoSuchEntity"));
+    let used = client.get_policy().policy_arn(&arn).send().await.unwrap().policy.unwrap();
+    assert_eq!((used.permissions_boundary_usage_count(), used.attachment_count()), (Some(1), Some(0)));
+}

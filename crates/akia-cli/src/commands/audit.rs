@@ -10,7 +10,7 @@ use akia_core::estate::{Account, Estate};
 use akia_core::finding::{Finding, Severity};
 use akia_core::key_table::key_table;
 use akia_core::moment;
-use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, RuleLevel, find};
+use akia_core::rule::{AuditSettings, BEYOND_REPORT, RULES, Rule, find};
 use akia_core::settings::Settings;
 use akia_io::audit::{Progress as Watch, read_account_since, read_report};
 use akia_io::aws::{Aws, AwsOptions};
@@ -378,24 +378,15 @@ fn settings(args: &AuditArgs, mut settings: Settings) -> Settings {
         let is_asked = args.rules.iter().any(|asked| asked.id == rule.id);
         let is_left_out = args.without.iter().any(|out| out.id == rule.id) || !is_asked && !args.rules.is_empty();
         if is_left_out || !args.reports.is_empty() && BEYOND_REPORT.contains(&rule.id) {
-            audit.base.rules.insert(rule.id.to_owned(), RuleLevel::Off);
-            for one in &mut audit.overrides {
-                one.rules.remove(rule.id);
-            }
+            audit.turn_off(rule);
         } else if is_asked {
-            // What is asked for by name is looked at, also where it is off unless asked for.
-            let turn_on = |rules: &mut BTreeMap<String, RuleLevel>| {
-                rules.retain(|id, level| id != rule.id || *level != RuleLevel::Off)
-            };
-            turn_on(&mut audit.base.rules);
-            audit.overrides.iter_mut().for_each(|one| turn_on(&mut one.rules));
-            audit.base.rules.entry(rule.id.to_owned()).or_insert(RuleLevel::Default);
+            audit.turn_on(rule);
         }
     }
     settings
 }
 
-fn tone(severity: Severity) -> Tone {
+pub(crate) fn tone(severity: Severity) -> Tone {
     match severity {
         Severity::Critical | Severity::High => Tone::Bad,
         Severity::Medium => Tone::Warning,

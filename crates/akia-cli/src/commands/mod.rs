@@ -26,6 +26,7 @@ pub mod retire;
 pub mod rotate;
 pub mod sandbox;
 pub mod scan;
+pub mod service;
 pub mod setup;
 pub mod status;
 pub mod undo;
@@ -47,6 +48,7 @@ pub enum Verb {
     Undo(undo::UndoArgs),
     Retire(retire::RetireArgs),
     Key(key::KeyArgs),
+    Service(Box<service::ServiceArgs>),
     History(history::HistoryArgs),
     Audit(Box<audit::AuditArgs>),
     Contain(Box<contain::ContainArgs>),
@@ -85,6 +87,7 @@ impl Verb {
             Self::Undo(args) => on_runtime(undo::run(context, args)),
             Self::Retire(args) => on_runtime(retire::run(context, args)),
             Self::Key(args) => on_runtime(key::run(context, args)),
+            Self::Service(args) => on_runtime(service::run(context, *args)),
             Self::History(args) => on_runtime(history::run(context, args)),
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
             Self::Contain(args) => on_runtime(contain::run(context, *args)),
@@ -118,6 +121,7 @@ impl Verb {
             | Self::Undo(_)
             | Self::Retire(_)
             | Self::Key(_)
+            | Self::Service(_)
             | Self::History(_)
             | Self::Audit(_)
             | Self::Contain(_)

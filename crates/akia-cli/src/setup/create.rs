@@ -82,21 +82,7 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     let before = room(context, &signed, &whose).await?;
     // Listens from here on: whoever asks this process to end has to wait until the secret is in its place.
     let ending = drive::ending().await;
-    // Marks the request in CloudTrail; the moment is unique enough for one user.
-    let nonce = format!("{}-{:x}", ask.asker.schema(), context.started_at.as_nanosecond());
-    let new = match signed.caller.create_access_key(&owner.user, &nonce).await {
-        Ok(new) => new,
-        Err(error) if error.outcome_is_known() => return Err(create_refused(&owner, &whose, &error)),
-        Err(error) => return Err(create_unanswered(&signed, &owner, &whose, &before, &error).await),
-    };
-    let pair = KeyPair { id: new.id, secret: new.secret };
-    // Not ours to take back, should it not be written.
-    if before.iter().any(|old| old.id == pair.id) {
-        return Err(CommandError::decision(format_args!("AWS answers with {}, which {owner} had before", pair.id))
-            .now("nothing was written; whether AWS has created a key is not known")
-            .next(format!("akia key list{} (a key that nobody knows is this one)", whose.flag()))
-            .next("look at HTTPS_PROXY and --endpoint-url: something else than AWS may answer there"));
-    }
+    let pair = mint(context, ask.asker.schema(), &signed, &owner, &whose, &before).await?;
     context.say(&format!("created {}", pair.id));
     if let Err(error) = spot.write(context, &state, files, &wish, &places, &pair).await {
         return Err(take_back(&signed, &owner, &whose, &pair.id, error).await);
@@ -125,6 +111,36 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
     Ok(exit)
 }
 
+/// Has AWS make a key, once, and never again where the answer is lost. `before` are the keys that the user had.
+///
+/// # Errors
+/// When AWS refuses; or with what is known, where it is not known what it did.
+pub(crate) async fn mint(
+    context: &Context,
+    asker: &str,
+    signed: &Signed,
+    owner: &Owner,
+    whose: &Whose,
+    before: &[AccessKey],
+) -> Result<KeyPair, CommandError> {
+    // Marks the request in CloudTrail; the moment is unique enough for one user.
+    let nonce = format!("{asker}-{:x}", context.started_at.as_nanosecond());
+    let new = match signed.caller.create_access_key(&owner.user, &nonce).await {
+        Ok(new) => new,
+        Err(error) if error.outcome_is_known() => return Err(create_refused(owner, whose, &error)),
+        Err(error) => return Err(create_unanswered(signed, owner, whose, before, &error).await),
+    };
+    let pair = KeyPair { id: new.id, secret: new.secret };
+    // Not ours to take back, should it not be written.
+    if before.iter().any(|old| old.id == pair.id) {
+        return Err(CommandError::decision(format_args!("AWS answers with {}, which {owner} had before", pair.id))
+            .now("nothing was written; whether AWS has created a key is not known")
+            .next(format!("akia key list{} (a key that nobody knows is this one)", whose.flag()))
+            .next("look at HTTPS_PROXY and --endpoint-url: something else than AWS may answer there"));
+    }
+    Ok(pair)
+}
+
 /// Somebody asked akia to end. Nothing is left half done: only whether AWS knows the key everywhere was not seen.
 fn interrupted(profile: &ProfileName, key: &AccessKeyId, whose: &Whose) -> CommandError {
     let flag = whose.flag();
@@ -135,7 +151,10 @@ fn interrupted(profile: &ProfileName, key: &AccessKeyId, whose: &Whose) -> Comma
 }
 
 /// The user's keys, where there is room for another and no rotation of this machine would take it for a rival's.
-async fn room(context: &Context, signed: &Signed, whose: &Whose) -> Result<Vec<AccessKey>, CommandError> {
+///
+/// # Errors
+/// When there is not, or AWS does not tell.
+pub(crate) async fn room(context: &Context, signed: &Signed, whose: &Whose) -> Result<Vec<AccessKey>, CommandError> {
     let owner = format!("user {}, account {}", whose.user, whose.account);
     let known = Known::of_journal(context).await?;
     if let Some(error) = known.in_the_way(&whose.account, &whose.user) {

@@ -51,6 +51,7 @@ mod scan_aws;
 mod sealed;
 mod secrets;
 mod seed_script;
+mod service;
 mod service_keys;
 mod settings;
 mod setup;

@@ -8,12 +8,14 @@
 
 pub mod aws_cli;
 mod fill;
+mod service;
 mod shell;
 mod step;
 mod topic;
 
 pub use aws_cli::{Connection, Operation, Setting};
 pub use fill::Fill;
+pub use service::ByHand;
 pub use shell::quote;
 pub use step::{CliVersion, Output, Step};
 pub use topic::{Topic, UnknownTopic, sheet};

@@ -4,10 +4,12 @@ use std::str::FromStr;
 
 use super::aws_cli::{self, NEW_KEY_FILE, Operation, Setting, Words};
 use super::fill::Fill;
+use super::service::ByHand;
 use super::step::{Output, Step};
 use crate::ids::UserName;
 use crate::key::KeyStatus;
 use crate::policy::{JobPolicy, PolicyOptions};
+use crate::service::{Change, SERVICE_PATH};
 
 const REPORT_FILE: &str = "credential-report.csv";
 const ALERT_TOPIC: &str = "access-key-alerts";
@@ -451,38 +453,29 @@ impl Steps<'_> {
     }
 
     fn service_user(&self) -> Vec<Step> {
-        let fill = self.fill;
-        let user = fill.user_name();
+        let user = self.fill.user_name();
         let named: Option<UserName> = user.parse().ok();
-        let policy = format!("arn:{}:iam::{}:policy/POLICY-NAME", fill.partition(), fill.account_id());
-        vec![
-            self.aws(
-                "Ask first whether a role would do: on EC2, ECS, Lambda, EKS and GitHub Actions it does, and there is no key to lose. \
-                 Otherwise: a group that holds the rights, one for each kind of service.",
-                Words::new("iam", "create-group").option("--group-name", "GROUP-NAME"),
-            ),
-            self.aws(
-                "Its rights: the least that the service needs.",
-                Words::new("iam", "attach-group-policy").option("--group-name", "GROUP-NAME").option("--policy-arn", &policy),
-            ),
-            self.aws(
-                "The user, under a path of its own and with an owner to ask. No password: no console.",
-                Words::new("iam", "create-user")
-                    .option("--user-name", user)
-                    .option("--path", "/service/")
-                    .list("--tags", &["Key=owner,Value=TEAM", "Key=purpose,Value=PURPOSE"]),
-            ),
-            self.aws(
-                "Into the group.",
-                Words::new("iam", "add-user-to-group").option("--group-name", "GROUP-NAME").option("--user-name", user),
-            ),
+        let tags = [("owner", "TEAM"), ("purpose", "PURPOSE"), ("service", "SERVICE")];
+        let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let by_hand = ByHand { user, path: SERVICE_PATH, policy: "file://policy.json", tags: &tags, boundary: None };
+        let changes =
+            [Change::CreateGroup, Change::PutGroupPolicy { before: None }, Change::CreateUser, Change::AddToGroup];
+        let mut steps = by_hand.steps(&changes, &self.fill.connection());
+        steps[0] = steps[0].clone().explained(
+            "Ask first whether a role would do: on EC2, ECS, Lambda, EKS and GitHub Actions it does, and there is no key to lose \
+             (akia service exit says how). Otherwise: a group that holds the rights of this one service.",
+        );
+        steps.extend([
             self.aws(
                 "Check that it cannot sign in to the console: NoSuchEntity is the right answer.",
                 Words::new("iam", "get-login-profile").option("--user-name", user),
             ),
-            self.make_key(named).explained("Its key. The secret goes into a file that only you can read; put it where the service reads it."),
+            self.make_key(named).explained(
+                "Its key. The secret goes into a file that only you can read; put it where the service reads it.",
+            ),
             self.forget_file().explained("The service has the secret now; remove the file."),
-        ]
+        ]);
+        steps
     }
 
     fn self_service(&self) -> Vec<Step> {

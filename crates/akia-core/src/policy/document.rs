@@ -96,7 +96,7 @@ impl From<String> for OneOrMany {
 
 impl Statement {
     /// A statement that permits, without a condition.
-    pub(super) fn allow<S: AsRef<str>>(
+    pub(crate) fn allow<S: AsRef<str>>(
         sid: &str,
         actions: impl IntoIterator<Item = S>,
         resource: impl Into<OneOrMany>,

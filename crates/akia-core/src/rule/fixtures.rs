@@ -22,6 +22,10 @@ fn used(days: i64) -> LastUsed {
     LastUsed::At { at: ago(days), service: "s3".to_owned(), region: "eu-west-1".to_owned() }
 }
 
+fn used_for(service: &str, days: i64) -> LastUsed {
+    LastUsed::At { at: ago(days), service: service.to_owned(), region: "eu-west-1".to_owned() }
+}
+
 /// An active key of this age, used yesterday.
 fn key(id: &str, age: i64) -> Key {
     Key {
@@ -70,7 +74,9 @@ fn estate(root: Root, user: User) -> Estate {
 /// The rules that are broken, with every rule turned on.
 fn broken(estate: &Estate, change: impl Fn(&mut Limits)) -> Vec<String> {
     let mut settings = AuditSettings::default();
-    settings.base.rules.insert("create-key-not-denied".to_owned(), RuleLevel::At(Severity::Low));
+    for rule in RULES.iter().filter(|rule| !rule.is_on) {
+        settings.base.rules.insert(rule.id.to_owned(), RuleLevel::At(Severity::Low));
+    }
     change(&mut settings.base);
     let judgement = judge(estate, &settings, now());
     assert_eq!(judgement.unknown, BTreeMap::new());
@@ -153,6 +159,24 @@ fn cases() -> Vec<(&'static str, Estate, &'static [&'static str], Estate)> {
             }),
             &[],
             with(|_| {}),
+        ),
+        (
+            "person-key-used-by-machine",
+            with(|user| user.keys[0].last_used = used_for("sqs", 44)),
+            &[],
+            with(|user| user.keys[0].last_used = used_for("sqs", 46)),
+        ),
+        (
+            "person-key-used-by-machine",
+            with(|user| user.keys[0].last_used = used_for("logs", 1)),
+            &[],
+            service(|user| user.keys[0].last_used = used_for("logs", 1)),
+        ),
+        (
+            "service-user-name",
+            with(|user| user.arn.path = "/service/".to_owned()),
+            &[],
+            service(|user| user.arn.path = "/service/".to_owned()),
         ),
         // 90 days and 23 hours are more than 90 days; 90 days are not.
         (

@@ -19,10 +19,12 @@ mod naming;
 mod never_used;
 mod no_group;
 mod odd_use;
+mod person_key_machine;
 mod root_key;
 mod root_used;
 mod service_console;
 mod service_credential;
+mod service_name;
 mod settings;
 mod two_active;
 mod untagged;
@@ -64,6 +66,8 @@ pub static RULES: &[Rule] = &[
     direct_policies::RULE,
     untagged::RULE,
     kind_mismatch::RULE,
+    person_key_machine::RULE,
+    service_name::RULE,
     naming::RULE,
     create_not_denied::RULE,
 ];

@@ -173,6 +173,24 @@ pub enum BadSetting {
 }
 
 impl AuditSettings {
+    /// Has a rule not looked at, whatever the settings say.
+    pub fn turn_off(&mut self, rule: &Rule) {
+        self.base.rules.insert(rule.id.to_owned(), RuleLevel::Off);
+        for one in &mut self.overrides {
+            one.rules.remove(rule.id);
+        }
+    }
+
+    /// Has a rule looked at, also where it is off unless asked for; with the severity that the settings say.
+    pub fn turn_on(&mut self, rule: &Rule) {
+        let drop_off = |rules: &mut BTreeMap<String, RuleLevel>| {
+            rules.retain(|id, level| id != rule.id || *level != RuleLevel::Off);
+        };
+        drop_off(&mut self.base.rules);
+        self.overrides.iter_mut().for_each(|one| drop_off(&mut one.rules));
+        self.base.rules.entry(rule.id.to_owned()).or_insert(RuleLevel::Default);
+    }
+
     /// Refuses what would silently have no effect.
     pub fn check(&self) -> Result<(), BadSetting> {
         let named = self.base.rules.keys().chain(self.overrides.iter().flat_map(|one| one.rules.keys()));

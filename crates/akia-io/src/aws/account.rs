@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use akia_core::estate::{Details, Grants, ServiceCredential};
-use akia_core::ids::UserName;
+use akia_core::ids::{UserArn, UserName};
 use aws_sdk_iam::types::{AttachedPolicy, EntityType, PolicyDetail, ReportStateType, SummaryKeyType};
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use jiff::Timestamp;
@@ -100,6 +100,11 @@ impl Caller {
 
     /// `iam:GetAccountAuthorizationDetails`: tags, groups and policies of all users, in one pass.
     pub async fn user_details(&self) -> Result<BTreeMap<UserName, Details>, AwsError> {
+        Ok(self.users_in_detail().await?.into_iter().map(|(arn, details)| (arn.name, details)).collect())
+    }
+
+    /// The same with the ARN of each. It is of this moment, where the credential report may be hours old.
+    pub async fn users_in_detail(&self) -> Result<Vec<(UserArn, Details)>, AwsError> {
         let call = self.call(Service::Iam, "GetAccountAuthorizationDetails");
         let mut pages = Pages::new(&call);
         let (mut users, mut groups, mut policies) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
@@ -125,13 +130,13 @@ impl Caller {
                 break;
             }
         }
-        let mut details = BTreeMap::new();
+        let mut details = Vec::new();
         for user in users {
             let mut grants = granted(user.user_policy_list(), user.attached_managed_policies(), &policies);
             for group in user.group_list().iter().filter_map(|name| groups.get(name)) {
                 grants = grants.and(granted(group.group_policy_list(), group.attached_managed_policies(), &policies));
             }
-            let name = present(&call, "UserName", user.user_name())?;
+            let arn = present(&call, "Arn", user.arn())?;
             let one = Details {
                 // Only for telling users of one name apart: an id of another form (an emulator's) counts as none.
                 id: user.user_id().and_then(|id| id.parse().ok()),
@@ -147,7 +152,7 @@ impl Caller {
                 grants,
                 exposed: BTreeMap::new(),
             };
-            details.insert(parse(&call, "UserName", name)?, one);
+            details.push((parse(&call, "Arn", arn)?, one));
         }
         Ok(details)
     }

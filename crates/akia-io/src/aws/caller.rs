@@ -61,6 +61,10 @@ pub struct User {
     pub created_at: Timestamp,
     /// Its tags, in AWS's order.
     pub tags: Vec<(String, String)>,
+    /// The ARN of its permissions boundary.
+    pub boundary: Option<String>,
+    /// When its password was last used.
+    pub password_used_at: Option<Timestamp>,
 }
 
 /// A key that was just made. The secret is shown this once.
@@ -242,6 +246,11 @@ impl Caller {
             arn: parse(&call, "Arn", user.arn())?,
             created_at: timestamp(&call, user.create_date())?,
             tags: user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+            boundary: user
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn())
+                .map(str::to_owned),
+            password_used_at: user.password_last_used().map(|date| timestamp(&call, date)).transpose()?,
         })
     }
 

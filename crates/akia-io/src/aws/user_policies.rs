@@ -92,7 +92,8 @@ impl Caller {
     }
 }
 
-fn gone_is_done(answer: Result<Option<String>, AwsError>) -> Result<Option<String>, AwsError> {
+/// What is not there need not be taken away.
+pub(super) fn gone_is_done(answer: Result<Option<String>, AwsError>) -> Result<Option<String>, AwsError> {
     match answer {
         Err(AwsError::NoSuchEntity { .. }) => Ok(None),
         answer => answer,

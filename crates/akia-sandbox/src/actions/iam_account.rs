@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use data_encoding::BASE64;
 
 use super::iam_groups::group_elements;
-use super::iam_policies::{attached_elements, attachments, policy_elements};
+use super::iam_policies::{attached_elements, policy_elements, uses};
 use super::iam_users::user_elements;
 use super::{Answer, Context, Target, answer, encoded, paging};
 use crate::clock::iso8601;
@@ -116,8 +116,8 @@ pub(super) fn get_account_authorization_details(context: &mut Context<'_>) -> Re
         Detail::new(Kind::Role, &role.name, elements)
     }));
     // AWS's own policies appear only where they are attached.
-    let used = account.policies.values().map(|policy| (policy, attachments(account, &policy.arn)));
-    details.extend(used.filter_map(|(policy, count)| {
+    let used = account.policies.values().map(|policy| (policy, uses(account, &policy.arn)));
+    details.extend(used.filter_map(|(policy, uses)| {
         let is_aws = policy.arn.contains(":aws:policy/");
         let kind = if is_aws { Kind::AwsManagedPolicy } else { Kind::LocalManagedPolicy };
         let version = vec![
@@ -126,9 +126,9 @@ pub(super) fn get_account_authorization_details(context: &mut Context<'_>) -> Re
             text("IsDefaultVersion", "true"),
             text("CreateDate", iso8601(policy.created_at)),
         ];
-        let mut elements = policy_elements(policy, count);
+        let mut elements = policy_elements(policy, uses);
         elements.push(list("PolicyVersionList", [version]));
-        (!is_aws || count > 0).then(|| Detail::new(kind, &policy.arn, elements))
+        (!is_aws || uses.attachments + uses.boundaries > 0).then(|| Detail::new(kind, &policy.arn, elements))
     }));
     details.retain(|detail| filter.is_empty() || filter.iter().any(|kind| kind == detail.kind.filter()));
     details.sort_by(|a, b| a.key.cmp(&b.key));

@@ -54,7 +54,7 @@ pub(super) fn create_policy(context: &mut Context<'_>) -> Result<Answer, Failure
         return Err(Failure::already("A policy", &name));
     }
     let policy = ManagedPolicy { arn: arn.clone(), name, path, id, created_at, document };
-    let elements = policy_elements(&policy, 0);
+    let elements = policy_elements(&policy, Uses::default());
     account.policies.insert(arn, policy);
     answer(vec![tree("Policy", elements)])
 }
@@ -63,7 +63,7 @@ pub(super) fn get_policy(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let arn = context.parameters.required("PolicyArn")?.to_owned();
     context.allow("iam:GetPolicy", &Target::arn(&arn))?;
     let account = context.account()?;
-    answer(vec![tree("Policy", policy_elements(account.policy(&arn)?, attachments(account, &arn)))])
+    answer(vec![tree("Policy", policy_elements(account.policy(&arn)?, uses(account, &arn)))])
 }
 
 pub(super) fn get_policy_version(context: &mut Context<'_>) -> Result<Answer, Failure> {
@@ -145,7 +145,13 @@ pub(super) fn simulate_principal_policy(context: &mut Context<'_>) -> Result<Ans
     for action in &actions {
         for resource in &resources {
             let verdict = policy::judge(documents.iter().copied(), &source, action, resource, &facts);
-            let decision = match verdict {
+            let bounded =
+                account.boundary_of(&identity).map(|one| policy::judge([one], &source, action, resource, &facts));
+            let decision = match (verdict, bounded) {
+                (Verdict::Allowed, Some(bounded)) => bounded,
+                (verdict, _) => verdict,
+            };
+            let decision = match decision {
                 Verdict::Allowed => "allowed",
                 Verdict::ExplicitlyDenied => "explicitDeny",
                 Verdict::NotAllowed => "implicitDeny",
@@ -185,26 +191,34 @@ pub(super) fn attached_elements(account: &Account, arn: &str) -> Vec<Element> {
     vec![text("PolicyName", name), text("PolicyArn", arn)]
 }
 
-pub(super) fn policy_elements(policy: &ManagedPolicy, attachments: usize) -> Vec<Element> {
+pub(super) fn policy_elements(policy: &ManagedPolicy, uses: Uses) -> Vec<Element> {
     vec![
         text("PolicyName", &policy.name),
         text("PolicyId", &policy.id),
         text("Arn", &policy.arn),
         text("Path", &policy.path),
         text("DefaultVersionId", "v1"),
-        text("AttachmentCount", attachments.to_string()),
-        text("PermissionsBoundaryUsageCount", "0"),
+        text("AttachmentCount", uses.attachments.to_string()),
+        text("PermissionsBoundaryUsageCount", uses.boundaries.to_string()),
         text("IsAttachable", "true"),
         text("CreateDate", iso8601(policy.created_at)),
         text("UpdateDate", iso8601(policy.created_at)),
     ]
 }
 
-pub(super) fn attachments(account: &Account, arn: &str) -> usize {
+/// How often a managed policy is used.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Uses {
+    pub(super) attachments: usize,
+    pub(super) boundaries: usize,
+}
+
+pub(super) fn uses(account: &Account, arn: &str) -> Uses {
     let users = account.users.values().filter(|user| user.attached.contains(arn)).count();
     let groups = account.groups.values().filter(|group| group.attached.contains(arn)).count();
     let roles = account.roles.values().filter(|role| role.attached.contains(arn)).count();
-    users + groups + roles
+    let boundaries = account.users.values().filter(|user| user.boundary.as_deref() == Some(arn)).count();
+    Uses { attachments: users + groups + roles, boundaries }
 }
 
 fn no_such_user_policy(name: &str) -> Failure {

@@ -33,14 +33,23 @@ pub(super) fn list_users(context: &mut Context<'_>) -> Result<Answer, Failure> {
 pub(super) fn create_user(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let name = context.parameters.required("UserName")?.to_owned();
     let path = context.parameters.find("Path").unwrap_or("/").to_owned();
-    let target =
-        Target { arn: context.account()?.arn(&format!("user{path}{name}")), ..Target::user(context.account()?, &name) };
+    let boundary = context.parameters.find("PermissionsBoundary").map(str::to_owned);
+    let target = Target {
+        arn: context.account()?.arn(&format!("user{path}{name}")),
+        boundary: boundary.clone(),
+        ..Target::user(context.account()?, &name)
+    };
     context.allow("iam:CreateUser", &target)?;
     context.touch_user(Some(&name));
     let tags = tags(context);
+    if let Some(arn) = &boundary {
+        context.account()?.policy(arn)?;
+    }
     let now = context.now;
     context.state.add_user(&context.caller.account, &name, &path, now)?;
-    context.account_mut()?.user_mut(&name)?.tags.extend(tags);
+    let user = context.account_mut()?.user_mut(&name)?;
+    user.tags.extend(tags);
+    user.boundary = boundary;
     let account = context.account()?;
     answer(vec![tree("User", user_elements(account.user(&name)?, account, true))])
 }
@@ -83,6 +92,29 @@ pub(super) fn untag_user(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let name = context.allowed_user("iam:UntagUser")?;
     let keys = context.parameters.list("TagKeys");
     context.account_mut()?.user_mut(&name)?.tags.retain(|key, _| !keys.contains(key));
+    nothing()
+}
+
+pub(super) fn put_user_permissions_boundary(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let name = context.parameters.required("UserName")?.to_owned();
+    let arn = context.parameters.required("PermissionsBoundary")?.to_owned();
+    let target = Target { boundary: Some(arn.clone()), ..Target::user(context.account()?, &name) };
+    context.allow("iam:PutUserPermissionsBoundary", &target)?;
+    context.touch_user(Some(&name));
+    let account = context.account_mut()?;
+    account.user(&name)?;
+    account.policy(&arn)?;
+    account.user_mut(&name)?.boundary = Some(arn);
+    nothing()
+}
+
+pub(super) fn delete_user_permissions_boundary(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let name = context.parameters.required("UserName")?.to_owned();
+    let account = context.account()?;
+    let boundary = account.users.get(&name).and_then(|user| user.boundary.clone());
+    context.allow("iam:DeleteUserPermissionsBoundary", &Target { boundary, ..Target::user(account, &name) })?;
+    context.touch_user(Some(&name));
+    context.account_mut()?.user_mut(&name)?.boundary = None;
     nothing()
 }
 
@@ -149,8 +181,8 @@ pub(super) fn list_virtual_mfa_devices(context: &mut Context<'_>) -> Result<Answ
     answer([vec![devices], paging(page.marker)].concat())
 }
 
-/// A user as lists show it; `GetUser` and `CreateUser` add the tags.
-pub(super) fn user_elements(user: &User, account: &Account, with_tags: bool) -> Vec<Element> {
+/// A user as lists show it; `GetUser` and `CreateUser` add the tags and the boundary.
+pub(super) fn user_elements(user: &User, account: &Account, is_whole: bool) -> Vec<Element> {
     let mut elements = vec![
         text("Path", &user.path),
         text("UserName", &user.name),
@@ -160,8 +192,12 @@ pub(super) fn user_elements(user: &User, account: &Account, with_tags: bool) -> 
     ];
     let last_login = user.principal.login.as_ref().and_then(|login| login.last_used);
     elements.extend(last_login.map(|at| text("PasswordLastUsed", iso8601(at))));
-    if with_tags && !user.tags.is_empty() {
+    if is_whole && !user.tags.is_empty() {
         elements.push(tag_list(user.tags.iter()));
+    }
+    if let (true, Some(arn)) = (is_whole, &user.boundary) {
+        let kind = text("PermissionsBoundaryType", "PermissionsBoundaryPolicy");
+        elements.push(tree("PermissionsBoundary", vec![kind, text("PermissionsBoundaryArn", arn)]));
     }
     elements
 }

@@ -106,6 +106,8 @@ static ACTIONS: &[Action] = &[
     writes("TagUser", iam_users::tag_user),
     writes("UntagUser", iam_users::untag_user),
     reads("ListUserTags", iam_users::list_user_tags),
+    writes("PutUserPermissionsBoundary", iam_users::put_user_permissions_boundary),
+    writes("DeleteUserPermissionsBoundary", iam_users::delete_user_permissions_boundary),
     reads("GetLoginProfile", iam_users::get_login_profile),
     reads("ListMFADevices", iam_users::list_mfa_devices),
     reads("ListVirtualMFADevices", iam_users::list_virtual_mfa_devices),
@@ -129,7 +131,15 @@ static ACTIONS: &[Action] = &[
     writes("AddUserToGroup", iam_groups::add_user_to_group),
     writes("RemoveUserFromGroup", iam_groups::remove_user_from_group),
     reads("ListGroupsForUser", iam_groups::list_groups_for_user),
+    reads("GetGroup", iam_groups::get_group),
+    writes("DeleteGroup", iam_groups::delete_group),
     writes("PutGroupPolicy", iam_groups::put_group_policy),
+    reads("GetGroupPolicy", iam_groups::get_group_policy),
+    reads("ListGroupPolicies", iam_groups::list_group_policies),
+    writes("DeleteGroupPolicy", iam_groups::delete_group_policy),
+    writes("AttachGroupPolicy", iam_groups::attach_group_policy),
+    writes("DetachGroupPolicy", iam_groups::detach_group_policy),
+    reads("ListAttachedGroupPolicies", iam_groups::list_attached_group_policies),
     reads("ListServiceSpecificCredentials", iam_service_credentials::list_service_specific_credentials),
     writes("CreateServiceSpecificCredential", iam_service_credentials::create_service_specific_credential),
     writes("DeleteServiceSpecificCredential", iam_service_credentials::delete_service_specific_credential),
@@ -180,12 +190,14 @@ pub(crate) struct Target {
     tags: BTreeMap<String, String>,
     /// The policy that is attached or detached.
     policy: Option<String>,
+    /// The permissions boundary that is set, or taken off.
+    boundary: Option<String>,
 }
 
 impl Target {
     /// For actions that take no resource.
     fn any() -> Self {
-        Self { arn: "*".to_owned(), words: None, tags: BTreeMap::new(), policy: None }
+        Self { arn: "*".to_owned(), words: None, tags: BTreeMap::new(), policy: None, boundary: None }
     }
 
     fn arn(arn: impl Into<String>) -> Self {
@@ -200,6 +212,7 @@ impl Target {
             words: Some(format!("user {name}")),
             tags: user.map(|user| user.tags.clone()).unwrap_or_default(),
             policy: None,
+            boundary: None,
         }
     }
 }
@@ -285,6 +298,19 @@ impl<'a> Context<'a> {
         let arn = self.caller.arn(account);
         let facts = self.facts(account, target);
         let verdict = policy::judge(account.policies_of(&self.caller.identity), &arn, action, &target.arn, &facts);
+        // A boundary grants nothing: what it does not allow is refused.
+        if let (Verdict::Allowed, Some(boundary)) = (verdict, account.boundary_of(&self.caller.identity)) {
+            match policy::judge([boundary], &arn, action, &target.arn, &facts) {
+                Verdict::Allowed => {}
+                Verdict::ExplicitlyDenied => {
+                    return Err(self.denial(action, target, "with an explicit deny in a permissions boundary"));
+                }
+                Verdict::NotAllowed => {
+                    let why = format!("because no permissions boundary allows the {action} action");
+                    return Err(self.denial(action, target, &why));
+                }
+            }
+        }
         match verdict {
             Verdict::Allowed => match &self.caller.session_policy {
                 // A session may do what both allow.
@@ -344,6 +370,9 @@ impl<'a> Context<'a> {
         }
         if let Some(policy) = &target.policy {
             facts.text("iam:PolicyARN", policy);
+        }
+        if let Some(boundary) = &target.boundary {
+            facts.text("iam:PermissionsBoundary", boundary);
         }
         for (key, value) in &target.tags {
             facts.text(&format!("aws:ResourceTag/{key}"), value);
