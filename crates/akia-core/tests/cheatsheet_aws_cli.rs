@@ -109,6 +109,41 @@ fn operations() -> Vec<Operation> {
     operations
 }
 
+/// What `akia service exit` prints, but for commands that read a file of the reader's, and those of version 2.
+fn ways_off_keys() -> Vec<Step> {
+    use akia_core::contain::{Grant, Policies};
+    use akia_core::service::exit::{ExitSubject, TrustSubject, Way, steps};
+    let grant = |source: &str, document: Option<Value>| Grant { source: source.to_owned(), document };
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
+    let subject = ExitSubject {
+        user: "service-x".parse().unwrap(),
+        keys: Vec::new(),
+        policies: Some(Policies {
+            grants: vec![
+                grant("group service-x, inline policy service-policy", Some(policy)),
+                grant("arn:aws:iam::aws:policy/ReadOnlyAccess", None),
+            ],
+            boundary: Some(grant("arn:aws:iam::123456789012:policy/b", None)),
+        }),
+        place: TrustSubject {
+            partition: akia_core::Partition::Aws,
+            account: "123456789012".parse().unwrap(),
+            region: "eu-west-1".to_owned(),
+        },
+    };
+    let is_offered = |step: &Step| {
+        let words: Vec<&str> = step.command.iter().map(String::as_str).collect();
+        let second = words.get(1).copied();
+        !words.iter().any(|word| word.starts_with("file://"))
+            && second != Some("login")
+            && words.get(1..3) != Some(&["sso", "login"])
+            && words.get(1..3) != Some(&["configure", "sso"])
+    };
+    let steps: Vec<Step> = Way::ALL.into_iter().flat_map(|way| steps(way, &subject)).filter(is_offered).collect();
+    assert!(steps.len() > 40, "only {} commands", steps.len());
+    steps
+}
+
 #[test]
 fn the_aws_cli_accepts_every_command() {
     let mut steps: Vec<Step> = Vec::new();
@@ -121,6 +156,7 @@ fn the_aws_cli_accepts_every_command() {
         };
         steps.extend(operations().iter().map(|operation| aws_cli::command(operation, &connection)));
     }
+    steps.extend(ways_off_keys());
     steps.retain(|step| step.command.first().is_some_and(|word| word == "aws"));
     assert!(steps.len() > 300, "only {} commands", steps.len());
     let mut cases: Vec<Value> = steps.iter().map(case).collect();

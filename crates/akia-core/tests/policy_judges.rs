@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::policy::{
     Command, Duty, JobPolicy, Need, PolicyDocument, PolicyOptions, ResourceForm, ScanSource, contain_policy,
-    required_actions, scan_policy,
+    required_actions, scan_policy, service_policy,
 };
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
@@ -49,6 +49,11 @@ fn every_document() -> Vec<(String, Value)> {
         documents.push((format!("scan {partition}"), serde_json::from_str(&text).unwrap()));
         let text = contain_policy(partition).to_pretty_json();
         documents.push((format!("contain {partition}"), serde_json::from_str(&text).unwrap()));
+        let boundary = "arn:aws:iam::123456789012:policy/boundary".parse().unwrap();
+        for boundary in [None, Some(&boundary)] {
+            let text = service_policy(partition, &"/service/".parse().unwrap(), boundary).to_pretty_json();
+            documents.push((format!("service {partition}"), serde_json::from_str(&text).unwrap()));
+        }
     }
     documents
 }
@@ -107,7 +112,7 @@ fn grammar(document: &Value) -> Result<(), String> {
                 && parts[0] == "arn"
                 && parts[1].parse::<Partition>().is_ok()
                 && parts[2..5] == ["iam", "", "*"]
-                && parts[5].starts_with("user/");
+                && (parts[5].starts_with("user/") || parts[5].starts_with("group/"));
             let is_product = parts.len() == 6
                 && parts[0] == "arn"
                 && parts[1].parse::<Partition>().is_ok()
@@ -122,11 +127,13 @@ fn grammar(document: &Value) -> Result<(), String> {
         if let Some(condition) = statement.get("Condition") {
             for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
                 check(
-                    ["ArnEquals", "BoolIfExists", "ForAllValues:StringLike", "Null"].contains(&operator.as_str()),
+                    ["ArnEquals", "BoolIfExists", "ForAllValues:StringLike", "Null", "StringEquals"]
+                        .contains(&operator.as_str()),
                     format!("operator {operator}"),
                 )?;
                 for (key, value) in keys.as_object().ok_or("a condition's keys are no object")? {
-                    const KEYS: [&str; 3] = ["aws:MultiFactorAuthPresent", "aws:TagKeys", "iam:PolicyARN"];
+                    const KEYS: [&str; 4] =
+                        ["aws:MultiFactorAuthPresent", "aws:TagKeys", "iam:PermissionsBoundary", "iam:PolicyARN"];
                     check(KEYS.contains(&key.as_str()), format!("key {key}"))?;
                     check(!values(value).is_empty(), format!("no value for {key}"))?;
                 }
@@ -178,6 +185,7 @@ fn every_action_exists_and_supports_its_resource() {
                     let kind = match resource {
                         _ if resource.contains(":securityhub:") => "product",
                         _ if resource.contains(":ec2:") => "snapshot",
+                        _ if resource.contains(":group/") => "group",
                         _ => "user",
                     };
                     assert!(

@@ -3,8 +3,9 @@
 use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
     AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, ScanSource, cloudformation,
-    config_rule_policy, contain_policy, events_policy, hub_policy, scan_policy, terraform,
+    config_rule_policy, contain_policy, events_policy, hub_policy, scan_policy, service_policy, terraform,
 };
+use akia_core::service::{BoundaryArn, IamPath, SERVICE_PATH};
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
 
@@ -106,6 +107,11 @@ pub enum PolicyVerb {
         ("akia policy scan --user-data", "without the disks"),
     ]))]
     Scan(ScanPolicyArgs),
+    /// Print the policy for `akia service`: making, listing and checking service users, and the way off their keys
+    #[command(after_long_help = super::examples(&[
+        ("akia policy service --permissions-boundary arn:aws:iam::123456789012:policy/services", "only users that have this boundary"),
+    ]))]
+    Service(ServicePolicyArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -269,6 +275,22 @@ pub struct ScanPolicyArgs {
     pub partition: Option<Partition>,
 }
 
+/// Which service users may be made.
+#[derive(Debug, Args)]
+pub struct ServicePolicyArgs {
+    /// IAM path of the users and groups
+    #[arg(long, value_name = "PATH", default_value = SERVICE_PATH)]
+    pub path: IamPath,
+
+    /// Permit only users that have this permissions boundary
+    #[arg(long, value_name = "ARN")]
+    pub permissions_boundary: Option<BoundaryArn>,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// Which commands to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -307,6 +329,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Events(args) => events(context, args),
         PolicyVerb::Scan(args) => scan(context, args),
         PolicyVerb::Contain(args) => contain(context, args),
+        PolicyVerb::Service(args) => service(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
@@ -439,6 +462,20 @@ fn contain(context: &Context, args: &ContainPolicyArgs) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
+fn service(context: &Context, args: &ServicePolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "service")?;
+    let boundary = args.permissions_boundary.as_ref();
+    let policy = service_policy(partition(context, args.partition)?, &args.path, boundary);
+    context.print_text(&format!("{}\n", policy.to_pretty_json().trim_end()))?;
+    if boundary.is_none() {
+        context.say(
+            "note: whoever may make users, policies and keys can have any right. --permissions-boundary ARN keeps them below a policy of \
+             yours.",
+        );
+    }
+    Ok(Exit::Done)
+}
+
 fn queue_arn(text: &str) -> Result<String, &'static str> {
     let is_queue = text.split(':').count() == 6 && text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
     if is_queue {
@@ -486,8 +523,8 @@ mod tests {
         }
         assert_eq!(
             command.get_subcommands().count(),
-            JobPolicy::ALL.len() + 7,
-            "each job, enforce, hub, config-rule, contain, events, scan and check"
+            JobPolicy::ALL.len() + 8,
+            "each job, enforce, hub, config-rule, contain, events, scan, service and check"
         );
     }
 }

@@ -457,7 +457,8 @@ impl Steps<'_> {
         let named: Option<UserName> = user.parse().ok();
         let tags = [("owner", "TEAM"), ("purpose", "PURPOSE"), ("service", "SERVICE")];
         let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let by_hand = ByHand { user, path: SERVICE_PATH, policy: "file://policy.json", tags: &tags, boundary: None };
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}]}"#;
+        let by_hand = ByHand { user, path: SERVICE_PATH, policy, tags: &tags, boundary: None };
         let changes =
             [Change::CreateGroup, Change::PutGroupPolicy { before: None }, Change::CreateUser, Change::AddToGroup];
         let mut steps = by_hand.steps(&changes, &self.fill.connection());

@@ -10,6 +10,7 @@ mod document;
 mod job;
 mod organization;
 mod scan;
+mod service;
 mod watch;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, every_snapshot, required_actions};
@@ -19,4 +20,5 @@ pub use document::{Condition, Effect, OneOrMany, PolicyDocument, PolicyVersion, 
 pub use job::{JobPolicy, PolicyOptions, UnknownJob};
 pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};
 pub use scan::{ScanSource, scan_policy};
+pub use service::service_policy;
 pub use watch::{ConfigRuleRights, config_rule_policy, events_policy};

@@ -64,7 +64,7 @@ fn before_role(way: Way) -> Vec<Step> {
             issuer("ISSUER-URL", "sts.amazonaws.com"),
         ],
         Way::GitHub => vec![issuer("https://token.actions.githubusercontent.com", "sts.amazonaws.com")],
-        Way::GitLab => vec![issuer("https://gitlab.com", "https://gitlab.com")],
+        Way::GitLab => vec![issuer("https://gitlab.com", "sts.amazonaws.com")],
         Way::CircleCi => vec![issuer("https://oidc.circleci.com/org/ORGANIZATION-ID", "ORGANIZATION-ID")],
         Way::TerraformCloud => vec![issuer("https://app.terraform.io", "aws.workload.identity")],
         Way::RolesAnywhere => vec![aws(
@@ -245,7 +245,7 @@ fn use_it(way: Way, subject: &ExitSubject) -> Vec<Step> {
                  and aws-region. Then delete the secrets of the key."
         ))],
         Way::GitLab => vec![note(&format!(
-            "In .gitlab-ci.yml: id_tokens: AWS_TOKEN: aud: https://gitlab.com; write the token to a file, and set AWS_ROLE_ARN={arn} \
+            "In .gitlab-ci.yml: id_tokens: AWS_TOKEN: aud: sts.amazonaws.com; write the token to a file, and set AWS_ROLE_ARN={arn} \
              and AWS_WEB_IDENTITY_TOKEN_FILE to it. Then delete the variables of the key."
         ))],
         Way::CircleCi => vec![note(&format!(

@@ -90,7 +90,7 @@ pub fn trust_policy(way: Way, subject: &TrustSubject) -> Option<Value> {
             "repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main",
         ),
         Way::GitLab => {
-            exactly("gitlab.com", "https://gitlab.com", "project_path:GROUP/PROJECT:ref_type:branch:ref:main")
+            exactly("gitlab.com", "sts.amazonaws.com", "project_path:GROUP/PROJECT:ref_type:branch:ref:main")
         }
         Way::CircleCi => like(
             "oidc.circleci.com/org/ORGANIZATION-ID",
