@@ -177,7 +177,19 @@ fn can_be_undone(rotation: &Rotation, now: Timestamp) -> bool {
 }
 
 fn refusal(rotation: &Rotation, now: Timestamp) -> CommandError {
-    let id = &rotation.plan().id;
+    let plan = rotation.plan();
+    let id = &plan.id;
+    if plan.displaced_secret_unknown && rotation.new_key().is_some() {
+        let what = format!("rotation {id} cannot be taken back: no place gave the secret of {} back", plan.displaced);
+        return CommandError::failed(what)
+            .now("its places hold the new key")
+            .next(format!("akia resume {id} (go on)"))
+            .next(format!(
+                "or put the old key into its places by hand, and: akia key activate {} --user {}",
+                plan.displaced,
+                plan.identity.user_name()
+            ));
+    }
     let error = CommandError::failed(format_args!("rotation {id} cannot be taken back: {}", rotation.stage_name()));
     match rotation.rest(now) {
         Rest::Retired => match first_profile(rotation) {
