@@ -21,7 +21,7 @@ use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::progress::{Line, Progress};
 
 /// Rotations that are driven at the same time.
-const CONCURRENT: usize = 64;
+const CONCURRENT: usize = 256;
 
 /// How one rotation of a run ended.
 pub struct Ended {
