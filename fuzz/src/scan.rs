@@ -1,7 +1,10 @@
 //! What the targets of `akia-scan` share: small limits, and what must hold of any scan.
 
+use std::ops::Range;
+
 use akia_core::leak::{Detector, Options, Place, ScanReport};
-use akia_scan::{Ledger, Limits, Scan};
+use akia_scan::image::Disk;
+use akia_scan::{Ledger, Limits, ReadAt, Scan};
 
 /// Bytes that one input may unpack to.
 const UNPACKED: u64 = 16 << 20;
@@ -30,4 +33,35 @@ pub fn judge(scan: Scan) {
     }
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<ScanReport>(&json).unwrap(), report);
+}
+
+/// How long a disk is, whatever the input.
+const LENGTH: u64 = 256 << 10;
+
+/// A disk: the input again and again, with some bytes that are always there.
+pub struct Again<'b> {
+    pub bytes: &'b [u8],
+    pub fixed: &'b [(u64, &'b [u8])],
+}
+
+impl ReadAt for Again<'_> {
+    fn length(&self) -> u64 {
+        LENGTH
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let count = out.len().min(LENGTH.saturating_sub(offset) as usize);
+        for (at, byte) in (offset..).zip(&mut out[..count]) {
+            let fixed =
+                self.fixed.iter().find_map(|(start, fixed)| fixed.get(usize::try_from(at.checked_sub(*start)?).ok()?));
+            *byte = *fixed.unwrap_or(&self.bytes[at as usize % self.bytes.len()]);
+        }
+        Ok(count)
+    }
+}
+
+impl Disk for Again<'_> {
+    fn data(&self, from: u64) -> std::io::Result<Option<Range<u64>>> {
+        Ok((from < LENGTH).then_some(from..LENGTH))
+    }
 }

@@ -1,4 +1,5 @@
-//! Debian's packages that some tests need: a real Secret Service to keep secrets in, and a browser for the audit's page.
+//! Debian's packages that some tests need: a real Secret Service to keep secrets in, a browser for the audit's page, and
+//! what makes file systems.
 
 use crate::command::{capture, command, run};
 use std::path::Path;
@@ -7,11 +8,12 @@ use std::path::Path;
 pub(crate) const VARIABLE: &str = "AKIA_TEST_SECRET_SERVICE";
 
 /// A program that must be on the machine, and the package that brings it.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 5] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/dbus-daemon", "dbus-daemon"),
     ("/usr/bin/dbus-run-session", "dbus-daemon"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
+    ("/usr/sbin/mkfs.xfs", "xfsprogs"),
 ];
 
 /// Installs what is missing. An error names what to install by hand where this cannot.
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_once_and_what_is_there_is_not() {
-        assert_eq!(missing(|_| false), ["chromium", "dbus-daemon", "gnome-keyring"]);
+        assert_eq!(missing(|_| false), ["chromium", "dbus-daemon", "gnome-keyring", "xfsprogs"]);
         assert_eq!(missing(|program| program != "/usr/bin/chromium"), ["chromium"]);
         assert!(missing(|_| true).is_empty());
     }

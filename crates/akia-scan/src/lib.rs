@@ -31,6 +31,7 @@ pub use form::is_container;
 pub use ledger::Ledger;
 pub use limits::Limits;
 pub use read_at::ReadAt;
+pub use walk::CUT;
 
 use akia_core::leak::{Detector, Place};
 

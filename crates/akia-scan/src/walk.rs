@@ -375,7 +375,7 @@ impl<'s> Walk<'s> {
 }
 
 /// What is told where the detector's limits cut a text short.
-pub(crate) const CUT: &str = "a part is encoded too deeply, or unpacks to too much within its encodings";
+pub const CUT: &str = "a part is encoded too deeply, or unpacks to too much within its encodings";
 
 /// A place in the words of the coverage.
 pub(crate) fn what(place: &Place) -> String {

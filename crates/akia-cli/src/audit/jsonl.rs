@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::words;
-use crate::output::escape::json_text;
+use crate::forms::jsonl::push;
 
 pub(super) fn render(audit: &Audit) -> String {
     let partitions = words::partitions(audit);
@@ -20,12 +20,6 @@ pub(super) fn render(audit: &Audit) -> String {
     }
     push(&mut text, &Summary::of(audit));
     text
-}
-
-fn push(text: &mut String, line: &impl Serialize) {
-    // This cannot fail: the keys are strings, and the writer is memory.
-    text.push_str(&json_text(&serde_json::to_string(line).unwrap_or_default()));
-    text.push('\n');
 }
 
 #[derive(Serialize)]

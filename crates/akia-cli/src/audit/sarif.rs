@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::words;
 use crate::forms::sarif::{MOST_RESULTS, plain, url_path};
+use crate::output::capital;
 
 pub(super) fn render(audit: &Audit) -> String {
     let partitions = words::partitions(audit);
@@ -51,7 +52,7 @@ fn rule(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
         "name": rule.id,
-        "shortDescription": { "text": sentence(rule.title) },
+        "shortDescription": { "text": capital(rule.title) },
         "fullDescription": { "text": rule.why },
         "help": { "text": rule.fix, "markdown": rule.fix },
         "defaultConfiguration": { "level": level(rule.severity), "enabled": rule.is_on },
@@ -146,11 +147,6 @@ fn notifications(audit: &Audit) -> Vec<Value> {
         )
     });
     unread.chain(gaps).chain(unknown).chain(left_out).collect()
-}
-
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -633,7 +633,7 @@ fn explain(context: &Context, rule: &Rule) -> Result<Exit, CommandError> {
         rule.id,
         rule.severity,
         if rule.is_on { "" } else { ", off unless asked for" },
-        capital(rule.title),
+        output::capital(rule.title),
         rule.why,
         rule.fix
     );
@@ -646,11 +646,6 @@ fn explain(context: &Context, rule: &Rule) -> Result<Exit, CommandError> {
     }
     context.print_text(&text)?;
     Ok(Exit::Done)
-}
-
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {

@@ -1,5 +1,6 @@
-//! What the forms for other tools and for people have in common: markup, the page, SARIF.
+//! What the forms for other tools and for people have in common: markup, the page, SARIF, JSON Lines.
 
+pub(crate) mod jsonl;
 pub(crate) mod markdown;
 pub(crate) mod page;
 pub(crate) mod sarif;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::output::age;
+use crate::output::{age, capital};
 use crate::prompt;
 
 /// The things that can be at stake, as `--despite` takes them.
@@ -156,11 +156,6 @@ fn profiles(names: &[ProfileName], one: &str, several: &str) -> String {
     } else {
         format!("profiles {} {several}", quoted.join(", "))
     }
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -31,6 +31,13 @@ pub struct Canvas {
     pub colors: bool,
 }
 
+/// Words with their first letter in upper case, as a sentence begins.
+#[must_use]
+pub fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// The report as text in this form, with a final line break.
 #[must_use]
 pub fn render(report: &Report, format: Format, canvas: Canvas) -> String {

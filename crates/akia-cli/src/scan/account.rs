@@ -157,7 +157,7 @@ fn look(scan: &Scan, piece: &Piece) {
     }
     let examination = scan.detector.examine(&piece.bytes);
     if examination.cut {
-        scan.ledger.skip(piece.resource.as_str(), Why::TooDeep, "it is encoded too deeply, or unpacks to too much");
+        scan.ledger.skip(piece.resource.as_str(), Why::TooDeep, akia_scan::CUT);
     }
     for found in examination.found {
         let path = match piece.name_at(found.span.start) {

@@ -8,6 +8,7 @@ use crate::audit::words::{counted, thousands};
 use crate::forms::page::{moment, page};
 use crate::forms::table::{Cell, Kind, Table};
 use crate::forms::xml::{escape, push};
+use crate::output::capital;
 
 /// The most rows of a table.
 const MOST_ROWS: usize = 1_000;
@@ -158,11 +159,6 @@ fn missing(html: &mut String, report: &ScanReport) {
     let rows =
         skipped.iter().map(|one| vec![Cell::text(&one.what), Cell::text(words::why(one.why)), Cell::text(&one.detail)]);
     table.push(html, skipped.len(), rows);
-}
-
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

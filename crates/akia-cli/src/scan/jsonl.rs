@@ -3,7 +3,7 @@
 use akia_core::leak::{Leak, SCHEMA, ScanReport};
 use serde::Serialize;
 
-use crate::output::escape::json_text;
+use crate::forms::jsonl::push;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -19,10 +19,4 @@ pub(super) fn render(report: &ScanReport) -> String {
     }
     push(&mut text, &serde_json::json!({ "schema": SCHEMA, "sources": report.sources, "coverage": report.coverage }));
     text
-}
-
-fn push(text: &mut String, line: &impl Serialize) {
-    // This cannot fail: the keys are strings, and the writer is memory.
-    text.push_str(&json_text(&serde_json::to_string(line).unwrap_or_default()));
-    text.push('\n');
 }

@@ -32,6 +32,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) limits: Limits,
 }
 
+impl Wanted<'_> {
+    /// How far back histories are looked at.
+    fn of_history(&self) -> git::Options {
+        git::Options { since: self.since.map(str::to_owned) }
+    }
+}
+
 /// Looks at everything that was asked for.
 ///
 /// # Errors
@@ -154,8 +161,9 @@ fn one(
         }
         for path in nested {
             // One of many: a broken one does not end the look at the others.
-            let options = git::Options { since: wanted.since.map(str::to_owned) };
-            if let Err(error) = Repository::open(path).and_then(|repository| repository.scan(scan, &options)) {
+            if let Err(error) =
+                Repository::open(path).and_then(|repository| repository.scan(scan, &wanted.of_history()))
+            {
                 scan.ledger.skip(path.display().to_string(), Why::Unreadable, error.to_string());
             }
         }
@@ -170,7 +178,7 @@ fn enclosing(path: &Path) -> Option<PathBuf> {
 }
 
 fn history(scan: &Scan, wanted: &Wanted<'_>, repository: Repository) -> Result<(), CommandError> {
-    repository.scan(scan, &git::Options { since: wanted.since.map(str::to_owned) }).map_err(unread)
+    repository.scan(scan, &wanted.of_history()).map_err(unread)
 }
 
 fn found(path: &Path) -> Result<std::fs::Metadata, CommandError> {

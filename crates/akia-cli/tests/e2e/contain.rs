@@ -23,20 +23,6 @@ fn case(ran: &Ran) -> Value {
     ran.json()["cases"][0].clone()
 }
 
-fn names(cloud: &Cloud, operation: &str, user: &str, list: &str) -> Vec<String> {
-    let answer = cloud.call("iam", operation, json!({ "UserName": user }));
-    let name = |one: &Value| one.as_str().or_else(|| one["PolicyName"].as_str()).unwrap().to_owned();
-    answer[list].as_array().unwrap().iter().map(name).collect()
-}
-
-fn attached(cloud: &Cloud, user: &str) -> Vec<String> {
-    names(cloud, "list_attached_user_policies", user, "AttachedPolicies")
-}
-
-fn inline(cloud: &Cloud, user: &str) -> Vec<String> {
-    names(cloud, "list_user_policies", user, "PolicyNames")
-}
-
 /// Which of a user's keys are active: the inactive ones first, for keys of one second stand in any order.
 fn states(cloud: &Cloud, user: &str) -> Vec<bool> {
     let mut states: Vec<bool> = cloud.keys(user).into_iter().map(|key| key.active).collect();
@@ -60,14 +46,14 @@ fn a_key_is_shut_and_taken_back(cloud: &Cloud) {
     let ran = contain(&home, &key.id, &["--dry-run"]).done();
     assert_eq!((&case(&ran)["state"], &case(&ran)["strategy"]), (&json!("planned"), &json!("deactivate")));
     assert!(ran.stderr.contains("no profile here holds it (whoever works with it is cut off)"), "{}", ran.stderr);
-    assert_eq!((states(cloud, "ann"), inline(cloud, "ann").len()), (vec![true], 0), "a dry run");
+    assert_eq!((states(cloud, "ann"), cloud.inline("ann").len()), (vec![true], 0), "a dry run");
 
     let ran = contain(&home, &key.id, &[]).done();
     let told = case(&ran);
     assert_eq!((&told["state"], &told["user"]), (&json!("contained"), &json!("ann")), "{told}");
     assert!(told["verified_at"].is_string() && ran.stderr.contains("verified: AWS lists it as inactive"), "{told}");
     assert_eq!(states(cloud, "ann"), [false]);
-    assert_eq!((attached(cloud, "ann").len(), inline(cloud, "ann")), (0, vec![SESSIONS.to_owned()]));
+    assert_eq!((cloud.attached("ann").len(), cloud.inline("ann")), (0, vec![SESSIONS.to_owned()]));
 
     let again = contain(&home, &key.id, &[]).done();
     assert!(again.stderr.contains("contained already"), "{}", again.stderr);
@@ -76,7 +62,7 @@ fn a_key_is_shut_and_taken_back(cloud: &Cloud) {
 
     let undone = home.akia(&["undo", &id(&told), "--profile", "admin", "--yes", "--output", "json"]).done();
     assert_eq!(case(&undone)["state"], "undone", "{}", undone.stdout);
-    assert_eq!((states(cloud, "ann"), inline(cloud, "ann").len()), (vec![true], 0));
+    assert_eq!((states(cloud, "ann"), cloud.inline("ann").len()), (vec![true], 0));
     home.akia(&["undo", &id(&told), "--profile", "admin", "--yes"]).exited(1);
     home.akia(&["history", "verify"]).done();
 }
@@ -103,7 +89,7 @@ fn a_key_in_use_is_replaced(cloud: &Cloud) {
     assert_eq!((files.matches(new).count(), files.matches(&ann.key.id).count()), (2, 0), "{files}");
     assert_eq!((states(cloud, "ann"), is_active(cloud, "ann", new)), (vec![false, true], true));
     // The user works on: AWS's deny policy is gone, what denies sessions is there.
-    assert_eq!((attached(cloud, "ann").len(), inline(cloud, "ann").contains(&SESSIONS.to_owned())), (0, true));
+    assert_eq!((cloud.attached("ann").len(), cloud.inline("ann").contains(&SESSIONS.to_owned())), (0, true));
     let words: Vec<&str> =
         told["timeline"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
     let at = |what: &str| words.iter().position(|one| *one == what).unwrap_or_else(|| panic!("{what}: {words:?}"));
@@ -114,7 +100,7 @@ fn a_key_in_use_is_replaced(cloud: &Cloud) {
     assert_eq!(case(&undone)["state"], "undone", "{}", undone.stdout);
     assert_eq!(home.read(".aws/credentials").matches(&ann.key.id).count(), 2);
     assert_eq!((states(cloud, "ann"), is_active(cloud, "ann", &ann.key.id)), (vec![false, true], true));
-    assert!(!inline(cloud, "ann").contains(&SESSIONS.to_owned()));
+    assert!(!cloud.inline("ann").contains(&SESSIONS.to_owned()));
 }
 
 #[test]
@@ -161,12 +147,12 @@ fn a_user_who_cannot_be_cut_off_is_tied_and_the_key_shut_later() {
         let home = home(&cloud);
         let tied = case(&contain(&home, &key.id, &["--strategy", "quarantine"]).done());
         assert_eq!((&tied["state"], states(&cloud, "ann")), (&json!("quarantined"), vec![true]), "{tied}");
-        assert_eq!(attached(&cloud, "ann"), [DENIAL]);
+        assert_eq!(cloud.attached("ann"), [DENIAL]);
         let again = contain(&home, &key.id, &[]).done();
         assert!(again.stderr.contains("the same with --strategy deactivate"), "{}", again.stderr);
         let shut = case(&contain(&home, &key.id, &["--strategy", "deactivate"]).done());
         assert_eq!((id(&shut), &shut["state"]), (id(&tied), &json!("contained")), "{shut}");
-        assert_eq!((states(&cloud, "ann"), attached(&cloud, "ann").len()), (vec![false], 0));
+        assert_eq!((states(&cloud, "ann"), cloud.attached("ann").len()), (vec![false], 0));
         let back = contain(&home, &key.id, &["--strategy", "quarantine"]).exited(1);
         assert!(back.stderr.contains("is shut already"), "{}", back.stderr);
     }
@@ -384,7 +370,7 @@ fn a_key_that_a_person_has_activated_is_not_shut_by_a_bare_resume() {
     assert_eq!((&case(&shut)["state"], states(&cloud, "ann")), (&json!("contained"), vec![false]));
     home.akia(&["key", "activate", &key.id, "--user", "ann", "--profile", "admin", "--yes"]).done();
     home.akia(&["undo", &id, "--profile", "admin", "--yes"]).done();
-    assert_eq!((states(&cloud, "ann"), inline(&cloud, "ann").len()), (vec![true], 0));
+    assert_eq!((states(&cloud, "ann"), cloud.inline("ann").len()), (vec![true], 0));
 }
 
 #[test]
@@ -410,7 +396,7 @@ fn without_a_terminal_and_yes_nothing_happens() {
     let key = cloud.key("ann");
     let ran = home(&cloud).akia(&["contain", &key.id, "--profile", "admin"]).exited(6);
     assert!(ran.stderr.contains("no terminal to ask on"), "{}", ran.stderr);
-    assert_eq!((states(&cloud, "ann"), inline(&cloud, "ann").len()), (vec![true], 0));
+    assert_eq!((states(&cloud, "ann"), cloud.inline("ann").len()), (vec![true], 0));
 }
 
 /// From a scan to closed: each real key once, and neither examples nor traps.
@@ -533,7 +519,7 @@ fn a_run_that_was_killed_is_finished() {
         let (active, old): (Vec<_>, Vec<_>) = cloud.keys("ann").into_iter().partition(|key| key.active);
         assert_eq!((active.len(), old.iter().any(|key| key.id == ann.key.id)), (1, true), "{action}");
         assert!(home.read(".aws/credentials").contains(&active[0].id), "{action}: the profile works");
-        assert!(attached(&cloud, "ann").is_empty(), "{action}");
+        assert!(cloud.attached("ann").is_empty(), "{action}");
         home.akia(&["history", "verify"]).done();
     }
 }
@@ -612,9 +598,9 @@ fn half_a_quarantine_leaves_nothing_behind() {
     let home = home(&cloud);
     cloud.sandbox().inject(Fault::on("PutUserPolicy", FaultKind::AccessDenied));
     contain(&home, &key.id, &["--strategy", "quarantine"]).exited(3);
-    assert_eq!(attached(&cloud, "ann"), [DENIAL]);
+    assert_eq!(cloud.attached("ann"), [DENIAL]);
     contain(&home, &key.id, &["--strategy", "deactivate"]).done();
-    assert_eq!((states(&cloud, "ann"), attached(&cloud, "ann").len()), (vec![false], 0));
+    assert_eq!((states(&cloud, "ann"), cloud.attached("ann").len()), (vec![false], 0));
 }
 
 #[test]

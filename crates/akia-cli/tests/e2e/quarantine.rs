@@ -20,33 +20,19 @@ fn enforce(home: &Home, verb: &str, key: &Key, more: &[&str]) -> Ran {
     home.akia(&[&fixed[..], &[consent], more].concat())
 }
 
-fn names(cloud: &Cloud, operation: &str, user: &str, list: &str) -> Vec<String> {
-    let answer = cloud.call("iam", operation, json!({ "UserName": user }));
-    let name = |one: &Value| one.as_str().or_else(|| one["PolicyName"].as_str()).unwrap().to_owned();
-    answer[list].as_array().unwrap().iter().map(name).collect()
-}
-
-fn attached(cloud: &Cloud, user: &str) -> Vec<String> {
-    names(cloud, "list_attached_user_policies", user, "AttachedPolicies")
-}
-
-fn inline(cloud: &Cloud, user: &str) -> Vec<String> {
-    names(cloud, "list_user_policies", user, "PolicyNames")
-}
-
 fn a_user_is_tied_and_untied(cloud: &Cloud) {
     cloud.user_without_rights("ann", "/people/");
     let key = cloud.key("ann");
     let home = home(cloud);
     enforce(&home, "quarantine", &key, &["--dry-run"]).done();
-    assert_eq!((attached(cloud, "ann").len(), inline(cloud, "ann").len()), (0, 0), "a dry run");
+    assert_eq!((cloud.attached("ann").len(), cloud.inline("ann").len()), (0, 0), "a dry run");
 
     let ran = enforce(&home, "quarantine", &key, &[]).done();
     let row = &ran.json()["quarantines"][0];
     assert_eq!((&row["done"], &row["state"]), (&json!(["attach", "deny-sessions"]), &json!("in place")), "{row}");
     assert!(ran.stderr.contains("sessions of roles that the user has assumed live on"), "{}", ran.stderr);
-    assert_eq!(attached(cloud, "ann"), [DENIAL]);
-    assert_eq!(inline(cloud, "ann"), ["AkiaDenyEarlierSessions"]);
+    assert_eq!(cloud.attached("ann"), [DENIAL]);
+    assert_eq!(cloud.inline("ann"), ["AkiaDenyEarlierSessions"]);
     let status = home.akia(&["enforce", "status", "--output", "json"]).done().json();
     assert_eq!(status["quarantines"][0]["key"], key.id, "{status}");
 
@@ -61,7 +47,7 @@ fn a_user_is_tied_and_untied(cloud: &Cloud) {
     let ran = enforce(&home, "release", &key, &[]).done();
     let row = &ran.json()["quarantines"][0];
     assert_eq!((&row["done"], &row["state"]), (&json!(["allow-sessions", "detach"]), &json!("released")), "{row}");
-    assert_eq!((attached(cloud, "ann").len(), inline(cloud, "ann").len()), (0, 0));
+    assert_eq!((cloud.attached("ann").len(), cloud.inline("ann").len()), (0, 0));
     let ran = enforce(&home, "release", &key, &[]).exited(1);
     assert!(ran.stderr.contains("akia holds no quarantine for key"), "{}", ran.stderr);
     home.akia(&["history", "verify"]).done();
@@ -114,7 +100,7 @@ fn what_aws_has_attached_by_itself_stays() {
     assert_eq!(ran.json()["quarantines"][0]["done"], json!(["deny-sessions"]), "{}", ran.stdout);
     let ran = enforce(&home, "release", &key, &[]).done();
     assert!(ran.stderr.contains("AWS's deny policy was there before, and stays"), "{}", ran.stderr);
-    assert_eq!(attached(&cloud, "ann"), ["AWSCompromisedKeyQuarantineV2"]);
+    assert_eq!(cloud.attached("ann"), ["AWSCompromisedKeyQuarantineV2"]);
 }
 
 #[test]
@@ -132,12 +118,12 @@ fn who_is_protected_and_what_is_switched_off_is_left_alone() {
     home.akia(&["enforce", "stop", "--reason", "incident"]).done();
     let ran = enforce(&home, "quarantine", &key, &["--protected-too"]).exited(6);
     assert!(ran.stderr.contains("enforcement is off on this machine"), "{}", ran.stderr);
-    assert!(attached(&cloud, "break-glass").is_empty());
+    assert!(cloud.attached("break-glass").is_empty());
     home.akia(&["enforce", "start"]).done();
     enforce(&home, "quarantine", &key, &["--protected-too"]).done();
     home.akia(&["enforce", "stop", "--reason", "incident"]).done();
     enforce(&home, "release", &key, &[]).done();
-    assert!(attached(&cloud, "break-glass").is_empty(), "taking back is never switched off");
+    assert!(cloud.attached("break-glass").is_empty(), "taking back is never switched off");
 }
 
 #[test]
@@ -156,7 +142,7 @@ fn whoever_lacks_a_right_is_told_and_goes_on_later() {
         "{}",
         ran.stderr
     );
-    assert_eq!(attached(&cloud, "ann"), [DENIAL], "the first measure holds");
+    assert_eq!(cloud.attached("ann"), [DENIAL], "the first measure holds");
     cloud.policy("guard", "more", &allow(&["iam:PutUserPolicy"]));
     let ran = enforce(&home, "quarantine", &key, &[]).done();
     assert_eq!(ran.json()["quarantines"][0]["attached_by_akia"], true, "{}", ran.stdout);
@@ -179,5 +165,5 @@ fn a_role_ties_the_hands_of_one_user_and_can_do_nothing_else() {
     let ran = enforce(&home, "quarantine", &key, &[]).done();
     assert_eq!(ran.json()["quarantines"][0]["state"], "in place", "{}", ran.stdout);
     enforce(&home, "release", &key, &[]).done();
-    assert_eq!((attached(&cloud, "ann").len(), inline(&cloud, "ann").len()), (0, 0));
+    assert_eq!((cloud.attached("ann").len(), cloud.inline("ann").len()), (0, 0));
 }

@@ -195,6 +195,22 @@ impl Cloud {
         aws_cli(arguments, &environment, "/")
     }
 
+    /// The names of the managed policies of a user.
+    pub(crate) fn attached(&self, user: &str) -> Vec<String> {
+        self.policies("list_attached_user_policies", user, "AttachedPolicies")
+    }
+
+    /// The names of the inline policies of a user.
+    pub(crate) fn inline(&self, user: &str) -> Vec<String> {
+        self.policies("list_user_policies", user, "PolicyNames")
+    }
+
+    fn policies(&self, operation: &str, user: &str, list: &str) -> Vec<String> {
+        let answer = self.call("iam", operation, json!({ "UserName": user }));
+        let name = |one: &Value| one.as_str().or_else(|| one["PolicyName"].as_str()).unwrap().to_owned();
+        answer[list].as_array().unwrap().iter().map(name).collect()
+    }
+
     /// The keys of a user, oldest first, read with the AWS CLI.
     pub(crate) fn keys(&self, user: &str) -> Vec<Listed> {
         let answer = self.aws(&["iam", "list-access-keys", "--user-name", user]).done().json();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::caller::Caller;
 use super::ecs::Variable;
 use super::error::AwsError;
-use super::options::Service;
+use super::reading::Listing;
 use super::signed::JsonApi;
 
 /// A project of CodeBuild.
@@ -58,19 +58,14 @@ impl Caller {
         region: &Region,
         take: impl AsyncFnMut(Vec<String>),
     ) -> Result<(), AwsError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Page {
-            projects: Vec<String>,
-            next_token: Option<String>,
-        }
-        let call = self.call_in(Service::CodeBuild, region, "ListProjects");
-        let ask = async |token: Option<String>| {
-            let body = token.map_or_else(|| json!({}), |token| json!({ "nextToken": token }));
-            let page: Page = self.read_json(JsonApi::Builds, region, "ListProjects", &body).await?;
-            Ok((page.projects, page.next_token))
+        let listing = Listing {
+            api: JsonApi::Builds,
+            operation: "ListProjects",
+            body: json!({}),
+            list: "projects",
+            token: "nextToken",
         };
-        self.each_page(&call, ask, take).await
+        self.each_json_page(region, &listing, take).await
     }
 
     /// `codebuild:BatchGetProjects`, of up to a hundred.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
 use super::error::AwsError;
-use super::options::Service;
+use super::reading::Listing;
 use super::signed::JsonApi;
 
 /// A variable, as ECS and CodeBuild write it.
@@ -43,23 +43,15 @@ impl Caller {
         is_active: bool,
         take: impl AsyncFnMut(Vec<String>),
     ) -> Result<(), AwsError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Page {
-            task_definition_arns: Vec<String>,
-            next_token: Option<String>,
-        }
-        let call = self.call_in(Service::Ecs, region, "ListTaskDefinitions");
-        let ask = async |token: Option<String>| {
-            let status = if is_active { "ACTIVE" } else { "INACTIVE" };
-            let mut body = json!({ "status": status, "maxResults": 100 });
-            if let Some(token) = token {
-                body["nextToken"] = json!(token);
-            }
-            let page: Page = self.read_json(JsonApi::Containers, region, "ListTaskDefinitions", &body).await?;
-            Ok((page.task_definition_arns, page.next_token))
+        let status = if is_active { "ACTIVE" } else { "INACTIVE" };
+        let listing = Listing {
+            api: JsonApi::Containers,
+            operation: "ListTaskDefinitions",
+            body: json!({ "status": status, "maxResults": 100 }),
+            list: "taskDefinitionArns",
+            token: "nextToken",
         };
-        self.each_page(&call, ask, take).await
+        self.each_json_page(region, &listing, take).await
     }
 
     /// `ecs:DescribeTaskDefinition`: the containers of a revision.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use akia_core::ids::Region;
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::caller::{Caller, Pages};
 use super::client::{HttpAnswer, authority};
@@ -30,6 +30,17 @@ pub(super) struct Reading<'a> {
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
+}
+
+/// A list that AWS's JSON protocol hands out in pages.
+pub(super) struct Listing<'a> {
+    pub(super) api: JsonApi,
+    pub(super) operation: &'a str,
+    /// What is asked for, without a token.
+    pub(super) body: Value,
+    /// The names of the list and of the token of the next page.
+    pub(super) list: &'a str,
+    pub(super) token: &'a str,
 }
 
 /// Services that speak the query protocol, or EC2's own form of it.
@@ -106,6 +117,34 @@ impl Caller {
             body: body.to_string(),
         };
         self.read_from_json(&reading).await
+    }
+
+    /// All of a list of AWS's JSON protocol, page by page.
+    pub(super) async fn each_json_page<T: DeserializeOwned>(
+        &self,
+        region: &Region,
+        listing: &Listing<'_>,
+        take: impl AsyncFnMut(Vec<T>),
+    ) -> Result<(), AwsError> {
+        let Listing { api, operation, body, list, token: name } = listing;
+        let call = self.call_in(api.parts().0, region, operation);
+        let ask = async |token: Option<String>| {
+            let mut body = body.clone();
+            if let Some(token) = token {
+                body[*name] = Value::String(token);
+            }
+            let mut page: Map<String, Value> = self.read_json(*api, region, operation, &body).await?;
+            let malformed = || AwsError::malformed(&call, format!("it is not what {operation} answers"));
+            let items =
+                page.remove(*list).and_then(|items| serde_json::from_value(items).ok()).ok_or_else(malformed)?;
+            let next = match page.remove(*name) {
+                Some(Value::String(token)) => Some(token),
+                Some(Value::Null) | None => None,
+                Some(_) => return Err(malformed()),
+            };
+            Ok((items, next))
+        };
+        self.each_page(&call, ask, take).await
     }
 
     /// A GET that answers with JSON.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::caller::Caller;
 use super::error::AwsError;
-use super::options::Service;
+use super::reading::Listing;
 use super::signed::JsonApi;
 
 /// A parameter, as it is listed.
@@ -51,22 +51,14 @@ impl Caller {
         region: &Region,
         take: impl AsyncFnMut(Vec<ListedParameter>),
     ) -> Result<(), AwsError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Page {
-            parameters: Vec<ListedParameter>,
-            next_token: Option<String>,
-        }
-        let call = self.call_in(Service::Ssm, region, "DescribeParameters");
-        let ask = async |token: Option<String>| {
-            let mut body = json!({ "MaxResults": 50 });
-            if let Some(token) = token {
-                body["NextToken"] = json!(token);
-            }
-            let page: Page = self.read_json(JsonApi::Parameters, region, "DescribeParameters", &body).await?;
-            Ok((page.parameters, page.next_token))
+        let listing = Listing {
+            api: JsonApi::Parameters,
+            operation: "DescribeParameters",
+            body: json!({ "MaxResults": 50 }),
+            list: "Parameters",
+            token: "NextToken",
         };
-        self.each_page(&call, ask, take).await
+        self.each_json_page(region, &listing, take).await
     }
 
     /// `ssm:GetParameters`, of up to ten; nothing is decrypted.

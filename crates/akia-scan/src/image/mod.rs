@@ -1,16 +1,18 @@
 //! Disk images: every block, whatever partitions and file systems say of it, so that deleted files are seen too.
 //!
-//! Where an ext2, ext3 or ext4 file system is readable, a key is told by the file that holds it, and compressed files and databases
+//! Where an ext2, ext3, ext4 or xfs file system is readable, a key is told by the file that holds it, and compressed files and databases
 //! in there are opened. What a file system keeps compressed or encrypted by itself is not seen.
 
 mod descriptor;
 mod ext4;
+mod file_system;
 mod names;
 mod open;
 mod partitions;
 mod qcow2;
 mod raw;
 mod vmdk;
+mod xfs;
 
 use std::ops::Range;
 use std::path::Path;

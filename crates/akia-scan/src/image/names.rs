@@ -6,8 +6,10 @@ use std::ops::Range;
 use akia_core::leak::{Part, Place, Sighting, Why};
 
 use super::Disk;
-use super::ext4::{Ext4, Inode, JOURNAL, ROOT, Run};
+use super::ext4::Ext4;
+use super::file_system::{Content, FileSystem, Inode, Run};
 use super::partitions::partitions;
+use super::xfs::Xfs;
 use crate::form::{Form, is_container};
 use crate::read_at::ReadAt;
 use crate::walk::Walk;
@@ -28,41 +30,53 @@ pub(super) fn tell(walk: &Walk<'_>, place: &Place, disk: &dyn Disk, sightings: &
             number => format!("{} partition {number}", place.path),
         };
         let place = Place { path: here, ..place.clone() };
-        match Ext4::open(disk, &range) {
-            Ok(Some(system)) => {
-                known.push(range.start);
-                let mut files = Files { walk, system: &system, place, named: vec![false; sightings.len()], sightings };
-                files.all();
+        let named = match (Ext4::open(disk, &range), Xfs::open(disk, &range)) {
+            (Ok(Some(system)), _) => {
+                Files::new(walk, &system, place, sightings).all();
+                true
             }
-            Ok(None) => {}
-            Err(error) => walk.skip(&place, Why::Unsupported, format!("its files have no names here: {error}")),
+            (_, Ok(Some(system))) => {
+                Files::new(walk, &system, place, sightings).all();
+                true
+            }
+            (Ok(None), Ok(None)) => false,
+            (Err(error), _) | (_, Err(error)) => {
+                walk.skip(&place, Why::Unsupported, format!("its files have no names here: {error}"));
+                false
+            }
+        };
+        if named {
+            known.push(range.start);
         }
     }
 }
 
-struct Files<'a, 's> {
+struct Files<'a, 's, F> {
     walk: &'a Walk<'s>,
-    system: &'a Ext4<'a>,
+    system: &'a F,
     /// Where the file system stands.
     place: Place,
     named: Vec<bool>,
     sightings: &'a mut [Sighting],
 }
 
-impl Files<'_, '_> {
+impl<'a, 's, F: FileSystem> Files<'a, 's, F> {
+    fn new(walk: &'a Walk<'s>, system: &'a F, place: Place, sightings: &'a mut [Sighting]) -> Self {
+        Files { walk, system, place, named: vec![false; sightings.len()], sightings }
+    }
+
     fn all(&mut self) {
         let mut damaged = 0u64;
-        let mut seen = HashSet::from([ROOT]);
-        let mut open = vec![(ROOT, String::new(), 0)];
+        let mut seen = HashSet::from([self.system.root()]);
+        let mut open = vec![(self.system.root(), String::new(), 0)];
         while let Some((number, path, depth)) = open.pop() {
             if let Err(error) = self.walk.meter().check() {
                 return self.walk.failed(&self.place, &error);
             }
             let mut entries = Vec::new();
-            let listed = self
-                .system
-                .inode(number)
-                .and_then(|folder| self.system.entries(&folder, |inode, name| entries.push((inode, name.to_vec()))));
+            let listed = self.system.inode(number).and_then(|folder| {
+                self.system.entries(&folder, &mut |inode, name| entries.push((inode, name.to_vec())))
+            });
             damaged += u64::from(listed.is_err());
             for (number, name) in entries {
                 let below = match path.as_str() {
@@ -86,16 +100,15 @@ impl Files<'_, '_> {
                 }
             }
         }
-        if let Ok(journal) = self.system.inode(JOURNAL)
-            && let Ok(runs) = self.system.runs(&journal)
-        {
+        if let Ok(runs) = self.system.journal() {
             let place = self.place_of("(journal)");
             self.name(&runs, &place);
         }
         self.rest();
         if damaged > 0 {
             let detail = format!(
-                "{damaged} files or folders of its ext4 file system cannot be followed; their blocks were scanned"
+                "{damaged} files or folders of its {} file system cannot be followed; their blocks were scanned",
+                self.system.name()
             );
             self.walk.skip(&self.place, Why::Corrupt, detail);
         }
@@ -110,19 +123,19 @@ impl Files<'_, '_> {
     }
 
     /// Names what was found in a file, and opens an archive or database.
-    fn file(&mut self, inode: &Inode, place: &Place) -> std::io::Result<()> {
+    fn file(&mut self, inode: &F::Inode, place: &Place) -> std::io::Result<()> {
         let runs = self.system.runs(inode)?;
         self.name(&runs, place);
-        if let Some(range) = inode.small() {
+        if let Some((range, _)) = inode.small() {
             self.name_range(&range, place);
         }
         if inode.is_encrypted() {
             self.walk.skip(place, Why::Encrypted, "the file is encrypted by its file system");
             return Ok(());
         }
-        let content = self.system.content(inode, runs);
+        let content = Content::new(self.system.area(), inode, runs);
         let mut head = [0; Form::HEAD];
-        let length = usize::try_from(inode.size).map_or(Form::HEAD, |size| size.min(Form::HEAD));
+        let length = usize::try_from(inode.size()).map_or(Form::HEAD, |size| size.min(Form::HEAD));
         content.read_exact_at(&mut head[..length], 0)?;
         if is_container(&head[..length]) {
             self.walk.at(&Place { part: Part::Content, ..place.clone() }, &content, 0);
@@ -133,9 +146,10 @@ impl Files<'_, '_> {
 
     /// Gives the name of a file to what was found in its blocks.
     fn name(&mut self, runs: &[Run], place: &Place) {
+        let area = self.system.area();
         for run in runs {
-            if let Ok(start) = self.system.at(run.physical) {
-                self.name_range(&(start..start + run.count * self.system.block_size()), place);
+            if let Ok(start) = area.at(run.physical) {
+                self.name_range(&(start..start + run.count * area.block), place);
             }
         }
     }
@@ -155,8 +169,9 @@ impl Files<'_, '_> {
 
     /// What no file holds.
     fn rest(&mut self) {
+        let area = self.system.area();
         for index in 0..self.sightings.len() {
-            let Some(block) = self.sightings[index].place.offset.and_then(|offset| self.system.block_at(offset)) else {
+            let Some(block) = self.sightings[index].place.offset.and_then(|offset| area.block_at(offset)) else {
                 continue;
             };
             if self.named[index] {

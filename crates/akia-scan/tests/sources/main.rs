@@ -11,3 +11,4 @@ mod packed;
 mod sqlite;
 mod stream;
 mod support;
+mod xfs;
