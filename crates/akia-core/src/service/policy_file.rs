@@ -221,7 +221,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrList<T> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    Words(String),
     Truth(bool),
     Number(serde_json::Number),
 }
@@ -229,7 +229,7 @@ enum Text {
 impl From<Text> for String {
     fn from(text: Text) -> Self {
         match text {
-            Text::Text(text) => text,
+            Text::Words(text) => text,
             Text::Truth(truth) => truth.to_string(),
             Text::Number(number) => number.to_string(),
         }
