@@ -22,7 +22,7 @@ use crate::service::{checking, creating, leaving, listing, templates};
 /// whose it is and no console password. docs/service.md tells of all of it.
 #[derive(Debug, Args)]
 #[command(after_long_help = super::examples(&[
-    ("akia service create backup --template s3-write=my-backups/db --owner team-a --deliver-to profile:backup", "user, group, policy and key"),
+    ("akia service create backup --policy backup.json --owner ops --deliver-to profile:backup", "user, group, policy and key"),
     ("akia service list", "who is there, whose it is, and how old its keys are"),
     ("akia service check", "what is wrong with service users, and with people's keys in machines"),
     ("akia service exit backup", "what would replace its key, and how"),
@@ -45,10 +45,10 @@ pub enum ServiceVerb {
     /// The key is made last, once, and written to every place of --deliver-to; nobody sees its secret. If no place takes it, it is deleted
     /// again with everything else. If some do, it stays, and the same command run again brings it to the rest.
     #[command(after_long_help = super::examples(&[
-        ("akia service create backup --policy backup.json --owner team-a --deliver-to profile:backup", "with a policy of your own"),
-        ("akia service create mailer --template ses-send=example.com --owner team-b --purpose \"invoices by mail\" --deliver-to keychain:mailer", "with one of akia's"),
-        ("akia service create probe --template s3-read=my-bucket --owner ops --source-ip 203.0.113.0/24 --no-key", "only from an address, and no key yet"),
-        ("akia service create backup --policy backup.json --owner team-a --no-key --dry-run", "what lacks, and what differs"),
+        ("akia service create backup --policy backup.json --owner ops --deliver-to profile:backup", "with a policy of your own"),
+        ("akia service create mail --template ses-send=example.com --owner ops --deliver-to keychain:mail", "with one of akia's"),
+        ("akia service create probe --template s3-read=data --owner ops --source-ip 203.0.113.7 --no-key", "only from an address, and no key yet"),
+        ("akia service create backup --policy backup.json --owner ops --no-key --dry-run", "what lacks, and what differs"),
         ("akia service templates", "the policies that akia knows"),
     ]))]
     Create(Box<CreateArgs>),

@@ -159,7 +159,7 @@ pub fn rank(evidence: &Evidence) -> Vec<Ranked> {
     let mut ranked: Vec<(u32, Ranked)> = found
         .into_iter()
         .map(|(way, mut reasons)| {
-            reasons.sort_by_key(|reason| std::cmp::Reverse(reason.0));
+            reasons.sort_by_key(|one| std::cmp::Reverse(one.0));
             // Several hints make more than one of them, and do not make a fact.
             let heaviest = reasons.first().map_or(0, |one| one.0);
             let more: u32 = reasons.iter().skip(1).map(|one| one.0 / 4).sum();
