@@ -44,13 +44,7 @@ impl Workbench {
         let store: SharedStore = Arc::new(store);
         let (aws, clock) = (aws(context)?, clock());
         let signers = Arc::new(Signers::new(wallet(context, &files)?));
-        let outside = Outside {
-            aws: aws.clone(),
-            signers: Arc::clone(&signers),
-            clock: Arc::clone(&clock),
-            variables: Arc::new(Environment::secret),
-        };
-        let places = Arc::new(places(context, &state).with_outside(outside));
+        let places = Arc::new(places(context, &state).with_outside(outside(&aws, &signers, &clock)));
         let driver = Driver { aws, store, sealer: Arc::new(sealer), places, clock, signers };
         Ok(Self { files, state, driver })
     }
@@ -128,6 +122,24 @@ pub fn wallet(context: &Context, files: &AwsFiles) -> Result<Wallet, CommandErro
 pub fn places(context: &Context, state: &StateFolder) -> Places {
     let opener = keychain_opener(context);
     Places::new(state.clone(), move || opener())
+}
+
+/// The same, and places that are not on this machine.
+///
+/// # Errors
+/// A variable or flag that makes no sense.
+pub fn places_anywhere(context: &Context, files: &AwsFiles, state: &StateFolder) -> Result<Places, CommandError> {
+    let signers = Arc::new(Signers::new(wallet(context, files)?));
+    Ok(places(context, state).with_outside(outside(&aws(context)?, &signers, &clock())))
+}
+
+fn outside(aws: &Aws, signers: &Arc<Signers>, clock: &Arc<dyn Clock>) -> Outside {
+    Outside {
+        aws: aws.clone(),
+        signers: Arc::clone(signers),
+        clock: Arc::clone(clock),
+        variables: Arc::new(Environment::secret),
+    }
 }
 
 /// Opens the OS keychain when it is asked to.

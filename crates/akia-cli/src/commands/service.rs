@@ -113,13 +113,18 @@ pub struct CreateArgs {
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<TagValue>,
 
-    /// Where the new key goes: profile:NAME or keychain:NAME (repeatable)
-    #[arg(long, value_name = "PLACE", required_unless_present = "no_key", conflicts_with = "no_key")]
+    /// Where the new key goes: profile:NAME, keychain:NAME, or KIND:SPOT of a place that akia.toml declares (repeatable) [default: every
+    /// place that akia.toml declares for the service]
+    #[arg(long, value_name = "PLACE", conflicts_with = "no_key")]
     pub deliver_to: Vec<DeliverTo>,
 
     /// Make no key
     #[arg(long)]
     pub no_key: bool,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Managed policy that bounds what the user can ever do
     #[arg(long, value_name = "ARN")]

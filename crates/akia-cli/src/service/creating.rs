@@ -7,15 +7,18 @@
 use std::collections::BTreeMap;
 
 use akia_core::AccessKeyId;
+use akia_core::place::PlaceDefaults;
 use akia_core::policy::PolicyDocument;
 use akia_core::rotation::Place;
 use akia_core::service::{
     Change, Review, ServiceWish, Sources, check_size, narrow, parse_policy, plan, policy_of_templates, review,
 };
+use akia_core::settings::ServicePlace;
 use akia_core::{Partition, UserArn};
 use akia_io::aws::{AwsError, IdentityKind};
 use akia_io::place::{KeyPair, Places};
 use akia_io::profiles::{AwsFiles, keychain_command};
+use akia_io::rotate::resolved;
 use akia_io::service::{apply, look, read_back, undo};
 
 use super::delivery::{self, KeyPlan};
@@ -53,7 +56,7 @@ pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Co
     let found = look(&signed.caller, user).await.map_err(|error| refused(&error))?;
     let plan = plan(&wish, &found);
     let state = workbench::state_folder(context)?;
-    let places = workbench::places(context, &state);
+    let places = workbench::places_anywhere(context, &files, &state)?;
     let (key, notes) = delivery::plan(&places, &list, user, found.user.as_ref(), args.no_key).await?;
     let shown = Shown {
         args,
@@ -99,10 +102,32 @@ fn read(path: &std::path::Path) -> Result<PolicyDocument, CommandError> {
     parse_policy(text.trim_start_matches('\u{feff}')).map_err(|error| refused(error.to_string()))
 }
 
+/// The places that were named, or those that `akia.toml` declares for the service.
 fn places_of(context: &Context, files: &AwsFiles, args: &CreateArgs) -> Result<Vec<Place>, CommandError> {
+    let settings = args.config.load(context)?.settings;
+    let defaults = PlaceDefaults { profile: context.profile()?.name().clone(), region: context.aws_options()?.region };
+    let resolve = |places: &[ServicePlace]| {
+        let resolved = |place: &ServicePlace| resolved(files, place.clone(), &defaults).map_err(CommandError::usage);
+        places.iter().map(resolved).collect::<Result<Vec<Place>, _>>()
+    };
+    if args.deliver_to.is_empty() && !args.no_key {
+        let user = args.name.user();
+        return match settings.services.iter().find(|service| service.user == *user) {
+            Some(service) => resolve(&service.places),
+            None => Err(CommandError::usage(format_args!("nobody has said where the key of {user} goes"))
+                .now("nothing was changed")
+                .next("add --deliver-to profile:NAME, or another place")
+                .next(format!("or declare its places as [service.{}] in akia.toml: docs/places.md", args.name))
+                .next("or add --no-key (to make no key)")),
+        };
+    }
+    let mut declared = Vec::new();
+    for service in &settings.services {
+        declared.extend(resolve(&service.places)?);
+    }
     let mut list: Vec<Place> = Vec::new();
     for word in &args.deliver_to {
-        let place = word.place(context, files)?;
+        let place = word.place(context, files, &declared)?;
         if !list.contains(&place) {
             list.push(place);
         }

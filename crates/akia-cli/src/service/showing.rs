@@ -6,6 +6,7 @@ use akia_core::rotation::Place;
 use akia_core::service::{Change, DiffLine, Difference, Plan, Review, ServiceWish};
 use serde_json::json;
 
+use super::deliver_to::word_of;
 use super::delivery::KeyPlan;
 use crate::aws_cli;
 use crate::commands::service::CreateArgs;
@@ -113,14 +114,14 @@ impl Shown<'_> {
             KeyPlan::Complete(key) => Some(key),
             KeyPlan::Unasked | KeyPlan::Create => key,
         };
-        let places = if key.is_some() { self.args.deliver_to.as_slice() } else { &[] };
+        let places = if key.is_some() { self.places } else { &[] };
         let mut row = Row::from(vec![
             Cell::text(&wish.user),
             Cell::text(&self.whose.account),
             Cell::text(&wish.path),
             Cell::text(&self.args.owner),
             Cell::maybe(key),
-            Cell::list(places),
+            Cell::list(places.iter().map(word_of)),
             Cell::text(state),
         ]);
         row.details.insert("group".into(), json!(wish.user));

@@ -118,6 +118,31 @@ fn who_still_uses_the_old_key_is_named_and_it_stays_active() {
     assert!(active(&cloud, &old).1);
 }
 
+/// Made, delivered to what `akia.toml` declares, and rotated: nobody names a place twice.
+#[test]
+fn a_service_is_made_where_its_settings_say() {
+    let cloud = Backend::Sandbox.open();
+    let (home, _) = stage(&cloud, "");
+    let settings =
+        home.read("akia.toml").replace("billing", "mailer").replace("reports", "letters").replace("fresh", "post");
+    let home = home.file("akia.toml", settings);
+    let config = home.path("akia.toml").display().to_string();
+    let create = |more: &[&str]| {
+        let base =
+            ["service", "create", "mailer", "--template", "ses-send=example.com", "--owner", "post", "-p", "admin"];
+        home.akia(&[&base[..], &["--yes", "--output", "json"], more].concat())
+    };
+    let unsaid = create(&["--config", "/dev/null"]).exited(2);
+    assert!(unsaid.stderr.contains("nobody has said where the key of service-mailer goes"), "{}", unsaid.stderr);
+    create(&["--config", &config]).done();
+    let [made] = &cloud.keys("service-mailer")[..] else { panic!("one key") };
+    assert_eq!(count(&home, &made.id), 3);
+    create(&["--config", &config]).done();
+    assert_eq!(cloud.keys("service-mailer").len(), 1, "a second run finds all of it");
+    let told = rotation(&rotate(&home, &["--service", "mailer"]).done());
+    assert_eq!((&told["rest"], count(&home, &made.id)), (&json!("watching"), 0), "{told}");
+}
+
 #[test]
 fn a_probe_that_fails_gives_the_new_key_up_before_anything_is_delivered() {
     let cloud = Backend::Sandbox.open();

@@ -17,6 +17,6 @@ pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};
 pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, Subject, lock_user};
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
-pub use services::ServiceRequest;
+pub use services::{ServiceRequest, resolved};
 pub use signing::{SignerError, Signers};
 pub use stray::Stray;

@@ -122,7 +122,7 @@ impl Driver {
 
 /// The place with everything that another process needs to write it.
 #[expect(clippy::result_large_err, reason = "a refusal is made once for a service and printed")]
-fn resolved(files: &AwsFiles, place: ServicePlace, defaults: &PlaceDefaults) -> Result<Place, Refusal> {
+pub fn resolved(files: &AwsFiles, place: ServicePlace, defaults: &PlaceDefaults) -> Result<Place, Refusal> {
     match place {
         ServicePlace::Declared(place) => Ok(Place::Declared(place.completed(defaults))),
         ServicePlace::Keychain(profile) => Ok(Place::Keychain { profile }),
