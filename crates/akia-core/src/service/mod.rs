@@ -1,7 +1,7 @@
 //! Service users: IAM users that machines sign with, kept apart from those of people.
 //!
 //! A service user is made whole or not at all: user, group and the least policy on the group, tags that say whose it is, no
-//! console. [`plan`] says what lacks in an account; nothing here talks to it. [`exit`] says what would replace the key.
+//! console. [`plan()`] says what lacks in an account; nothing here talks to it. [`exit`] says what would replace the key.
 
 mod check;
 mod diff;
