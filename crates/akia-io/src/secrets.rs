@@ -1,5 +1,7 @@
 //! Secrets that the settings name, of channels and of places: read where the settings say they are kept, used, and never shown.
 
+use std::fmt::Display;
+
 use akia_core::settings::SecretRef;
 use zeroize::Zeroizing;
 
@@ -25,6 +27,11 @@ impl Secret {
                 Zeroizing::new(text.to_owned())
             }
         };
+        Self::taken(place, &text)
+    }
+
+    /// A secret that came another way, from `place`.
+    pub(crate) fn taken(place: &dyn Display, text: &str) -> Result<Self, String> {
         // An editor leaves a line break at the end.
         let trimmed = text.trim();
         if trimmed.is_empty() {
