@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use akia_core::settings::SecretRef;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::files::read_limited;
@@ -51,6 +52,16 @@ impl Secret {
     /// A foreign text without this secret.
     pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(self.0.as_str(), "(secret)")
+    }
+}
+
+/// A part of somebody's answer or file that may be secret: wiped when dropped. It has no `Debug`.
+#[derive(Clone)]
+pub(crate) struct Wiped(pub(crate) Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Wiped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
     }
 }
 

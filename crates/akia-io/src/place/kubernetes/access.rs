@@ -88,3 +88,25 @@ pub(super) fn contents(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Strin
     let bytes = read_limited(path, LONGEST).map_err(|error| error.to_string())?;
     bytes.ok_or_else(|| format!("the file {} is not there", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_all_that_is_needed_and_a_laptop_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let pod = |name: &str| match name {
+            "KUBERNETES_SERVICE_HOST" => Some("fd00::1".to_owned()),
+            "KUBERNETES_SERVICE_PORT" => Some("443".to_owned()),
+            _ => None,
+        };
+        let error = inside(folder.path(), &|_| None).err().unwrap();
+        assert!(error.contains("akia does not run in a pod"), "{error}");
+        let error = inside(folder.path(), &pod).err().unwrap();
+        assert!(error.ends_with("ca.crt is not there"), "{error}");
+        std::fs::write(folder.path().join("ca.crt"), "no certificate").unwrap();
+        let error = inside(folder.path(), &pod).err().unwrap();
+        assert!(error.ends_with("no certificate in it"), "{error}");
+    }
+}

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use super::kubeconfig::Program;
-use crate::secrets::Secret;
+use crate::secrets::{Secret, Wiped};
 
 /// Longest time that a program may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,12 +62,12 @@ fn taken(command: &str, output: &[u8]) -> Result<Secret, String> {
     }
     #[derive(Deserialize)]
     struct Status {
-        token: Option<Zeroizing<String>>,
+        token: Option<Wiped>,
     }
     let place = format!("what its user's program {command} printed");
     let credential: Credential = serde_json::from_slice(output).map_err(|_| format!("{place} is no ExecCredential"))?;
     match credential.status.token {
-        Some(token) => Secret::taken(&place, &token),
+        Some(token) => Secret::taken(&place, &token.0),
         None => Err(format!("{place} holds no token (client certificates are not taken)")),
     }
 }

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use data_encoding::BASE64;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::access::{contents, roots_in, token_in};
 use crate::aws::Roots;
-use crate::secrets::Secret;
+use crate::secrets::{Secret, Wiped};
 
 /// What a context leads to.
 pub(super) struct Context {
@@ -103,7 +102,7 @@ struct NamedUser {
 #[serde(rename_all = "kebab-case")]
 struct UserTable {
     #[serde(default)]
-    token: Option<Zeroizing<String>>,
+    token: Option<Wiped>,
     #[serde(default, rename = "tokenFile")]
     token_file: Option<String>,
     #[serde(default)]
@@ -164,12 +163,72 @@ fn opening(folder: &Path, name: &str, user: UserTable) -> Result<Opening, String
     match (user.token_file, user.token, user.exec) {
         (Some(file), _, _) => token_in(&folder.join(file)).map(Opening::Token),
         (None, Some(token), _) => {
-            Secret::taken(&format!("the token of its user \"{name}\""), &token).map(Opening::Token)
+            Secret::taken(&format!("the token of its user \"{name}\""), &token.0).map(Opening::Token)
         }
         (None, None, Some(program)) => Ok(Opening::Program(program)),
         (None, None, None) => Err(format!(
             "its user \"{name}\" has no token and no exec (client certificates, passwords and auth-provider are not taken); \
              {INSTEAD}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "
+apiVersion: v1
+kind: Config
+current-context: dev
+clusters:
+- {name: plain, cluster: {server: 'https://k:6443'}}
+- {name: insecure, cluster: {server: 'https://k:6443', insecure-skip-tls-verify: true}}
+- {name: proxied, cluster: {server: 'https://k:6443', proxy-url: 'http://p'}}
+- {name: renamed, cluster: {server: 'https://k:6443', tls-server-name: other}}
+- {name: broken, cluster: {server: 'https://k:6443', certificate-authority-data: '!'}}
+contexts:
+- {name: token, context: {cluster: plain, user: token}}
+- {name: program, context: {cluster: plain, user: program}}
+- {name: certificate, context: {cluster: plain, user: certificate}}
+- {name: another, context: {cluster: plain, user: another}}
+- {name: nobody, context: {cluster: plain, user: nobody}}
+- {name: lost, context: {cluster: lost, user: token}}
+- {name: insecure, context: {cluster: insecure, user: token}}
+- {name: proxied, context: {cluster: proxied, user: token}}
+- {name: renamed, context: {cluster: renamed, user: token}}
+- {name: broken, context: {cluster: broken, user: token}}
+users:
+- {name: token, user: {token: canary}}
+- {name: program, user: {exec: {apiVersion: v1, command: aws, args: [eks, get-token], env: null}}}
+- {name: certificate, user: {client-certificate-data: canary, client-key-data: canary}}
+- {name: another, user: {token: canary, as: root}}
+";
+
+    #[test]
+    fn what_akia_cannot_do_as_kubectl_does_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, FILE).unwrap();
+        let opening = |name: &str| Context::read(&path, name).and_then(|context| context.opening);
+        assert!(matches!(opening("token"), Ok(Opening::Token(token)) if token.reveal() == "canary"));
+        assert!(matches!(opening("program"), Ok(Opening::Program(program)) if program.command == "aws"));
+        for (name, word) in [
+            ("none", "there is no such context; there are: token, program,"),
+            ("certificate", "has no token and no exec (client certificates"),
+            ("another", "acts as another (as)"),
+            ("nobody", "it has no user"),
+            ("lost", "its cluster \"lost\" is not in the file"),
+            ("insecure", "does not take insecure-skip-tls-verify"),
+            ("proxied", "set HTTPS_PROXY"),
+            ("renamed", "does not take tls-server-name"),
+            ("broken", "certificate-authority-data: not base64"),
+        ] {
+            let error = opening(name).err().unwrap();
+            assert!(error.contains(word) && !error.contains("canary"), "{error}");
+        }
+        std::fs::write(&path, "users:\n- {name: a, user: {token: [canary]}}").unwrap();
+        let error = Context::read(&path, "a").err().unwrap();
+        assert_eq!(error, "the file is not the YAML of a kubeconfig");
     }
 }

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::web::{Answer, Call, call_trusting, url_at};
 use super::written::{named, named_pair};
 use super::{Expected, Held, KeyPair, Outside, PlaceError, PlaceKind, Places, Ready, refuse_unexpected};
+use crate::secrets::Wiped;
 use access::Access;
 
 /// How often a Secret that others write at the same time is read and written anew, and the wait before each time.
@@ -41,7 +42,7 @@ pub(super) struct KubernetesPlace<'p> {
 struct Object {
     metadata: Metadata,
     #[serde(default)]
-    data: Option<BTreeMap<String, Zeroizing<String>>>,
+    data: Option<BTreeMap<String, Wiped>>,
     #[serde(default)]
     immutable: Option<bool>,
 }
@@ -138,7 +139,7 @@ impl KubernetesPlace<'_> {
 
     fn pair_in(&self, object: &Object) -> Result<Option<KeyPair>, PlaceError> {
         let value = |name: &str| {
-            let encoded = object.data.as_ref()?.get(name)?;
+            let Wiped(encoded) = object.data.as_ref()?.get(name)?;
             // What is not base64 or not text is not a key, and is refused as a malformed one.
             let decoded = Zeroizing::new(BASE64.decode(encoded.as_bytes()).unwrap_or_else(|_| b"?".to_vec()));
             Some(Zeroizing::new(String::from_utf8_lossy(&decoded).into_owned()))
