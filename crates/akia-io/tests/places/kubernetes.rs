@@ -71,8 +71,7 @@ impl Cluster {
         server.arg(format!("--service-account-signing-key-file={}", path("signing.pem")));
         server.args(["--insecure-port=0", "--bind-address=127.0.0.1", "--authorization-mode=RBAC"]);
         server.args(["--service-account-issuer=https://cluster.example", "--service-cluster-ip-range=10.96.0.0/24"]);
-        let words = std::fs::File::create(path("words")).unwrap();
-        let server = Running::start(server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words));
+        let server = Running::start(server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
 
         // It makes its certificate first; what it appends is the authority that signed it.
         let certificate = path("certificates/apiserver.crt");
