@@ -42,14 +42,18 @@ impl Cluster {
         etcd.args(["--listen-peer-urls", &peers, "--unsafe-no-fsync"]);
         let etcd = Running::start(etcd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
 
-        let signing = ring::signature::EcdsaKeyPair::generate_pkcs8(
-            &ring::signature::ECDSA_P256_SHA256_ASN1_SIGNING,
-            &ring::rand::SystemRandom::new(),
-        );
-        let signing = BASE64.encode(signing.unwrap().as_ref());
-        let kind = ["PRIVATE", "KEY"].join(" ");
-        std::fs::write(path("accounts.pem"), format!("-----BEGIN {kind}-----\n{signing}\n-----END {kind}-----\n"))
-            .unwrap();
+        let kind = &ring::signature::ECDSA_P256_SHA256_ASN1_SIGNING;
+        let random = ring::rand::SystemRandom::new();
+        let signing = ring::signature::EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
+        let public = ring::signature::EcdsaKeyPair::from_pkcs8(kind, signing.as_ref(), &random).unwrap();
+        // The header of a public key on the curve P-256 (RFC 5480): the API server takes no PKCS#8 for one.
+        let mut checking =
+            data_encoding::HEXLOWER.decode(b"3059301306072a8648ce3d020106082a8648ce3d030107034200").unwrap();
+        checking.extend_from_slice(ring::signature::KeyPair::public_key(&public).as_ref());
+        for (name, word, key) in [("signing.pem", "PRIVATE", signing.as_ref()), ("checking.pem", "PUBLIC", &checking)] {
+            let text = format!("-----BEGIN {word} KEY-----\n{}\n-----END {word} KEY-----\n", BASE64.encode(key));
+            std::fs::write(path(name), text).unwrap();
+        }
         let tokens = TOKENS.map(|(user, token)| {
             let group = if user == "ADMIN" { ",\"system:masters\"" } else { "" };
             format!("{token},{user},{user}{group}\n")
@@ -63,9 +67,8 @@ impl Cluster {
         server
             .arg(format!("--cert-dir={}", path("certificates")))
             .arg(format!("--token-auth-file={}", path("tokens.csv")));
-        for name in ["service-account-key-file", "service-account-signing-key-file"] {
-            server.arg(format!("--{name}={}", path("accounts.pem")));
-        }
+        server.arg(format!("--service-account-key-file={}", path("checking.pem")));
+        server.arg(format!("--service-account-signing-key-file={}", path("signing.pem")));
         server.args(["--insecure-port=0", "--bind-address=127.0.0.1", "--authorization-mode=RBAC"]);
         server.args(["--service-account-issuer=https://cluster.example", "--service-cluster-ip-range=10.96.0.0/24"]);
         let server = Running::start(server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
