@@ -5,6 +5,7 @@
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
 mod names;
+mod secrets_manager;
 mod vault;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use secrets_manager::{SecretId, SecretIdError, SecretValue, SecretsManagerSecret};
 pub use vault::VaultSecret;
 
 /// Anywhere a secret is kept for use.
@@ -45,6 +47,8 @@ pub enum Place {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum DeclaredPlace {
+    /// A secret of AWS Secrets Manager.
+    SecretsManager(SecretsManagerSecret),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -80,12 +84,13 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["vault"];
+    pub const KINDS: &[&str] = &["secrets-manager", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::SecretsManager(_) => "secrets-manager",
             Self::Vault(_) => "vault",
         }
     }
@@ -93,6 +98,7 @@ impl DeclaredPlace {
     /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
     fn spot(&self) -> String {
         match self {
+            Self::SecretsManager(place) => place.secret.to_string(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -100,8 +106,8 @@ impl DeclaredPlace {
     /// The place with everything said that another process needs to write it.
     #[must_use]
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
-        let _ = defaults;
         match self {
+            Self::SecretsManager(place) => Self::SecretsManager(place.completed(defaults)),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -111,6 +117,7 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
+            Self::SecretsManager(_) => None,
             Self::Vault(_) => None,
         }
     }
@@ -129,6 +136,7 @@ impl fmt::Display for Place {
 impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SecretsManager(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

@@ -283,6 +283,7 @@ impl Aws {
                 | Service::Ecs
                 | Service::CodeBuild
                 | Service::Ssm
+                | Service::SecretsManager
                 | Service::AutoScaling
                 | Service::CloudFormation
                 | Service::ElasticBeanstalk,
@@ -337,6 +338,7 @@ impl Service {
             Self::Ecs => "ecs",
             Self::CodeBuild => "codebuild",
             Self::Ssm => "ssm",
+            Self::SecretsManager => "secretsmanager",
             Self::AutoScaling => "autoscaling",
             Self::CloudFormation => "cloudformation",
             Self::ElasticBeanstalk => "elasticbeanstalk",

@@ -8,6 +8,7 @@
 mod keychain;
 mod outside;
 mod profile;
+pub(crate) mod secrets_manager;
 mod vault;
 mod web;
 pub mod written;
@@ -308,6 +309,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
+            DeclaredPlace::SecretsManager(secret) => Box::new(secrets_manager::SecretsManagerPlace { secret }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }
