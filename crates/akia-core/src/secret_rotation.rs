@@ -52,7 +52,9 @@ pub enum Blocked {
     )]
     Unrecorded(AccessKeyId),
     /// The displaced key is used.
-    #[error("the displaced key {key} is still used: last at {at}, for {service} in {region}; find out who, and give them the new key")]
+    #[error(
+        "the displaced key {key} is still used: last at {at}, for {service} in {region}; find out who, and give them the new key"
+    )]
     StillUsed {
         /// The key.
         key: AccessKeyId,
@@ -218,16 +220,10 @@ mod tests {
         let (room, retirement) = judge(std::slice::from_ref(&current), &LastUsed::Never);
         assert_eq!((room, retirement), (Ok(Room::Free), Ok(Retirement::None)));
         let shut = [current.clone(), key('P', Inactive, 0)];
-        assert_eq!(
-            judge(&shut, &used(59)),
-            (Ok(Room::AfterDeleting(id('P'))), Ok(Retirement::Inactive(id('P'))))
-        );
+        assert_eq!(judge(&shut, &used(59)), (Ok(Room::AfterDeleting(id('P'))), Ok(Retirement::Inactive(id('P')))));
         let open = [current.clone(), key('P', Active, 0)];
         for unused in [LastUsed::Never, used(29), used(40)] {
-            assert_eq!(
-                judge(&open, &unused),
-                (Ok(Room::AfterDeleting(id('P'))), Ok(Retirement::Deactivate(id('P'))))
-            );
+            assert_eq!(judge(&open, &unused), (Ok(Room::AfterDeleting(id('P'))), Ok(Retirement::Deactivate(id('P')))));
         }
         let (room, retirement) = judge(&open, &LastUsed::At { at: at(60), service: "s3".into(), region: "r".into() });
         assert!(matches!(room, Err(Blocked::StillUsed { .. })), "{room:?}");

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn events_are_read_as_secrets_manager_sends_them() {
-        let event = RotationEvent::parse(br#"{"Step":"createSecret","SecretId":"s","ClientRequestToken":"t"}"#).unwrap();
+        let event =
+            RotationEvent::parse(br#"{"Step":"createSecret","SecretId":"s","ClientRequestToken":"t"}"#).unwrap();
         assert_eq!((event.step, event.secret_id.as_str(), event.token()), (Step::CreateSecret, "s", "t"));
         assert!(RotationEvent::parse(br#"{"Step":"retireSecret","SecretId":"s"}"#).is_ok());
         for text in [

@@ -84,7 +84,10 @@ impl Rotator {
             Ok(Some(made)) if made.user_agent.contains(&format!("akia-{}", intent.nonce(secret))) => {}
             Ok(Some(made)) => {
                 let who = made.principal.unwrap_or(made.source_ip);
-                return Err(lost(format!("a key {key} that this rotation did not make has appeared; {who} made it at {}", made.at)));
+                return Err(lost(format!(
+                    "a key {key} that this rotation did not make has appeared; {who} made it at {}",
+                    made.at
+                )));
             }
             Ok(None) => {
                 return Err(lost(format!(

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::lost::INTENT;
 use super::{RotationEvent, Rotator, Step, StepError};
 use crate::aws::{
-    CURRENT, Caller, CallerIdentity, Credentials, DescribedSecret, IdentityKind, NewKey, PENDING, PREVIOUS, SecretVersion,
-    Target,
+    CURRENT, Caller, CallerIdentity, Credentials, DescribedSecret, IdentityKind, NewKey, PENDING, PREVIOUS,
+    SecretVersion, Target,
 };
 use crate::place::KeyPair;
 use crate::place::secrets_manager::{pair_in, text_with};
@@ -55,7 +55,8 @@ impl Rotator {
     pub async fn step(&self, event: &RotationEvent, deadline: Timestamp) -> Result<String, StepError> {
         let until = deadline.saturating_sub(RESERVE).unwrap_or(deadline);
         let secret = event.secret_id.as_str();
-        let id: SecretId = secret.parse().map_err(|_| StepError::Event { reason: "SecretId is no secret".to_owned() })?;
+        let id: SecretId =
+            secret.parse().map_err(|_| StepError::Event { reason: "SecretId is no secret".to_owned() })?;
         let region = id.region().unwrap_or_else(|| self.aws.options().region(&Target::default()));
         let caller = self.aws.caller(self.credentials.duplicate(), region.clone());
         caller.check_secrets(&region)?;
@@ -100,15 +101,17 @@ impl Rotator {
         let listed = caller.access_keys(Some(&held.user)).await?;
         let intent = Intent::new(token, self.clock.now(), &listed);
         self.write_intent(caller, region, event, &intent).await?;
-        let NewKey { id, secret: secret_key, .. } =
-            caller.create_access_key(&held.user, &intent.nonce(secret)).await?;
+        let NewKey { id, secret: secret_key, .. } = caller.create_access_key(&held.user, &intent.nonce(secret)).await?;
         let pair = KeyPair { id, secret: secret_key };
         match self.keep(caller, region, event, &held, &pair).await {
             Ok(()) => Ok(format!("made the key {} for user {}", pair.id, held.user)),
             Err((error, is_known)) => {
                 // Its secret is in this memory only. Where it may have been kept after all, the next call finds out.
                 if is_known && caller.secret_version(region, secret, token).await?.is_none() {
-                    caller.delete_new_access_key(&held.user, &pair.id).await.map_err(|error| StepError::with(&pair, &error))?;
+                    caller
+                        .delete_new_access_key(&held.user, &pair.id)
+                        .await
+                        .map_err(|error| StepError::with(&pair, &error))?;
                 }
                 Err(error)
             }
@@ -249,7 +252,9 @@ impl Rotator {
         let blocked = |blocked: Blocked| StepError::Blocked { secret: secret.to_owned(), blocked };
         match held.keys(&listed, &used).retirement(self.quiet_for, self.clock.now()).map_err(blocked)? {
             Retirement::None => Ok("no displaced key is left".to_owned()),
-            Retirement::Inactive(key) => Ok(format!("the displaced key {key} is inactive; the next rotation deletes it")),
+            Retirement::Inactive(key) => {
+                Ok(format!("the displaced key {key} is inactive; the next rotation deletes it"))
+            }
             Retirement::Waits(Blocked::TooEarly { key, until }) => {
                 Ok(format!("the displaced key {key} may still be in use; it is left alone until {until}"))
             }
@@ -274,9 +279,10 @@ impl Rotator {
         let text = version.text.as_ref().ok_or_else(|| wrong(secret, "its value is binary"))?;
         let current = pair_in(&self.value(), text).map_err(|reason| wrong(secret, &reason))?;
         let current = current.ok_or_else(|| wrong(secret, &format!("it has no {}", self.names.words())))?;
-        let identity = self.prove(caller, &current).await.map_err(|error| {
-            wrong(secret, &format!("the key {} in AWSCURRENT does not work: {error}", current.id))
-        })?;
+        let identity = self
+            .prove(caller, &current)
+            .await
+            .map_err(|error| wrong(secret, &format!("the key {} in AWSCURRENT does not work: {error}", current.id)))?;
         let user = user_of(secret, &identity)?;
         let named = serde_json::from_str::<Map<String, Value>>(text).ok();
         let named = named.as_ref().and_then(|object| object.get(&self.user_name)?.as_str());
