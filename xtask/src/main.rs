@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod docs;
 mod folders;
+mod lambda;
 mod packages;
 mod prove;
 mod prove_fuzz;
@@ -77,6 +78,12 @@ enum Task {
         #[arg(long, value_name = "TARGET", requires = "fuzz")]
         target: Vec<String>,
     },
+    /// Build the zip of the rotation function of Secrets Manager (docs/lambda.md): static where the musl target is installed.
+    Lambda {
+        /// The profile of cargo that it is built with.
+        #[arg(long, default_value = "dist")]
+        profile: String,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
 }
@@ -90,6 +97,7 @@ fn main() -> ExitCode {
         Task::Prove { fuzz: true, seconds, target, .. } => prove_fuzz::fuzz(seconds, &target),
         Task::Prove { enforce: true, runs, seed, story, .. } => prove_simulate::campaigns(runs, seed, story),
         Task::Prove { fuzz: false, runs, seed, story, deep, .. } => prove_all(runs, seed, story, deep),
+        Task::Lambda { profile } => lambda::run(&profile),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -155,6 +155,10 @@ fn amended(state: &mut FrontState, operation: &str, request: &Message, mut answe
         if let Some(token) = &state.begun
             && body["VersionIdsToStages"][token].is_null()
         {
+            // A label is on one version.
+            for (_, labels) in body["VersionIdsToStages"].as_object_mut().unwrap() {
+                labels.as_array_mut().unwrap().retain(|label| label != "AWSPENDING");
+            }
             body["VersionIdsToStages"][token] = json!(["AWSPENDING"]);
         }
         answer.body = body.to_string();

@@ -64,7 +64,7 @@ impl Bench {
         };
         let file =
             format!("[ops]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {}\n", secret(999));
-        let credentials = File::parse(akia_core::profile::FileKind::Credentials, file.as_bytes()).unwrap();
+        let credentials = File::parse(akia_core::profile::FileKind::Credentials, file.as_bytes());
         let outside = Outside {
             aws: Aws::new(options),
             signers: Arc::new(Signers::new(Wallet::new(Some(credentials), None, Box::new(NoDevice)))),
