@@ -40,9 +40,9 @@ impl PlaceKind for SecretsManagerPlace<'_> {
         async move {
             let (caller, region) = self.caller(places).await?;
             caller.check_secrets(&region).map_err(|error| self.failed(&error, None))?;
-            if let Some(look) = self.look(&caller, &region).await? {
+            if let Some(look) = self.look(&caller, &region, None).await? {
                 self.refuse_foreign_hands(&look.described, &region)?;
-                if let Some((version, holder)) = self.pending(&caller, &region, &look).await? {
+                if let Some((version, holder)) = self.pending(&caller, &region, &look, None).await? {
                     let of_current = holder.zip(look.pair.as_ref()).is_some_and(|(one, other)| one.matches(other));
                     if !of_current {
                         return Err(self.in_flight(&version));
@@ -63,7 +63,7 @@ impl PlaceKind for SecretsManagerPlace<'_> {
     fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
         async move {
             let (caller, region) = self.caller(places).await?;
-            let look = self.look(&caller, &region).await?;
+            let look = self.look(&caller, &region, None).await?;
             Ok(look.and_then(|look| look.pair).map_or(Held::Nothing, Held::Pair))
         }
         .boxed()
@@ -100,7 +100,7 @@ impl SecretsManagerPlace<'_> {
     ) -> Result<bool, PlaceError> {
         let secret = self.secret.secret.as_str();
         let failed = |error: AwsError| self.failed(&error, Some(pair));
-        let Some(look) = self.look(caller, region).await? else {
+        let Some(look) = self.look(caller, region, Some(pair)).await? else {
             refuse_unexpected(self.secret, None, &pair.id, expected.keys)?;
             return self.create(caller, region, pair).await;
         };
@@ -110,7 +110,7 @@ impl SecretsManagerPlace<'_> {
             refuse_unexpected(self.secret, look.pair.as_ref().map(|found| &found.id), &pair.id, expected.keys)?;
         }
         // What an earlier run of this rotation, or of one that was given up, has left under AWSPENDING is ours to take off.
-        let pending = match self.pending(caller, region, &look).await? {
+        let pending = match self.pending(caller, region, &look, Some(pair)).await? {
             None => None,
             Some((version, Some(holder))) if holder.id == pair.id || expected.keys.contains(&holder.id) => {
                 Some(version)
@@ -119,7 +119,7 @@ impl SecretsManagerPlace<'_> {
         };
         if !is_there {
             let text = self.text_with(look.current.as_ref(), pair)?;
-            let to = match self.earlier(caller, region, &look, &text).await? {
+            let to = match self.earlier(caller, region, &look, &text, pair).await? {
                 Some(version) => version,
                 None => {
                     let token = token(&look.described.arn, &text);
@@ -138,7 +138,7 @@ impl SecretsManagerPlace<'_> {
                 Err(AwsError::Rejected { code, .. }) if code.starts_with("InvalidParameter") => return Ok(false),
                 Err(error) => return Err(failed(error)),
             }
-            let now = self.look(caller, region).await?.and_then(|look| look.pair);
+            let now = self.look(caller, region, Some(pair)).await?.and_then(|look| look.pair);
             if now.is_none_or(|now| !now.matches(pair)) {
                 return Err(PlaceError::ReadBack { place: self.secret.to_string() });
             }
@@ -186,21 +186,16 @@ impl SecretsManagerPlace<'_> {
         region: &Region,
         look: &Look,
         text: &str,
+        pair: &KeyPair,
     ) -> Result<Option<String>, PlaceError> {
         let secret = self.secret.secret.as_str();
         if look.described.version_with(PREVIOUS).is_none() {
             return Ok(None);
         }
         let previous = caller.secret_labelled(region, secret, PREVIOUS).await;
-        let previous = previous.map_err(|error| self.failed(&error, None))?;
-        let is_same = |version: &SecretVersion| match (&version.text, &self.secret.value) {
-            (Some(found), SecretValue::Json(_)) => json_of(found) == json_of(text),
-            (Some(found), SecretValue::Whole(_)) => **found == *text,
-            (None, _) => false,
-        };
-        let Some(version) = previous.filter(is_same) else { return Ok(None) };
-        // The same values, and perhaps other white space: then it is written anew, for what is read back is compared.
-        Ok(version.text.is_some_and(|found| *found == *text).then_some(version.id))
+        let previous = previous.map_err(|error| self.failed(&error, Some(pair)))?;
+        let is_same = |version: &SecretVersion| version.text.as_ref().is_some_and(|found| **found == *text);
+        Ok(previous.filter(is_same).map(|version| version.id))
     }
 
     /// The version under AWSPENDING, where it is not the current one, and the key in it, where one can be read.
@@ -209,20 +204,21 @@ impl SecretsManagerPlace<'_> {
         caller: &Caller,
         region: &Region,
         look: &Look,
+        hidden: Option<&KeyPair>,
     ) -> Result<Option<(String, Option<KeyPair>)>, PlaceError> {
         let current = look.current.as_ref().map(|version| version.id.as_str());
         let Some(version) = look.described.version_with(PENDING).filter(|version| Some(*version) != current) else {
             return Ok(None);
         };
         let read = caller.secret_version(region, self.secret.secret.as_str(), version).await;
-        let text = read.map_err(|error| self.failed(&error, None))?.and_then(|version| version.text);
+        let text = read.map_err(|error| self.failed(&error, hidden))?.and_then(|version| version.text);
         let pair = text.and_then(|text| pair_in(&self.secret.value, &text).ok().flatten());
         Ok(Some((version.to_owned(), pair)))
     }
 
-    async fn look(&self, caller: &Caller, region: &Region) -> Result<Option<Look>, PlaceError> {
+    async fn look(&self, caller: &Caller, region: &Region, pair: Option<&KeyPair>) -> Result<Option<Look>, PlaceError> {
         let secret = self.secret.secret.as_str();
-        let failed = |error: AwsError| self.failed(&error, None);
+        let failed = |error: AwsError| self.failed(&error, pair);
         let Some(described) = caller.describe_secret(region, secret).await.map_err(failed)? else { return Ok(None) };
         if described.deleted_date.is_some() {
             return Err(self.refused(&format!(
@@ -380,9 +376,7 @@ fn object_of(text: &str) -> Result<Map<String, Value>, String> {
     if text.trim().is_empty() {
         return Ok(Map::new());
     }
-    json_of(text).ok_or_else(|| "its value is no JSON object; write whole = … if it is the key alone".to_owned())
-}
-
-fn json_of(text: &str) -> Option<Map<String, Value>> {
-    serde_json::from_str(text).ok()
+    // The parser's words may repeat a secret: they are not passed on.
+    serde_json::from_str(text)
+        .map_err(|_| "its value is no JSON object; write whole = … if it is the key alone".to_owned())
 }

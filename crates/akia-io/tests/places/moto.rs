@@ -14,7 +14,7 @@ const SERVER: &str = "import os, sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer('127.0.0.1', 0)
 server.start()
-print(server.get_host_and_port()[1], flush=True)
+print('port', server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 os._exit(0)";
 
@@ -26,10 +26,11 @@ fn port() -> u16 {
         let mut moto = Command::new(python);
         moto.args(["-c", SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut moto = moto.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(moto.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        std::mem::forget(moto.stdin.take());
-        line.trim().parse().unwrap()
+        let mut lines = BufReader::new(moto.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse().ok());
+        // Both pipes stay open as long as the tests run.
+        std::mem::forget((lines, moto.stdin.take()));
+        port.unwrap()
     })
 }
 
