@@ -128,7 +128,7 @@ impl SecretsManagerPlace<'_> {
                 }
             };
             let written = caller.secret_version(region, secret, &to).await.map_err(failed)?;
-            if written.and_then(|version| version.text).is_none_or(|written| *written != *text) {
+            if written.and_then(|version| version.text).is_none_or(|written| !says_the_same(&written, &text)) {
                 return Err(PlaceError::ReadBack { place: self.secret.to_string() });
             }
             let from = look.current.as_ref().map(|version| version.id.as_str());
@@ -194,7 +194,7 @@ impl SecretsManagerPlace<'_> {
         }
         let previous = caller.secret_labelled(region, secret, PREVIOUS).await;
         let previous = previous.map_err(|error| self.failed(&error, Some(pair)))?;
-        let is_same = |version: &SecretVersion| version.text.as_ref().is_some_and(|found| **found == *text);
+        let is_same = |version: &SecretVersion| version.text.as_ref().is_some_and(|found| says_the_same(found, text));
         Ok(previous.filter(is_same).map(|version| version.id))
     }
 
@@ -370,6 +370,11 @@ pub(crate) fn text_with(value: &SecretValue, text: &str, pair: &KeyPair) -> Resu
             text.ok_or_else(|| "the key has no text".to_owned())
         }
     }
+}
+
+/// Whether two texts differ in white space and order at most.
+fn says_the_same(one: &str, other: &str) -> bool {
+    one == other || object_of(one).is_ok_and(|object| object_of(other).is_ok_and(|other| object == other))
 }
 
 fn object_of(text: &str) -> Result<Map<String, Value>, String> {

@@ -83,7 +83,7 @@ impl Bench {
 
     /// With key number 1 in it.
     fn holding(self) -> Self {
-        self.front.call("CreateSecret", &json!({ "Name": self.name, "SecretString": value(1).to_string() }));
+        self.front.call("CreateSecret", &json!({ "Name": self.name, "SecretString": format!("{:#}", value(1)) }));
         self
     }
 
