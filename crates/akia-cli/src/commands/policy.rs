@@ -103,7 +103,7 @@ pub enum PolicyVerb {
     Events(EventsPolicyArgs),
     /// Print the policy for the role of `akia lambda`: writing its secrets, replacing the keys of its users
     #[command(after_long_help = super::examples(&[
-        ("akia policy lambda --secret arn:aws:secretsmanager:eu-west-1:123456789012:secret:service/* --user service-*", "for role.json"),
+        ("akia policy lambda --user service-billing > role.json", "one user, and the secrets whose names begin with service/"),
     ]))]
     Lambda(LambdaPolicyArgs),
     /// Print the policy for `akia scan` of snapshots and of the texts of an account; it changes nothing
