@@ -26,10 +26,15 @@ fn port() -> u16 {
         let mut moto = Command::new(python);
         moto.args(["-c", SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut moto = moto.spawn().unwrap();
+        let input = moto.stdin.take();
         let mut lines = BufReader::new(moto.stdout.take().unwrap()).lines();
         let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse().ok());
         // Both pipes stay open as long as the tests run.
-        std::mem::forget((lines, moto.stdin.take()));
+        std::thread::spawn(move || {
+            let _input = input;
+            lines.for_each(drop);
+            moto.wait()
+        });
         port.unwrap()
     })
 }
