@@ -8,6 +8,7 @@ mod command;
 mod docs;
 mod folders;
 mod kubernetes;
+mod lambda;
 mod packages;
 mod prove;
 mod prove_fuzz;
@@ -78,6 +79,12 @@ enum Task {
         #[arg(long, value_name = "TARGET", requires = "fuzz")]
         target: Vec<String>,
     },
+    /// Build the zip of the rotation function of Secrets Manager (docs/lambda.md): static where the musl target is installed.
+    Lambda {
+        /// The profile of cargo that it is built with.
+        #[arg(long, default_value = "dist")]
+        profile: String,
+    },
     /// Make sure that `target/venv` holds the emulators and the AWS CLI that tests use, and print its path.
     Venv,
     /// Make sure that `target/kube-apiserver` is the API server that tests of places use, and print its path.
@@ -94,6 +101,7 @@ fn main() -> ExitCode {
         Task::Prove { enforce: true, runs, seed, story, .. } => prove_simulate::campaigns(runs, seed, story),
         Task::Prove { fuzz: false, runs, seed, story, deep, .. } => prove_all(runs, seed, story, deep),
         Task::Kubernetes => kubernetes::ensure().map(|path| println!("{}", path.display())),
+        Task::Lambda { profile } => lambda::run(&profile),
         Task::Venv => venv::ensure().map(|path| println!("{}", path.display())),
     };
     match done {

@@ -29,6 +29,7 @@ pub mod quarantine;
 pub mod rotation;
 pub mod rule;
 pub mod secret;
+pub mod secret_rotation;
 pub mod service;
 pub mod settings;
 pub mod span;

@@ -16,6 +16,7 @@ pub mod files;
 pub mod hardening;
 pub mod inventory;
 pub mod keychain;
+pub mod lambda;
 pub mod notify;
 pub mod organization;
 pub mod place;

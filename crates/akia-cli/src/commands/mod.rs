@@ -18,6 +18,7 @@ pub mod events;
 pub mod generate_docs;
 pub mod history;
 pub mod key;
+pub mod lambda;
 pub mod man;
 pub mod notify;
 pub mod policy;
@@ -56,6 +57,7 @@ pub enum Verb {
     Notify(notify::NotifyArgs),
     ConfigRule(config_rule::ConfigRuleArgs),
     Events(events::EventsArgs),
+    Lambda(lambda::LambdaArgs),
     Scan(Box<scan::ScanArgs>),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
@@ -95,6 +97,7 @@ impl Verb {
             Self::Notify(args) => on_runtime(notify::run(context, args)),
             Self::ConfigRule(args) => on_runtime(config_rule::run(context, args)),
             Self::Events(args) => on_runtime(events::run(context, args)),
+            Self::Lambda(args) => on_runtime(lambda::run(context, args)),
             Self::Doctor(args) => on_runtime(doctor::run(context, args)),
             Self::Policy(args) => policy::run(context, &args),
             Self::Cheatsheet(args) => cheatsheet::run(context, &args),
@@ -129,6 +132,7 @@ impl Verb {
             | Self::Notify(_)
             | Self::ConfigRule(_)
             | Self::Events(_)
+            | Self::Lambda(_)
             | Self::Scan(_)
             | Self::Doctor(_)
             | Self::Policy(_)

@@ -2,8 +2,9 @@
 
 use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
-    AccountRole, ConfigRuleRights, Duty, JobPolicy, PolicyDocument, PolicyOptions, ScanSource, cloudformation,
-    config_rule_policy, contain_policy, events_policy, hub_policy, scan_policy, service_policy, terraform,
+    AccountRole, ConfigRuleRights, Duty, JobPolicy, LambdaRights, PolicyDocument, PolicyOptions, ScanSource,
+    cloudformation, config_rule_policy, contain_policy, events_policy, hub_policy, lambda_policy, scan_policy,
+    service_policy, terraform,
 };
 use akia_core::service::{BoundaryArn, IamPath, SERVICE_PATH};
 use akia_core::{AccountId, Partition, UserName};
@@ -101,6 +102,11 @@ pub enum PolicyVerb {
         ("akia policy events --queue arn:aws:sqs:us-east-1:123456789012:akia-events", "one queue"),
     ]))]
     Events(EventsPolicyArgs),
+    /// Print the policy for the role of `akia lambda`: writing its secrets, replacing the keys of its users
+    #[command(after_long_help = super::examples(&[
+        ("akia policy lambda --user service-billing > role.json", "one user, and the secrets whose names begin with service/"),
+    ]))]
+    Lambda(LambdaPolicyArgs),
     /// Print the policy for `akia scan` of snapshots and of the texts of an account; it changes nothing
     #[command(after_long_help = super::examples(&[
         ("akia policy scan > policy.json", "the blocks of snapshots, and every place where people write keys"),
@@ -259,6 +265,26 @@ pub struct EventsPolicyArgs {
     pub partition: Option<Partition>,
 }
 
+/// What the rotation function is for.
+#[derive(Debug, Args)]
+pub struct LambdaPolicyArgs {
+    /// ARN of the secrets, with wildcards [default: those whose names begin with service/]
+    #[arg(long, value_name = "ARN", value_parser = secret_arn)]
+    pub secret: Option<String>,
+
+    /// Names of the users, with their path where they have one, and with wildcards
+    #[arg(long, value_name = "NAME", default_value = "service-*", value_parser = user_pattern)]
+    pub user: String,
+
+    /// ARN of the KMS key of the secrets, where it is one of yours
+    #[arg(long, value_name = "ARN", value_parser = kms_arn)]
+    pub kms_key: Option<String>,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// What is scanned.
 #[derive(Debug, Args)]
 pub struct ScanPolicyArgs {
@@ -330,6 +356,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Scan(args) => scan(context, args),
         PolicyVerb::Contain(args) => contain(context, args),
         PolicyVerb::Service(args) => service(context, args),
+        PolicyVerb::Lambda(args) => lambda(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
     }
 }
@@ -476,6 +503,46 @@ fn service(context: &Context, args: &ServicePolicyArgs) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
+fn lambda(context: &Context, args: &LambdaPolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "lambda")?;
+    let partition = partition(context, args.partition)?;
+    let secrets = || format!("arn:{partition}:secretsmanager:*:*:secret:service/*");
+    let rights = LambdaRights {
+        partition,
+        secret: args.secret.clone().unwrap_or_else(secrets),
+        user: format!("arn:{partition}:iam::*:user/{}", args.user.trim_start_matches('/')),
+        kms_key: args.kms_key.clone(),
+    };
+    context.print_text(&format!("{}\n", lambda_policy(&rights).to_pretty_json().trim_end()))?;
+    context.say(
+        "note: whoever may create keys for a user holds all its rights; name the users of services, and no person. Without \
+         cloudtrail:LookupEvents a key that a lost answer left behind waits for you.",
+    );
+    Ok(Exit::Done)
+}
+
+fn secret_arn(text: &str) -> Result<String, &'static str> {
+    service_arn(text, "secretsmanager")
+        .ok_or("it is not the ARN of secrets, as in arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-*")
+}
+
+fn kms_arn(text: &str) -> Result<String, &'static str> {
+    service_arn(text, "kms").ok_or("it is not the ARN of a KMS key, as in arn:aws:kms:REGION:ACCOUNT:key/ID")
+}
+
+fn service_arn(text: &str, service: &str) -> Option<String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    (parts.len() == 6 && parts[0] == "arn" && parts[2] == service).then(|| text.to_owned())
+}
+
+fn user_pattern(text: &str) -> Result<String, &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-/*".contains(&byte);
+    if text.is_empty() || !text.bytes().all(is_plain) || text.trim_matches(['*', '/']).is_empty() {
+        return Err("write the name of a user, or the beginning of some with a * behind: not all users are services");
+    }
+    Ok(text.to_owned())
+}
+
 fn queue_arn(text: &str) -> Result<String, &'static str> {
     let is_queue = text.split(':').count() == 6 && text.starts_with("arn:") && text.split(':').nth(2) == Some("sqs");
     if is_queue {
@@ -523,8 +590,8 @@ mod tests {
         }
         assert_eq!(
             command.get_subcommands().count(),
-            JobPolicy::ALL.len() + 8,
-            "each job, enforce, hub, config-rule, contain, events, scan, service and check"
+            JobPolicy::ALL.len() + 9,
+            "each job, enforce, hub, config-rule, contain, events, lambda, scan, service and check"
         );
     }
 }

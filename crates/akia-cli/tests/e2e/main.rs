@@ -39,6 +39,7 @@ mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kill;
+mod lambda;
 mod leak;
 mod notify;
 mod organization;

@@ -16,7 +16,7 @@ mod lab;
 mod ran;
 
 pub(crate) use backend::{Backend, DIFFERENCES, Fact};
-pub(crate) use cloud::{Cloud, Key};
+pub(crate) use cloud::{Cloud, Key, Listed};
 pub(crate) use home::Home;
 pub(crate) use lab::{ask, python};
 pub(crate) use ran::Ran;

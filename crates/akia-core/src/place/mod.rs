@@ -7,6 +7,7 @@
 mod address;
 mod kubernetes;
 mod names;
+mod secrets_manager;
 mod vault;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::profile::FileKind;
 pub use address::{ServerAddress, ServerAddressError};
 pub use kubernetes::{AbsolutePath, Cluster, KubernetesSecret, KubernetesSecretError, ObjectName, Workload};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use secrets_manager::{SecretId, SecretIdError, SecretValue, SecretsManagerSecret};
 pub use vault::{VaultPath, VaultPathError, VaultSecret};
 
 /// Anywhere a secret is kept for use.
@@ -51,6 +53,8 @@ pub enum Place {
 pub enum DeclaredPlace {
     /// A Secret of Kubernetes.
     KubernetesSecret(KubernetesSecret),
+    /// A secret of AWS Secrets Manager.
+    SecretsManager(SecretsManagerSecret),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -86,13 +90,14 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["kubernetes-secret", "vault"];
+    pub const KINDS: &[&str] = &["kubernetes-secret", "secrets-manager", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::KubernetesSecret(_) => "kubernetes-secret",
+            Self::SecretsManager(_) => "secrets-manager",
             Self::Vault(_) => "vault",
         }
     }
@@ -101,6 +106,7 @@ impl DeclaredPlace {
     fn spot(&self) -> String {
         match self {
             Self::KubernetesSecret(place) => place.spot(),
+            Self::SecretsManager(place) => place.secret.to_string(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -108,9 +114,9 @@ impl DeclaredPlace {
     /// The place with everything said that another process needs to write it.
     #[must_use]
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
-        let _ = defaults;
         match self {
             Self::KubernetesSecret(place) => Self::KubernetesSecret(place),
+            Self::SecretsManager(place) => Self::SecretsManager(place.completed(defaults)),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -120,7 +126,7 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
-            Self::KubernetesSecret(_) | Self::Vault(_) => None,
+            Self::KubernetesSecret(_) | Self::SecretsManager(_) | Self::Vault(_) => None,
         }
     }
 }
@@ -139,6 +145,7 @@ impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KubernetesSecret(place) => place.fmt(formatter),
+            Self::SecretsManager(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

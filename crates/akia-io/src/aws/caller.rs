@@ -636,6 +636,7 @@ impl Caller {
             | Service::Ecs
             | Service::CodeBuild
             | Service::Ssm
+            | Service::SecretsManager
             | Service::AutoScaling
             | Service::CloudFormation
             | Service::ElasticBeanstalk => self.aws.options().region(&self.target),

@@ -284,6 +284,7 @@ impl Aws {
                 | Service::Ecs
                 | Service::CodeBuild
                 | Service::Ssm
+                | Service::SecretsManager
                 | Service::AutoScaling
                 | Service::CloudFormation
                 | Service::ElasticBeanstalk,
@@ -338,6 +339,7 @@ impl Service {
             Self::Ecs => "ecs",
             Self::CodeBuild => "codebuild",
             Self::Ssm => "ssm",
+            Self::SecretsManager => "secretsmanager",
             Self::AutoScaling => "autoscaling",
             Self::CloudFormation => "cloudformation",
             Self::ElasticBeanstalk => "elasticbeanstalk",
@@ -411,10 +413,10 @@ mod tests {
 
     /// As botocore 1.43 resolves them from AWS's endpoint rules.
     #[test]
-    fn the_services_that_a_scan_reads_are_where_botocore_finds_them() {
+    fn the_services_that_we_sign_for_are_where_botocore_finds_them() {
         let plain_in_gov =
             [Service::Ec2, Service::Ssm, Service::AutoScaling, Service::CloudFormation, Service::ElasticBeanstalk];
-        let fips_in_gov = [Service::Ebs, Service::Lambda, Service::Ecs, Service::CodeBuild];
+        let fips_in_gov = [Service::Ebs, Service::Lambda, Service::Ecs, Service::CodeBuild, Service::SecretsManager];
         for service in plain_in_gov.into_iter().chain(fips_in_gov) {
             let name = service.name();
             let host = |region: &str, use_fips: bool| {

@@ -93,6 +93,11 @@ impl AwsOptions {
         self.check_services(&[service], target)
     }
 
+    /// Whether keys may be handed to `service`, which keeps them.
+    pub(crate) fn check_place(&self, service: Service, target: &Target) -> Result<(), ForeignEndpoint> {
+        self.check_services(&[service], target)
+    }
+
     fn check_services(&self, services: &[Service], target: &Target) -> Result<(), ForeignEndpoint> {
         if self.endpoint_url.is_some() {
             return Ok(());
@@ -118,7 +123,7 @@ pub(crate) fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is an endpoint of a service that changes of keys or notices stand on. Not everything below `amazonaws.com` is: the names of an
+/// Whether the host is an endpoint of a service that changes of keys, places or notices stand on. Not everything below `amazonaws.com` is: the names of an
 /// API Gateway, a bucket or a load balancer belong to whoever has made them.
 ///
 /// Source: AWS General Reference, "IAM endpoints and quotas", and its siblings; AWS PrivateLink, "VPC endpoint DNS names".
@@ -131,7 +136,7 @@ fn is_aws(url: &Url) -> bool {
     let Some(name) = SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)) else { return false };
     let is_service = |label: &str| {
         let label = label.strip_suffix("-fips").unwrap_or(label);
-        let named = Service::ALL.into_iter().chain(Service::MESSENGERS);
+        let named = Service::ALL.into_iter().chain(Service::MESSENGERS).chain(Service::KEEPERS);
         // SES is reached under another name than it signs with.
         named.into_iter().any(|service| service.name() == label && service != Service::Ses) || label == "email"
     };
@@ -187,6 +192,7 @@ mod tests {
             "iam.global.api.aws",
             "sts.eu-west-1.api.aws",
             "vpce-0123-abcd.sts.eu-west-1.vpce.amazonaws.com",
+            "secretsmanager.eu-west-1.amazonaws.com",
             "vpce-0123-abcd-eu-west-1a.iam.us-east-1.vpce.amazonaws.com",
         ] {
             assert!(is_aws(&url(&format!("https://{host}/"))), "{host}");

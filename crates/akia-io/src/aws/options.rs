@@ -52,6 +52,8 @@ pub enum Service {
     CodeBuild,
     /// Parameters; regional endpoints.
     Ssm,
+    /// Secrets; regional endpoints.
+    SecretsManager,
     /// Launch configurations; regional endpoints.
     AutoScaling,
     /// Stacks; regional endpoints.
@@ -65,6 +67,8 @@ impl Service {
     pub(crate) const ALL: [Self; 3] = [Self::Iam, Self::Sts, Self::CloudTrail];
     /// Those that take messages, on whose receipts a change of a key may stand.
     pub(crate) const MESSENGERS: [Self; 4] = [Self::Sns, Self::Ses, Self::EventBridge, Self::SecurityHub];
+    /// Those that keep keys, and are handed new ones.
+    pub(crate) const KEEPERS: [Self; 1] = [Self::SecretsManager];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.
@@ -106,6 +110,8 @@ pub struct EnvironmentEndpoints {
     pub code_build: Option<Url>,
     /// `AWS_ENDPOINT_URL_SSM`.
     pub ssm: Option<Url>,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    pub secrets_manager: Option<Url>,
     /// `AWS_ENDPOINT_URL_AUTO_SCALING`.
     pub auto_scaling: Option<Url>,
     /// `AWS_ENDPOINT_URL_CLOUDFORMATION`.
@@ -271,6 +277,7 @@ impl AwsOptions {
                 ecs: endpoint("AWS_ENDPOINT_URL_ECS")?,
                 code_build: endpoint("AWS_ENDPOINT_URL_CODEBUILD")?,
                 ssm: endpoint("AWS_ENDPOINT_URL_SSM")?,
+                secrets_manager: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
                 auto_scaling: endpoint("AWS_ENDPOINT_URL_AUTO_SCALING")?,
                 cloud_formation: endpoint("AWS_ENDPOINT_URL_CLOUDFORMATION")?,
                 elastic_beanstalk: endpoint("AWS_ENDPOINT_URL_ELASTIC_BEANSTALK")?,
@@ -320,6 +327,7 @@ impl AwsOptions {
             Service::Ecs => (&environment.ecs, "AWS_ENDPOINT_URL_ECS"),
             Service::CodeBuild => (&environment.code_build, "AWS_ENDPOINT_URL_CODEBUILD"),
             Service::Ssm => (&environment.ssm, "AWS_ENDPOINT_URL_SSM"),
+            Service::SecretsManager => (&environment.secrets_manager, "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
             Service::AutoScaling => (&environment.auto_scaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
             Service::CloudFormation => (&environment.cloud_formation, "AWS_ENDPOINT_URL_CLOUDFORMATION"),
             Service::ElasticBeanstalk => (&environment.elastic_beanstalk, "AWS_ENDPOINT_URL_ELASTIC_BEANSTALK"),

@@ -1,7 +1,7 @@
 //! Calls that read much: many in a row, of services that slow down whoever asks often.
 //!
-//! Invariant: nothing that is sent here changes anything, so that all of it may be sent again; and nothing is taken for an empty
-//! answer that is none.
+//! Invariant: all that is sent here may be sent again, since it reads, or (at Secrets Manager) writes the same once more; and nothing
+//! is taken for an empty answer that is none.
 
 use std::time::Duration;
 

@@ -59,6 +59,8 @@ pub(super) enum JsonApi {
     Builds,
     /// Parameters of Systems Manager.
     Parameters,
+    /// Secrets of Secrets Manager.
+    Secrets,
 }
 
 impl JsonApi {
@@ -71,6 +73,7 @@ impl JsonApi {
             Self::Containers => (Service::Ecs, "AmazonEC2ContainerServiceV20141113", "application/x-amz-json-1.1"),
             Self::Builds => (Service::CodeBuild, "CodeBuild_20161006", "application/x-amz-json-1.1"),
             Self::Parameters => (Service::Ssm, "AmazonSSM", "application/x-amz-json-1.1"),
+            Self::Secrets => (Service::SecretsManager, "secretsmanager", "application/x-amz-json-1.1"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: an address may be a secret (that of a webhook is), so no fault here holds more of it than its host.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(crate) struct WebAnswer {
     pub(crate) retry_after: Option<Duration>,
     /// What the server calls this request, where it says so.
     pub(crate) request_id: Option<String>,
+    /// All headers, names in small letters, cut and cleaned.
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -101,10 +104,11 @@ impl Aws {
         let request_id = ["x-request-id", "x-ms-workflow-run-id", "x-arequestid", "x-slack-unique-id"];
         let (retry_after, request_id) =
             (retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)), request_id.into_iter().find_map(header));
+        let headers = response.headers().iter().map(|(name, value)| (name.to_owned(), clean(value, None))).collect();
         let status = response.status().as_u16();
         // It is in memory already, and within its limit.
         let body = response.take_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-        Ok(WebAnswer { status, retry_after, request_id, body })
+        Ok(WebAnswer { status, retry_after, request_id, headers, body })
     }
 }
 

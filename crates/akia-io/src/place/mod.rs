@@ -9,6 +9,7 @@ mod keychain;
 mod kubernetes;
 mod outside;
 mod profile;
+pub(crate) mod secrets_manager;
 mod vault;
 mod web;
 pub mod written;
@@ -310,6 +311,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
             DeclaredPlace::KubernetesSecret(secret) => Box::new(kubernetes::KubernetesPlace { secret }),
+            DeclaredPlace::SecretsManager(secret) => Box::new(secrets_manager::SecretsManagerPlace { secret }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }
