@@ -4,6 +4,8 @@
 //! `akia-io::place` that reads and writes it. Nothing here holds a secret: what opens a place is named by a
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
+mod address;
+mod github;
 mod names;
 mod vault;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
+pub use address::{ServerAddress, ServerAddressError};
+pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use vault::VaultSecret;
 
@@ -45,6 +49,8 @@ pub enum Place {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum DeclaredPlace {
+    /// Secrets of GitHub Actions.
+    GithubActions(GithubActions),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -80,12 +86,13 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["vault"];
+    pub const KINDS: &[&str] = &["github-actions", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::GithubActions(_) => "github-actions",
             Self::Vault(_) => "vault",
         }
     }
@@ -93,6 +100,7 @@ impl DeclaredPlace {
     /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
     fn spot(&self) -> String {
         match self {
+            Self::GithubActions(place) => place.spot(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -102,6 +110,7 @@ impl DeclaredPlace {
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
         let _ = defaults;
         match self {
+            Self::GithubActions(place) => Self::GithubActions(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -111,6 +120,7 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
+            Self::GithubActions(place) => place.names.torn("a workflow"),
             Self::Vault(_) => None,
         }
     }
@@ -129,6 +139,7 @@ impl fmt::Display for Place {
 impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::GithubActions(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

@@ -36,7 +36,16 @@ pub(crate) struct WebAnswer {
     pub(crate) retry_after: Option<Duration>,
     /// What the server calls this request, where it says so.
     pub(crate) request_id: Option<String>,
+    /// The header lines, names in small letters.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl WebAnswer {
+    /// The value of a header, by its name in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Why there is no answer.
@@ -88,9 +97,10 @@ impl Aws {
         let (retry_after, request_id) =
             (retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)), request_id.into_iter().find_map(header));
         let status = response.status().as_u16();
+        let headers = response.headers().iter().map(|(name, value)| (name.to_owned(), clean(value, None))).collect();
         // It is in memory already, and within its limit.
         let body = response.take_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-        Ok(WebAnswer { status, retry_after, request_id, body })
+        Ok(WebAnswer { status, retry_after, request_id, headers, body })
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! A kind of place is a file here and an arm of `kind_of`.
 
+mod apart;
+mod github;
 mod keychain;
 mod outside;
 mod profile;
@@ -308,6 +310,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
+            DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }
