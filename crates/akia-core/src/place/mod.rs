@@ -6,6 +6,7 @@
 
 mod address;
 mod github;
+mod gitlab;
 mod names;
 mod vault;
 
@@ -18,6 +19,7 @@ use crate::profile::FileKind;
 
 pub use address::{ServerAddress, ServerAddressError};
 pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
+pub use gitlab::{GitlabOwner, GitlabVariable, GitlabVariableError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use vault::VaultSecret;
 
@@ -51,6 +53,8 @@ pub enum Place {
 pub enum DeclaredPlace {
     /// Secrets of GitHub Actions.
     GithubActions(GithubActions),
+    /// CI/CD variables of GitLab.
+    GitlabVariable(GitlabVariable),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -86,13 +90,14 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["github-actions", "vault"];
+    pub const KINDS: &[&str] = &["github-actions", "gitlab-variable", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::GithubActions(_) => "github-actions",
+            Self::GitlabVariable(_) => "gitlab-variable",
             Self::Vault(_) => "vault",
         }
     }
@@ -101,6 +106,7 @@ impl DeclaredPlace {
     fn spot(&self) -> String {
         match self {
             Self::GithubActions(place) => place.spot(),
+            Self::GitlabVariable(place) => place.spot(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -111,6 +117,7 @@ impl DeclaredPlace {
         let _ = defaults;
         match self {
             Self::GithubActions(place) => Self::GithubActions(place),
+            Self::GitlabVariable(place) => Self::GitlabVariable(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -121,6 +128,7 @@ impl DeclaredPlace {
     pub fn torn(&self) -> Option<String> {
         match self {
             Self::GithubActions(place) => place.names.torn("a workflow"),
+            Self::GitlabVariable(place) => place.names.torn("a job"),
             Self::Vault(_) => None,
         }
     }
@@ -140,6 +148,7 @@ impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GithubActions(place) => place.fmt(formatter),
+            Self::GitlabVariable(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

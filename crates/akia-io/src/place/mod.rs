@@ -7,6 +7,7 @@
 
 mod apart;
 mod github;
+mod gitlab;
 mod keychain;
 mod outside;
 mod profile;
@@ -311,6 +312,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
             DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
+            DeclaredPlace::GitlabVariable(variables) => Box::new(gitlab::GitlabPlace { variables }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

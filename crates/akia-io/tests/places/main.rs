@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
 mod github;
+mod gitlab;
 #[expect(dead_code, reason = "the tests of notices use more of it")]
 #[path = "../notify/server.rs"]
 mod server;
