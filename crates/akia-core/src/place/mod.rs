@@ -5,6 +5,7 @@
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
 mod address;
+mod circleci;
 mod github;
 mod gitlab;
 mod names;
@@ -18,6 +19,7 @@ use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
 pub use address::{ServerAddress, ServerAddressError};
+pub use circleci::{CircleciContext, CircleciContextError, CircleciName};
 pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabVariable, GitlabVariableError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
@@ -51,6 +53,8 @@ pub enum Place {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum DeclaredPlace {
+    /// Environment variables of a context of CircleCI.
+    CircleciContext(CircleciContext),
     /// Secrets of GitHub Actions.
     GithubActions(GithubActions),
     /// CI/CD variables of GitLab.
@@ -90,12 +94,13 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["github-actions", "gitlab-variable", "vault"];
+    pub const KINDS: &[&str] = &["circleci-context", "github-actions", "gitlab-variable", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::CircleciContext(_) => "circleci-context",
             Self::GithubActions(_) => "github-actions",
             Self::GitlabVariable(_) => "gitlab-variable",
             Self::Vault(_) => "vault",
@@ -105,6 +110,7 @@ impl DeclaredPlace {
     /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
     fn spot(&self) -> String {
         match self {
+            Self::CircleciContext(place) => place.spot(),
             Self::GithubActions(place) => place.spot(),
             Self::GitlabVariable(place) => place.spot(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
@@ -116,6 +122,7 @@ impl DeclaredPlace {
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
         let _ = defaults;
         match self {
+            Self::CircleciContext(place) => Self::CircleciContext(place),
             Self::GithubActions(place) => Self::GithubActions(place),
             Self::GitlabVariable(place) => Self::GitlabVariable(place),
             Self::Vault(place) => Self::Vault(place),
@@ -127,6 +134,7 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
+            Self::CircleciContext(place) => place.names.torn("a job"),
             Self::GithubActions(place) => place.names.torn("a workflow"),
             Self::GitlabVariable(place) => place.names.torn("a job"),
             Self::Vault(_) => None,
@@ -147,6 +155,7 @@ impl fmt::Display for Place {
 impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CircleciContext(place) => place.fmt(formatter),
             Self::GithubActions(place) => place.fmt(formatter),
             Self::GitlabVariable(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),

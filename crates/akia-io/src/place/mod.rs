@@ -6,6 +6,7 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod apart;
+mod circleci;
 mod github;
 mod gitlab;
 mod keychain;
@@ -311,6 +312,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
+            DeclaredPlace::CircleciContext(context) => Box::new(circleci::CircleciPlace { context }),
             DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
             DeclaredPlace::GitlabVariable(variables) => Box::new(gitlab::GitlabPlace { variables }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
+mod circleci;
 mod github;
 mod gitlab;
 #[expect(dead_code, reason = "the tests of notices use more of it")]
