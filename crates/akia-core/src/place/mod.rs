@@ -9,6 +9,7 @@ mod circleci;
 mod github;
 mod gitlab;
 mod names;
+mod terraform;
 mod vault;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use circleci::{CircleciContext, CircleciContextError, CircleciName};
 pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabVariable, GitlabVariableError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use terraform::{TerraformCategory, TerraformCloud, TerraformCloudError, TerraformOwner};
 pub use vault::VaultSecret;
 
 /// Anywhere a secret is kept for use.
@@ -59,6 +61,8 @@ pub enum DeclaredPlace {
     GithubActions(GithubActions),
     /// CI/CD variables of GitLab.
     GitlabVariable(GitlabVariable),
+    /// Variables of HCP Terraform or Terraform Enterprise.
+    TerraformCloud(TerraformCloud),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -94,7 +98,7 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["circleci-context", "github-actions", "gitlab-variable", "vault"];
+    pub const KINDS: &[&str] = &["circleci-context", "github-actions", "gitlab-variable", "terraform-cloud", "vault"];
 
     /// The word for its kind.
     #[must_use]
@@ -103,6 +107,7 @@ impl DeclaredPlace {
             Self::CircleciContext(_) => "circleci-context",
             Self::GithubActions(_) => "github-actions",
             Self::GitlabVariable(_) => "gitlab-variable",
+            Self::TerraformCloud(_) => "terraform-cloud",
             Self::Vault(_) => "vault",
         }
     }
@@ -113,6 +118,7 @@ impl DeclaredPlace {
             Self::CircleciContext(place) => place.spot(),
             Self::GithubActions(place) => place.spot(),
             Self::GitlabVariable(place) => place.spot(),
+            Self::TerraformCloud(place) => place.spot(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -125,6 +131,7 @@ impl DeclaredPlace {
             Self::CircleciContext(place) => Self::CircleciContext(place),
             Self::GithubActions(place) => Self::GithubActions(place),
             Self::GitlabVariable(place) => Self::GitlabVariable(place),
+            Self::TerraformCloud(place) => Self::TerraformCloud(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -137,6 +144,7 @@ impl DeclaredPlace {
             Self::CircleciContext(place) => place.names.torn("a job"),
             Self::GithubActions(place) => place.names.torn("a workflow"),
             Self::GitlabVariable(place) => place.names.torn("a job"),
+            Self::TerraformCloud(place) => place.names.torn("a run"),
             Self::Vault(_) => None,
         }
     }
@@ -158,6 +166,7 @@ impl fmt::Display for DeclaredPlace {
             Self::CircleciContext(place) => place.fmt(formatter),
             Self::GithubActions(place) => place.fmt(formatter),
             Self::GitlabVariable(place) => place.fmt(formatter),
+            Self::TerraformCloud(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

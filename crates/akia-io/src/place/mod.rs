@@ -12,6 +12,7 @@ mod gitlab;
 mod keychain;
 mod outside;
 mod profile;
+mod terraform;
 mod vault;
 mod web;
 pub mod written;
@@ -315,6 +316,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
             DeclaredPlace::CircleciContext(context) => Box::new(circleci::CircleciPlace { context }),
             DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
             DeclaredPlace::GitlabVariable(variables) => Box::new(gitlab::GitlabPlace { variables }),
+            DeclaredPlace::TerraformCloud(variables) => Box::new(terraform::TerraformPlace { variables }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

@@ -10,3 +10,4 @@ mod gitlab;
 #[path = "../notify/server.rs"]
 mod server;
 mod support;
+mod terraform;
