@@ -20,6 +20,11 @@ pub enum ServerAddressError {
 }
 
 impl ServerAddress {
+    /// One that a service is known by.
+    pub(super) fn known(address: &str) -> Self {
+        Self(address.to_owned())
+    }
+
     /// The address, without a slash at the end.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,9 +5,13 @@
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
 mod address;
+mod circleci;
+mod github;
+mod gitlab;
 mod kubernetes;
 mod names;
 mod secrets_manager;
+mod terraform;
 mod vault;
 
 use std::fmt;
@@ -18,9 +22,13 @@ use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
 pub use address::{ServerAddress, ServerAddressError};
+pub use circleci::{CircleciContext, CircleciContextError, CircleciName};
+pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
+pub use gitlab::{GitlabOwner, GitlabVariable, GitlabVariableError};
 pub use kubernetes::{AbsolutePath, Cluster, KubernetesSecret, KubernetesSecretError, ObjectName, Workload};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use secrets_manager::{SecretId, SecretIdError, SecretValue, SecretsManagerSecret};
+pub use terraform::{TerraformCategory, TerraformCloud, TerraformCloudError, TerraformOwner};
 pub use vault::{VaultPath, VaultPathError, VaultSecret};
 
 /// Anywhere a secret is kept for use.
@@ -55,6 +63,14 @@ pub enum DeclaredPlace {
     KubernetesSecret(KubernetesSecret),
     /// A secret of AWS Secrets Manager.
     SecretsManager(SecretsManagerSecret),
+    /// Environment variables of a context of CircleCI.
+    CircleciContext(CircleciContext),
+    /// Secrets of GitHub Actions.
+    GithubActions(GithubActions),
+    /// CI/CD variables of GitLab.
+    GitlabVariable(GitlabVariable),
+    /// Variables of HCP Terraform or Terraform Enterprise.
+    TerraformCloud(TerraformCloud),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -90,7 +106,15 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["kubernetes-secret", "secrets-manager", "vault"];
+    pub const KINDS: &[&str] = &[
+        "circleci-context",
+        "github-actions",
+        "gitlab-variable",
+        "kubernetes-secret",
+        "secrets-manager",
+        "terraform-cloud",
+        "vault",
+    ];
 
     /// The word for its kind.
     #[must_use]
@@ -98,6 +122,10 @@ impl DeclaredPlace {
         match self {
             Self::KubernetesSecret(_) => "kubernetes-secret",
             Self::SecretsManager(_) => "secrets-manager",
+            Self::CircleciContext(_) => "circleci-context",
+            Self::GithubActions(_) => "github-actions",
+            Self::GitlabVariable(_) => "gitlab-variable",
+            Self::TerraformCloud(_) => "terraform-cloud",
             Self::Vault(_) => "vault",
         }
     }
@@ -107,6 +135,10 @@ impl DeclaredPlace {
         match self {
             Self::KubernetesSecret(place) => place.spot(),
             Self::SecretsManager(place) => place.secret.to_string(),
+            Self::CircleciContext(place) => place.spot(),
+            Self::GithubActions(place) => place.spot(),
+            Self::GitlabVariable(place) => place.spot(),
+            Self::TerraformCloud(place) => place.spot(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -117,6 +149,10 @@ impl DeclaredPlace {
         match self {
             Self::KubernetesSecret(place) => Self::KubernetesSecret(place),
             Self::SecretsManager(place) => Self::SecretsManager(place.completed(defaults)),
+            Self::CircleciContext(place) => Self::CircleciContext(place),
+            Self::GithubActions(place) => Self::GithubActions(place),
+            Self::GitlabVariable(place) => Self::GitlabVariable(place),
+            Self::TerraformCloud(place) => Self::TerraformCloud(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -127,6 +163,10 @@ impl DeclaredPlace {
     pub fn torn(&self) -> Option<String> {
         match self {
             Self::KubernetesSecret(_) | Self::SecretsManager(_) | Self::Vault(_) => None,
+            Self::CircleciContext(place) => place.names.torn("a job"),
+            Self::GithubActions(place) => place.names.torn("a workflow"),
+            Self::GitlabVariable(place) => place.names.torn("a job"),
+            Self::TerraformCloud(place) => place.names.torn("a run"),
         }
     }
 }
@@ -146,6 +186,10 @@ impl fmt::Display for DeclaredPlace {
         match self {
             Self::KubernetesSecret(place) => place.fmt(formatter),
             Self::SecretsManager(place) => place.fmt(formatter),
+            Self::CircleciContext(place) => place.fmt(formatter),
+            Self::GithubActions(place) => place.fmt(formatter),
+            Self::GitlabVariable(place) => place.fmt(formatter),
+            Self::TerraformCloud(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

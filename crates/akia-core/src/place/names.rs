@@ -116,6 +116,26 @@ impl From<KeyNames> for NamesTable {
 }
 
 impl KeyNames {
+    /// The names, in the order in which a place that takes them one by one is written.
+    #[must_use]
+    pub fn list(&self) -> Vec<&str> {
+        match self {
+            Self::Apart { id, secret } => vec![id, secret],
+            Self::Combined { name, .. } => vec![name],
+        }
+    }
+
+    /// What those bear who read two values while they are written one by one; one value is never torn.
+    pub(super) fn torn(&self, readers: &str) -> Option<String> {
+        match self {
+            Self::Apart { .. } => Some(format!(
+                "{readers} that starts between the two writes, mostly less than a second, gets the id of one key and the secret \
+                 of the other and is refused by AWS; names = {{ combined = \"NAME\" }} avoids it"
+            )),
+            Self::Combined { .. } => None,
+        }
+    }
+
     /// The names in words: `A and B`, or `A`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -124,6 +144,12 @@ impl KeyNames {
             Self::Combined { name, .. } => name.clone(),
         }
     }
+}
+
+/// Whether a variable of an environment can have the name.
+pub(super) fn is_variable(name: &str) -> bool {
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=255).contains(&name.len()) && name.bytes().all(is_taken) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub(crate) struct WebAnswer {
     pub(crate) body: Vec<u8>,
 }
 
+impl WebAnswer {
+    /// The value of a header, by its name in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}
+
 /// Why there is no answer.
 pub(crate) enum WebFault {
     /// Nothing was sent.

@@ -5,11 +5,16 @@
 //!
 //! A kind of place is a file here and an arm of `kind_of`.
 
+mod apart;
+mod circleci;
+mod github;
+mod gitlab;
 mod keychain;
 mod kubernetes;
 mod outside;
 mod profile;
 pub(crate) mod secrets_manager;
+mod terraform;
 mod vault;
 mod web;
 pub mod written;
@@ -312,6 +317,10 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Declared(declared) => match declared {
             DeclaredPlace::KubernetesSecret(secret) => Box::new(kubernetes::KubernetesPlace { secret }),
             DeclaredPlace::SecretsManager(secret) => Box::new(secrets_manager::SecretsManagerPlace { secret }),
+            DeclaredPlace::CircleciContext(context) => Box::new(circleci::CircleciPlace { context }),
+            DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
+            DeclaredPlace::GitlabVariable(variables) => Box::new(gitlab::GitlabPlace { variables }),
+            DeclaredPlace::TerraformCloud(variables) => Box::new(terraform::TerraformPlace { variables }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

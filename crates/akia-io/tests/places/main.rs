@@ -1,8 +1,11 @@
-//! Places that are not on this machine: against the real services where they run here, with a relay between that makes them fail, else
-//! against what stands in for them.
+//! Places that are not on this machine: against the real services where they run here, with a relay between that makes them fail; those
+//! that run nowhere but at their vendors', against servers that check each request as the public documentation states it.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are outside test functions")]
 
+mod circleci;
+mod github;
+mod gitlab;
 #[cfg(target_os = "linux")]
 mod kubernetes;
 mod moto;
@@ -11,4 +14,6 @@ mod secrets_manager;
 #[expect(dead_code, reason = "the tests of channels use more of it")]
 #[path = "../notify/server.rs"]
 mod server;
+mod support;
+mod terraform;
 mod vault;
