@@ -11,6 +11,7 @@ pub mod console_csv;
 pub mod contain;
 pub mod digest;
 pub mod enforce;
+pub mod env_file;
 pub mod estate;
 pub mod event;
 pub mod finding;

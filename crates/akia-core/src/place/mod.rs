@@ -4,7 +4,9 @@
 //! `akia-io::place` that reads and writes it. Nothing here holds a secret: what opens a place is named by a
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
+mod env_file;
 mod names;
+mod path;
 mod vault;
 
 use std::fmt;
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
+pub use env_file::{EnvFilePlace, EnvFilePlaceError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use path::{AbsolutePath, PathError};
 pub use vault::VaultSecret;
 
 /// Anywhere a secret is kept for use.
@@ -45,6 +49,8 @@ pub enum Place {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum DeclaredPlace {
+    /// Two variables of an env file.
+    EnvFile(EnvFilePlace),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -80,12 +86,13 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["vault"];
+    pub const KINDS: &[&str] = &["env-file", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::EnvFile(_) => "env-file",
             Self::Vault(_) => "vault",
         }
     }
@@ -93,6 +100,7 @@ impl DeclaredPlace {
     /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
     fn spot(&self) -> String {
         match self {
+            Self::EnvFile(place) => place.path.to_string(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -102,6 +110,7 @@ impl DeclaredPlace {
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
         let _ = defaults;
         match self {
+            Self::EnvFile(place) => Self::EnvFile(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -111,6 +120,7 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
+            Self::EnvFile(_) => None,
             Self::Vault(_) => None,
         }
     }
@@ -129,6 +139,7 @@ impl fmt::Display for Place {
 impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::EnvFile(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

@@ -116,6 +116,15 @@ impl From<KeyNames> for NamesTable {
 }
 
 impl KeyNames {
+    /// Each of the names.
+    #[must_use]
+    pub fn each(&self) -> Vec<&str> {
+        match self {
+            Self::Apart { id, secret } => vec![id, secret],
+            Self::Combined { name, .. } => vec![name],
+        }
+    }
+
     /// The names in words: `A and B`, or `A`.
     #[must_use]
     pub fn words(&self) -> String {

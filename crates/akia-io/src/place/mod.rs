@@ -5,6 +5,8 @@
 //!
 //! A kind of place is a file here and an arm of `kind_of`.
 
+mod env_file;
+mod in_file;
 mod keychain;
 mod outside;
 mod profile;
@@ -305,9 +307,10 @@ type Named = dyn std::fmt::Display + Sync;
 
 fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
     match place {
-        Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
+        Place::Profile { path, file, profile } => Box::new(in_file::InFile(profile::Spot::new(path, *file, profile))),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
+            DeclaredPlace::EnvFile(place) => Box::new(in_file::InFile(env_file::EnvFile::of(place))),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

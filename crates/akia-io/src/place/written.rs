@@ -30,7 +30,15 @@ pub fn values(pair: &KeyPair) -> Values {
 /// Two values of the right form, to find out whether they could be written.
 #[must_use]
 pub fn rehearsal_values() -> Values {
-    [(ID, Zeroizing::new("AKIAIOSFODNN7EXAMPLE".to_owned())), (SECRET, Zeroizing::new("rehearsal".to_owned()))]
+    values(&rehearsal_pair())
+}
+
+/// A key of the right form that is nobody's.
+#[expect(clippy::expect_used, reason = "both texts are written here, and a test parses them")]
+pub(super) fn rehearsal_pair() -> KeyPair {
+    let id = "AKIAIOSFODNN7EXAMPLE".parse().expect("a key id of the documentation");
+    let secret = SecretAccessKey::parse("rehearsal".to_owned()).expect("a word");
+    KeyPair { id, secret }
 }
 
 /// The JSON that a `credential_process` prints, long-term form:
@@ -163,6 +171,7 @@ mod tests {
                 |name: &str| written.iter().find(|(written, _)| written == name).map(|(_, value)| value.clone());
             assert!(named_pair(&names, value).unwrap().unwrap().matches(&pair), "{names:?}");
             assert!(named_pair(&names, |_| None).unwrap().is_none());
+            assert!(!rehearsal_pair().matches(&pair));
             let half = |name: &str| {
                 value(name).filter(|_| !name.contains("SECRET")).map(|mut text| {
                     let end = text.find(&secret).unwrap_or(text.len());
