@@ -14,6 +14,7 @@ pub mod enforce;
 pub mod env_file;
 pub mod estate;
 pub mod event;
+pub mod fields;
 pub mod finding;
 pub mod ids;
 pub mod inventory;

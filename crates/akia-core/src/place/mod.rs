@@ -5,6 +5,7 @@
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
 mod env_file;
+mod file;
 mod names;
 mod path;
 mod vault;
@@ -17,6 +18,7 @@ use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
 pub use env_file::{EnvFilePlace, EnvFilePlaceError};
+pub use file::{FilePlace, FilePlaceError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use path::{AbsolutePath, PathError};
 pub use vault::VaultSecret;
@@ -51,6 +53,8 @@ pub enum Place {
 pub enum DeclaredPlace {
     /// Two variables of an env file.
     EnvFile(EnvFilePlace),
+    /// Fields of a JSON, YAML or TOML file.
+    File(FilePlace),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -86,13 +90,14 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["env-file", "vault"];
+    pub const KINDS: &[&str] = &["env-file", "file", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::EnvFile(_) => "env-file",
+            Self::File(_) => "file",
             Self::Vault(_) => "vault",
         }
     }
@@ -101,6 +106,7 @@ impl DeclaredPlace {
     fn spot(&self) -> String {
         match self {
             Self::EnvFile(place) => place.path.to_string(),
+            Self::File(place) => format!("{}#{}", place.path, place.names.words()),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -111,6 +117,7 @@ impl DeclaredPlace {
         let _ = defaults;
         match self {
             Self::EnvFile(place) => Self::EnvFile(place),
+            Self::File(place) => Self::File(place),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -121,6 +128,7 @@ impl DeclaredPlace {
     pub fn torn(&self) -> Option<String> {
         match self {
             Self::EnvFile(_) => None,
+            Self::File(_) => None,
             Self::Vault(_) => None,
         }
     }
@@ -140,6 +148,7 @@ impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnvFile(place) => place.fmt(formatter),
+            Self::File(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

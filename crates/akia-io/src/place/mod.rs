@@ -6,6 +6,7 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod env_file;
+mod file;
 mod in_file;
 mod keychain;
 mod outside;
@@ -311,6 +312,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
             DeclaredPlace::EnvFile(place) => Box::new(in_file::InFile(env_file::EnvFile::of(place))),
+            DeclaredPlace::File(place) => Box::new(in_file::InFile(file::FieldFile::of(place))),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }
