@@ -8,6 +8,7 @@ mod env_file;
 mod file;
 mod names;
 mod path;
+mod ssm;
 mod vault;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use env_file::{EnvFilePlace, EnvFilePlaceError};
 pub use file::{FilePlace, FilePlaceError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use path::{AbsolutePath, PathError};
+pub use ssm::{ParameterNameError, ParameterNames, SsmParameter};
 pub use vault::VaultSecret;
 
 /// Anywhere a secret is kept for use.
@@ -55,6 +57,8 @@ pub enum DeclaredPlace {
     EnvFile(EnvFilePlace),
     /// Fields of a JSON, YAML or TOML file.
     File(FilePlace),
+    /// Parameters of Systems Manager.
+    SsmParameter(SsmParameter),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -90,7 +94,7 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["env-file", "file", "vault"];
+    pub const KINDS: &[&str] = &["env-file", "file", "ssm-parameter", "vault"];
 
     /// The word for its kind.
     #[must_use]
@@ -98,6 +102,7 @@ impl DeclaredPlace {
         match self {
             Self::EnvFile(_) => "env-file",
             Self::File(_) => "file",
+            Self::SsmParameter(_) => "ssm-parameter",
             Self::Vault(_) => "vault",
         }
     }
@@ -107,6 +112,7 @@ impl DeclaredPlace {
         match self {
             Self::EnvFile(place) => place.path.to_string(),
             Self::File(place) => format!("{}#{}", place.path, place.names.words()),
+            Self::SsmParameter(place) => place.names.names().words(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -114,10 +120,10 @@ impl DeclaredPlace {
     /// The place with everything said that another process needs to write it.
     #[must_use]
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
-        let _ = defaults;
         match self {
             Self::EnvFile(place) => Self::EnvFile(place),
             Self::File(place) => Self::File(place),
+            Self::SsmParameter(place) => Self::SsmParameter(place.completed(defaults)),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -129,6 +135,7 @@ impl DeclaredPlace {
         match self {
             Self::EnvFile(_) => None,
             Self::File(_) => None,
+            Self::SsmParameter(place) => place.torn(),
             Self::Vault(_) => None,
         }
     }
@@ -149,6 +156,7 @@ impl fmt::Display for DeclaredPlace {
         match self {
             Self::EnvFile(place) => place.fmt(formatter),
             Self::File(place) => place.fmt(formatter),
+            Self::SsmParameter(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

@@ -72,5 +72,6 @@ pub use queue::{QueueDepth, QueueMessage, QueueUrl, QueueUrlError};
 pub(crate) use reading::{may_pass, pause};
 pub use s3::{ObjectLock, ObjectVersion, Put, Retention};
 pub use security_hub::{Imported, RefusedFinding};
+pub(crate) use ssm::{ClearParameter, ParameterTraits, ParameterWrite};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};
 pub(crate) use web::{WebAnswer, WebFault, WebRequest};

@@ -11,6 +11,7 @@ mod in_file;
 mod keychain;
 mod outside;
 mod profile;
+mod ssm;
 mod vault;
 mod web;
 pub mod written;
@@ -313,6 +314,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Declared(declared) => match declared {
             DeclaredPlace::EnvFile(place) => Box::new(in_file::InFile(env_file::EnvFile::of(place))),
             DeclaredPlace::File(place) => Box::new(in_file::InFile(file::FieldFile::of(place))),
+            DeclaredPlace::SsmParameter(place) => Box::new(ssm::SsmPlace { place }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }
