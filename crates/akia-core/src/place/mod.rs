@@ -5,6 +5,7 @@
 //! [`SecretRef`](crate::settings::SecretRef) or a profile.
 
 mod env_file;
+mod exec;
 mod file;
 mod names;
 mod path;
@@ -19,6 +20,7 @@ use crate::ids::{ProfileName, Region};
 use crate::profile::FileKind;
 
 pub use env_file::{EnvFilePlace, EnvFilePlaceError};
+pub use exec::{ExecCommand, ExecPlace, ExecPlaceError, ExecTimeout};
 pub use file::{FilePlace, FilePlaceError};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
 pub use path::{AbsolutePath, PathError};
@@ -55,6 +57,8 @@ pub enum Place {
 pub enum DeclaredPlace {
     /// Two variables of an env file.
     EnvFile(EnvFilePlace),
+    /// A program that keeps the key.
+    Exec(ExecPlace),
     /// Fields of a JSON, YAML or TOML file.
     File(FilePlace),
     /// Parameters of Systems Manager.
@@ -94,13 +98,14 @@ impl Place {
 
 impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
-    pub const KINDS: &[&str] = &["env-file", "file", "ssm-parameter", "vault"];
+    pub const KINDS: &[&str] = &["env-file", "exec", "file", "ssm-parameter", "vault"];
 
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::EnvFile(_) => "env-file",
+            Self::Exec(_) => "exec",
             Self::File(_) => "file",
             Self::SsmParameter(_) => "ssm-parameter",
             Self::Vault(_) => "vault",
@@ -111,6 +116,7 @@ impl DeclaredPlace {
     fn spot(&self) -> String {
         match self {
             Self::EnvFile(place) => place.path.to_string(),
+            Self::Exec(place) => Vec::from(place.command.clone()).join(" "),
             Self::File(place) => format!("{}#{}", place.path, place.names.words()),
             Self::SsmParameter(place) => place.names.names().words(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
@@ -122,6 +128,7 @@ impl DeclaredPlace {
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
         match self {
             Self::EnvFile(place) => Self::EnvFile(place),
+            Self::Exec(place) => Self::Exec(place),
             Self::File(place) => Self::File(place),
             Self::SsmParameter(place) => Self::SsmParameter(place.completed(defaults)),
             Self::Vault(place) => Self::Vault(place),
@@ -134,6 +141,7 @@ impl DeclaredPlace {
     pub fn torn(&self) -> Option<String> {
         match self {
             Self::EnvFile(_) => None,
+            Self::Exec(_) => None,
             Self::File(_) => None,
             Self::SsmParameter(place) => place.torn(),
             Self::Vault(_) => None,
@@ -155,6 +163,7 @@ impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnvFile(place) => place.fmt(formatter),
+            Self::Exec(place) => place.fmt(formatter),
             Self::File(place) => place.fmt(formatter),
             Self::SsmParameter(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),

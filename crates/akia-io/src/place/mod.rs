@@ -6,6 +6,7 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod env_file;
+mod exec;
 mod file;
 mod in_file;
 mod keychain;
@@ -313,6 +314,7 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
             DeclaredPlace::EnvFile(place) => Box::new(in_file::InFile(env_file::EnvFile::of(place))),
+            DeclaredPlace::Exec(place) => Box::new(exec::ProgramPlace { place }),
             DeclaredPlace::File(place) => Box::new(in_file::InFile(file::FieldFile::of(place))),
             DeclaredPlace::SsmParameter(place) => Box::new(ssm::SsmPlace { place }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),

@@ -4,6 +4,7 @@
 
 use akia_core::SecretAccessKey;
 use akia_core::place::{CombinedForm, KeyNames};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -133,6 +134,30 @@ fn taken_apart(form: CombinedForm, text: &str) -> Result<Halves, String> {
         CombinedForm::Profile => Ok(lines(ID, SECRET)),
         CombinedForm::Env => Ok(lines(VARIABLE_ID, VARIABLE_SECRET)),
     }
+}
+
+/// A request to a program, with the key where it is a delivery.
+pub(super) fn request_text(request: &impl Serialize, pair: Option<&KeyPair>) -> Option<Zeroizing<String>> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Text<'a, R> {
+        #[serde(flatten)]
+        request: &'a R,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_key_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        secret_access_key: Option<&'a str>,
+    }
+    let access_key_id = pair.map(|pair| pair.id.as_str());
+    let secret_access_key = pair.map(|pair| pair.secret.expose());
+    serde_json::to_string(&Text { request, access_key_id, secret_access_key }).ok().map(Zeroizing::new)
+}
+
+/// What tells a key without giving its secret: HMAC-SHA256 of id, line feed and secret, in hexadecimal.
+pub(super) fn digest(salt: &str, pair: &KeyPair) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes());
+    let text = Zeroizing::new(format!("{}\n{}", pair.id, pair.secret.expose()));
+    data_encoding::HEXLOWER.encode(hmac::sign(&key, text.as_bytes()).as_ref())
 }
 
 /// The variables that the AWS tools read a key from.

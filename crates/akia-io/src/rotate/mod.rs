@@ -14,6 +14,7 @@ mod stray;
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};
 pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, lock_user};
+pub(crate) use probe::last_line;
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
 pub use signing::{SignerError, Signers};
 pub use stray::Stray;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
 mod env_file;
+mod exec;
 mod file;
 #[expect(dead_code, reason = "it knows more faults than are played here")]
 #[path = "../notify/server.rs"]
