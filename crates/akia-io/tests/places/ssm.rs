@@ -38,13 +38,15 @@ fn moto() -> u16 {
         let mut moto = python();
         moto.args(["-c", script, &port.to_string()]);
         let child = moto.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        for _ in 0..300 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return (port, child);
+        let is_up = (0..300).any(|_| {
+            let is_up = TcpStream::connect(("127.0.0.1", port)).is_ok();
+            if !is_up {
+                std::thread::sleep(Duration::from_millis(100));
             }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("moto does not start");
+            is_up
+        });
+        assert!(is_up, "moto does not start");
+        (port, child)
     });
     *port
 }
