@@ -1,4 +1,4 @@
-//! Editing an AWS file while other programs may write it too.
+//! Editing a file while other programs may write it too.
 //!
 //! Invariant: an edit is made on the bytes that it replaces, and on nothing older: what another program has written
 //! meanwhile is read again and edited anew, and where it cannot be edited it is put back and stays.
@@ -19,16 +19,30 @@ const ATTEMPTS: u32 = 40;
 pub(crate) const LOOKS: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(37), Duration::from_millis(61)];
 
-/// Replaces the file by what `change` makes of it; `change` may be called several times. A file that does not exist is
-/// an empty one, and is made with mode 0600. An edit that changes nothing writes nothing, but
-/// makes durable what stands there. Gives the file as it was read back.
+/// Replaces an AWS file by what `change` makes of it, as [`edit_bytes`] does.
 pub fn edit<E: From<FileError>>(
     state: &StateFolder,
     path: &Path,
     kind: FileKind,
     change: impl Fn(&File) -> Result<File, E>,
 ) -> Result<File, E> {
-    edit_through(state, path, kind, change, |lock, old, new| lock.replace(old, new).map(|_| ()))
+    let change = |bytes: &[u8]| {
+        let after = change(&File::parse(kind, bytes.to_vec()))?;
+        Ok::<_, E>(Zeroizing::new(after.bytes().to_vec()))
+    };
+    let mut bytes = edit_bytes(state, path, change)?;
+    Ok(File::parse(kind, std::mem::take(&mut *bytes)))
+}
+
+/// Replaces the bytes of a file by what `change` makes of them; `change` may be called several times. A file that does not
+/// exist is an empty one, and is made with mode 0600. An edit that changes nothing writes nothing, but
+/// makes durable what stands there. Gives the bytes as they were read back.
+pub(crate) fn edit_bytes<E: From<FileError>>(
+    state: &StateFolder,
+    path: &Path,
+    change: impl Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, E>,
+) -> Result<Zeroizing<Vec<u8>>, E> {
+    edit_through(state, path, change, |lock, old, new| lock.replace(old, new).map(|_| ()))
 }
 
 /// What another program wrote into the file that we had just replaced: it stands nowhere else.
@@ -40,14 +54,13 @@ struct Overtaken {
     lock: FileLock,
 }
 
-/// [`edit`] with the way to replace a file, which in tests another program overtakes.
+/// [`edit_bytes`] with the way to replace a file, which in tests another program overtakes.
 fn edit_through<E: From<FileError>>(
     state: &StateFolder,
     path: &Path,
-    kind: FileKind,
-    change: impl Fn(&File) -> Result<File, E>,
+    change: impl Fn(&[u8]) -> Result<Zeroizing<Vec<u8>>, E>,
     replace: impl Fn(&FileLock, Option<&[u8]>, &[u8]) -> Result<(), FileError>,
-) -> Result<File, E> {
+) -> Result<Zeroizing<Vec<u8>>, E> {
     let mut overtaken: Option<Overtaken> = None;
     let (mut doubted, mut looks): (Option<Zeroizing<Vec<u8>>>, usize) = (None, 0);
     let mut last = FileError::Changed { path: path.to_owned() };
@@ -67,7 +80,7 @@ fn edit_through<E: From<FileError>>(
         let is_newer = |now: &Zeroizing<Vec<u8>>| !now.is_empty() && ours.as_ref() != Some(now);
         let theirs = theirs.filter(|_| !before.as_ref().is_some_and(is_newer));
         let base = theirs.clone().or_else(|| before.clone()).unwrap_or_default();
-        let changed = change(&File::parse(kind, base.to_vec()));
+        let changed = change(&base);
         // A file that another program is just writing is empty or half for a moment: look again before judging. What
         // does not move is judged.
         let is_doubtful = changed.is_err() || before.as_ref().is_some_and(|before| before.is_empty());
@@ -90,17 +103,14 @@ fn edit_through<E: From<FileError>>(
         let old = before.as_ref().map(|bytes| bytes.as_slice());
         let done = match old {
             // Whoever has written it may have died before it was on the disk for good.
-            Some(old) if old == after.bytes() => lock.settle(),
-            None if after.bytes().is_empty() => Ok(()),
-            old => replace(&lock, old, after.bytes()),
+            Some(old) if old == after.as_slice() => lock.settle(),
+            None if after.is_empty() => Ok(()),
+            old => replace(&lock, old, &after),
         };
         match done {
-            Ok(()) => {
-                let mut now = lock.read()?.unwrap_or_default();
-                return Ok(File::parse(kind, std::mem::take(&mut *now)));
-            }
+            Ok(()) => return Ok(lock.read()?.unwrap_or_default()),
             Err(FileError::Overtaken { path, theirs }) => {
-                overtaken = Some(Overtaken { theirs: theirs.0, ours: Zeroizing::new(after.bytes().to_vec()), lock });
+                overtaken = Some(Overtaken { theirs: theirs.0, ours: after, lock });
                 last = FileError::Changed { path };
             }
             Err(error @ (FileError::Changed { .. } | FileError::ReadBack { .. })) => {
@@ -186,6 +196,14 @@ mod tests {
         file.set(&profile.parse::<ProfileName>().unwrap(), &[("aws_access_key_id", value)]).unwrap()
     }
 
+    fn parsed(bytes: &[u8]) -> File {
+        File::parse(FileKind::Credentials, bytes.to_vec())
+    }
+
+    fn bytes(file: &File) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(file.bytes().to_vec())
+    }
+
     /// Replaces the file, and the first time another program writes into what was replaced.
     fn overtaken_once<'a>(
         first: &'a Cell<bool>,
@@ -205,13 +223,12 @@ mod tests {
     fn what_another_program_wrote_at_the_same_moment_is_put_back_where_it_cannot_be_edited() {
         let fixture = fixture("[work]\naws_access_key_id = old\n");
         let work: ProfileName = "work".parse().unwrap();
-        let change = |file: &File| match file.value(&work, "aws_access_key_id").unwrap() {
+        let change = |found: &[u8]| match parsed(found).value(&work, "aws_access_key_id").unwrap() {
             Some("theirs") => Err(Refused::Foreign),
-            _ => Ok(set(file, "work", "new")),
+            _ => Ok(bytes(&set(&parsed(found), "work", "new"))),
         };
         let first = Cell::new(true);
-        let ended =
-            edit_through(&fixture.state, &fixture.path, FileKind::Credentials, change, overtaken_once(&first, THEIRS));
+        let ended = edit_through(&fixture.state, &fixture.path, change, overtaken_once(&first, THEIRS));
         assert!(matches!(ended, Err(Refused::Foreign)), "{:?}", ended.err());
         assert_eq!(fs::read_to_string(&fixture.path).unwrap(), THEIRS);
     }
@@ -222,10 +239,10 @@ mod tests {
         let first = Cell::new(true);
         let theirs = "[work]\naws_access_key_id = old\n[other]\nregion = eu-west-1\n";
         let replace = overtaken_once(&first, theirs);
-        let change = |file: &File| Ok::<_, Refused>(set(file, "work", "new"));
-        let file = edit_through(&fixture.state, &fixture.path, FileKind::Credentials, change, replace).unwrap();
+        let change = |found: &[u8]| Ok::<_, Refused>(bytes(&set(&parsed(found), "work", "new")));
+        let after = edit_through(&fixture.state, &fixture.path, change, replace).unwrap();
         let both = "[work]\naws_access_key_id = new\n[other]\nregion = eu-west-1\n";
-        assert_eq!(file.bytes(), both.as_bytes());
+        assert_eq!(after.as_slice(), both.as_bytes());
         assert_eq!(fs::read_to_string(&fixture.path).unwrap(), both);
     }
 

@@ -3,12 +3,12 @@
 //! Source: <https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/>.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::address::ServerAddress;
 use super::names::KeyNames;
+use super::path::AbsolutePath;
 use crate::settings::SecretRef;
 
 /// Keys of a Secret's data; its other keys stay as they are. Id and secret change at once.
@@ -51,12 +51,6 @@ pub enum Cluster {
     /// By the service account of the pod in which akia runs.
     Inside,
 }
-
-/// A path that begins with a slash.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "PathBuf", into = "PathBuf")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
-pub struct AbsolutePath(PathBuf);
 
 /// The name of an object: small letters, digits, `-` and `.`.
 ///
@@ -105,9 +99,6 @@ pub enum KubernetesSecretError {
         /// The way that the table has.
         way: &'static str,
     },
-    /// A path that begins nowhere.
-    #[error("{} must begin with /", .0.display())]
-    Relative(PathBuf),
     /// Not the name of an object.
     #[error(
         "\"{0}\" cannot be the name of an object: small letters, digits, - and . only, up to 253, a letter or digit at both ends"
@@ -238,7 +229,7 @@ impl fmt::Display for KubernetesSecret {
         match &self.cluster {
             Cluster::Server { address, .. } => write!(formatter, "at {address}"),
             Cluster::Kubeconfig { path, context, .. } => {
-                write!(formatter, "of the context \"{context}\" in {}", path.0.display())
+                write!(formatter, "of the context \"{context}\" in {}", path)
             }
             Cluster::Inside => formatter.write_str("of this pod's cluster"),
         }
@@ -249,28 +240,6 @@ impl fmt::Display for KubernetesSecret {
 fn is_data_key(key: &str) -> bool {
     let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=253).contains(&key.len()) && key.bytes().all(is_taken) && !matches!(key, "." | "..")
-}
-
-impl AbsolutePath {
-    /// The path.
-    #[must_use]
-    pub fn as_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl TryFrom<PathBuf> for AbsolutePath {
-    type Error = Wrong;
-
-    fn try_from(path: PathBuf) -> Result<Self, Wrong> {
-        if path.is_absolute() { Ok(Self(path)) } else { Err(Wrong::Relative(path)) }
-    }
-}
-
-impl From<AbsolutePath> for PathBuf {
-    fn from(path: AbsolutePath) -> Self {
-        path.0
-    }
 }
 
 impl ObjectName {
@@ -420,7 +389,6 @@ mod tests {
             (format!("in-cluster = true\n{token}"), Wrong::Stray { key: "token", way: "in-cluster" }),
             ("in-cluster = true\nnames = { combined = \"a b\" }".to_owned(), Wrong::Key("a b".to_owned())),
             ("in-cluster = true\nrestart = [\"pod/x\"]".to_owned(), Wrong::Workload("pod/x".to_owned())),
-            ("kubeconfig = \"k\"\ncontext = \"a\"".to_owned(), Wrong::Relative("k".into())),
         ] {
             assert_eq!(parse(&text), Err(error.to_string()), "{text}");
         }

@@ -6,11 +6,16 @@
 
 mod address;
 mod circleci;
+mod env_file;
+mod exec;
+mod file;
 mod github;
 mod gitlab;
 mod kubernetes;
 mod names;
+mod path;
 mod secrets_manager;
+mod ssm;
 mod terraform;
 mod vault;
 
@@ -23,11 +28,16 @@ use crate::profile::FileKind;
 
 pub use address::{ServerAddress, ServerAddressError};
 pub use circleci::{CircleciContext, CircleciContextError, CircleciName};
+pub use env_file::{EnvFilePlace, EnvFilePlaceError};
+pub use exec::{ExecCommand, ExecPlace, ExecPlaceError, ExecTimeout};
+pub use file::{FilePlace, FilePlaceError};
 pub use github::{GithubActions, GithubActionsError, GithubIdAs, GithubScope, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabVariable, GitlabVariableError};
-pub use kubernetes::{AbsolutePath, Cluster, KubernetesSecret, KubernetesSecretError, ObjectName, Workload};
+pub use kubernetes::{Cluster, KubernetesSecret, KubernetesSecretError, ObjectName, Workload};
 pub use names::{CombinedForm, KeyNames, KeyNamesError};
+pub use path::{AbsolutePath, PathError};
 pub use secrets_manager::{SecretId, SecretIdError, SecretValue, SecretsManagerSecret};
+pub use ssm::{ParameterNameError, ParameterNames, SsmParameter};
 pub use terraform::{TerraformCategory, TerraformCloud, TerraformCloudError, TerraformOwner};
 pub use vault::{VaultPath, VaultPathError, VaultSecret};
 
@@ -71,6 +81,14 @@ pub enum DeclaredPlace {
     GitlabVariable(GitlabVariable),
     /// Variables of HCP Terraform or Terraform Enterprise.
     TerraformCloud(TerraformCloud),
+    /// Two variables of an env file.
+    EnvFile(EnvFilePlace),
+    /// A program that keeps the key.
+    Exec(ExecPlace),
+    /// Fields of a JSON, YAML or TOML file.
+    File(FilePlace),
+    /// Parameters of Systems Manager.
+    SsmParameter(SsmParameter),
     /// A secret of HashiCorp Vault or OpenBao.
     Vault(VaultSecret),
 }
@@ -108,10 +126,14 @@ impl DeclaredPlace {
     /// The words for the kinds, as `akia.toml` has them.
     pub const KINDS: &[&str] = &[
         "circleci-context",
+        "env-file",
+        "exec",
+        "file",
         "github-actions",
         "gitlab-variable",
         "kubernetes-secret",
         "secrets-manager",
+        "ssm-parameter",
         "terraform-cloud",
         "vault",
     ];
@@ -126,6 +148,10 @@ impl DeclaredPlace {
             Self::GithubActions(_) => "github-actions",
             Self::GitlabVariable(_) => "gitlab-variable",
             Self::TerraformCloud(_) => "terraform-cloud",
+            Self::EnvFile(_) => "env-file",
+            Self::Exec(_) => "exec",
+            Self::File(_) => "file",
+            Self::SsmParameter(_) => "ssm-parameter",
             Self::Vault(_) => "vault",
         }
     }
@@ -139,6 +165,10 @@ impl DeclaredPlace {
             Self::GithubActions(place) => place.spot(),
             Self::GitlabVariable(place) => place.spot(),
             Self::TerraformCloud(place) => place.spot(),
+            Self::EnvFile(place) => place.path.to_string(),
+            Self::Exec(place) => Vec::from(place.command.clone()).join(" "),
+            Self::File(place) => format!("{}#{}", place.path, place.names.words()),
+            Self::SsmParameter(place) => place.names.names().words(),
             Self::Vault(place) => format!("{}/{}", place.mount, place.path),
         }
     }
@@ -153,6 +183,10 @@ impl DeclaredPlace {
             Self::GithubActions(place) => Self::GithubActions(place),
             Self::GitlabVariable(place) => Self::GitlabVariable(place),
             Self::TerraformCloud(place) => Self::TerraformCloud(place),
+            Self::EnvFile(place) => Self::EnvFile(place),
+            Self::Exec(place) => Self::Exec(place),
+            Self::File(place) => Self::File(place),
+            Self::SsmParameter(place) => Self::SsmParameter(place.completed(defaults)),
             Self::Vault(place) => Self::Vault(place),
         }
     }
@@ -162,11 +196,17 @@ impl DeclaredPlace {
     #[must_use]
     pub fn torn(&self) -> Option<String> {
         match self {
-            Self::KubernetesSecret(_) | Self::SecretsManager(_) | Self::Vault(_) => None,
+            Self::EnvFile(_)
+            | Self::Exec(_)
+            | Self::File(_)
+            | Self::KubernetesSecret(_)
+            | Self::SecretsManager(_)
+            | Self::Vault(_) => None,
             Self::CircleciContext(place) => place.names.torn("a job"),
             Self::GithubActions(place) => place.names.torn("a workflow"),
             Self::GitlabVariable(place) => place.names.torn("a job"),
             Self::TerraformCloud(place) => place.names.torn("a run"),
+            Self::SsmParameter(place) => place.torn(),
         }
     }
 }
@@ -190,6 +230,10 @@ impl fmt::Display for DeclaredPlace {
             Self::GithubActions(place) => place.fmt(formatter),
             Self::GitlabVariable(place) => place.fmt(formatter),
             Self::TerraformCloud(place) => place.fmt(formatter),
+            Self::EnvFile(place) => place.fmt(formatter),
+            Self::Exec(place) => place.fmt(formatter),
+            Self::File(place) => place.fmt(formatter),
+            Self::SsmParameter(place) => place.fmt(formatter),
             Self::Vault(place) => place.fmt(formatter),
         }
     }

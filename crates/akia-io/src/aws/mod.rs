@@ -79,5 +79,6 @@ pub(crate) use roots::Roots;
 pub use s3::{ObjectLock, ObjectVersion, Put, Retention};
 pub(crate) use secrets_manager::{CURRENT, DescribedSecret, PENDING, PREVIOUS, SecretVersion};
 pub use security_hub::{Imported, RefusedFinding};
+pub(crate) use ssm::{ClearParameter, ParameterTraits, ParameterWrite};
 pub use wallet::{CredentialsError, MfaPrompt, NoCode, Wallet, environment_credentials};
 pub(crate) use web::{WebAnswer, WebFault, WebRequest};

@@ -7,13 +7,18 @@
 
 mod apart;
 mod circleci;
+mod env_file;
+mod exec;
+mod file;
 mod github;
 mod gitlab;
+mod in_file;
 mod keychain;
 mod kubernetes;
 mod outside;
 mod profile;
 pub(crate) mod secrets_manager;
+mod ssm;
 mod terraform;
 mod vault;
 mod web;
@@ -312,7 +317,7 @@ type Named = dyn std::fmt::Display + Sync;
 
 fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
     match place {
-        Place::Profile { path, file, profile } => Box::new(profile::ProfilePlace { path, file: *file, profile }),
+        Place::Profile { path, file, profile } => Box::new(in_file::InFile(profile::Spot::new(path, *file, profile))),
         Place::Keychain { profile } => Box::new(keychain::KeychainPlace { profile }),
         Place::Declared(declared) => match declared {
             DeclaredPlace::KubernetesSecret(secret) => Box::new(kubernetes::KubernetesPlace { secret }),
@@ -321,6 +326,10 @@ fn kind_of(place: &Place) -> Box<dyn PlaceKind + '_> {
             DeclaredPlace::GithubActions(secrets) => Box::new(github::GithubPlace { secrets }),
             DeclaredPlace::GitlabVariable(variables) => Box::new(gitlab::GitlabPlace { variables }),
             DeclaredPlace::TerraformCloud(variables) => Box::new(terraform::TerraformPlace { variables }),
+            DeclaredPlace::EnvFile(place) => Box::new(in_file::InFile(env_file::EnvFile::of(place))),
+            DeclaredPlace::Exec(place) => Box::new(exec::ProgramPlace { place }),
+            DeclaredPlace::File(place) => Box::new(in_file::InFile(file::FieldFile::of(place))),
+            DeclaredPlace::SsmParameter(place) => Box::new(ssm::SsmPlace { place }),
             DeclaredPlace::Vault(secret) => Box::new(vault::VaultPlace { secret }),
         },
     }

@@ -1,129 +1,58 @@
 //! A profile of the credentials or the config file.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use akia_core::place::Place;
 use akia_core::profile::{File, FileKind};
 use akia_core::{AccessKeyId, ProfileName, SecretAccessKey};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
 
-use super::written::{ID, SECRET, Values, rehearsal_values, values};
-use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, blocking, refuse_unexpected};
-use crate::edit::{LOOKS, edit};
-use crate::files::{self, MAX_FILE_BYTES};
-use crate::state::StateFolder;
+use super::in_file::Layout;
+use super::written::{ID, SECRET, values};
+use super::{KeyPair, PlaceError};
 
 /// Both names under which tools have kept it; botocore still reads the second.
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 
-pub(super) struct ProfilePlace<'p> {
-    pub(super) path: &'p str,
-    pub(super) file: FileKind,
-    pub(super) profile: &'p ProfileName,
-}
-
-impl PlaceKind for ProfilePlace<'_> {
-    fn preflight<'a>(&'a self, _places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
-        async move {
-            let spot = self.spot();
-            blocking(&self.place(), move || {
-                let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?.unwrap_or_default();
-                let file = File::parse(spot.kind, std::mem::take(&mut *bytes));
-                // Editing with what already stands there shows whether the profile can be edited at all.
-                let held = spot.pair_in(&file)?;
-                spot.edit(&file, &held.as_ref().map_or_else(rehearsal_values, values))?;
-                let prepared = files::rehearse(&spot.path)?;
-                Ok(Ready { path: Some(prepared.path), loose_mode: prepared.loose_mode })
-            })
-            .await
-        }
-        .boxed()
-    }
-
-    fn read<'a>(&'a self, _places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
-        async move {
-            let spot = self.spot();
-            blocking(&self.place(), move || {
-                let mut bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
-                // The AWS CLI empties a file before it writes it: an empty one deserves another look.
-                for pause in LOOKS {
-                    if bytes.as_ref().is_none_or(|bytes| !bytes.is_empty()) {
-                        break;
-                    }
-                    files::pause(pause);
-                    bytes = files::read_limited(&spot.path, MAX_FILE_BYTES)?;
-                }
-                let Some(mut bytes) = bytes else { return Ok(Held::Nothing) };
-                let pair = spot.pair_in(&File::parse(spot.kind, std::mem::take(&mut *bytes)))?;
-                Ok(pair.map_or(Held::Nothing, Held::Pair))
-            })
-            .await
-        }
-        .boxed()
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        places: &'a Places,
-        pair: &'a KeyPair,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
-        async move {
-            let spot = self.spot();
-            let turn = places.turn(spot.path.clone());
-            let turn = turn.lock_owned().await;
-            let (state, pair, expected) = (places.state.clone(), pair.duplicate(), expected.keys.to_vec());
-            blocking(&self.place(), move || {
-                // Held in here: the work goes on when the caller is cancelled, and so must its turn.
-                let _turn = turn;
-                spot.deliver(&state, &pair, &expected).map(|()| None)
-            })
-            .await
-        }
-        .boxed()
-    }
-}
-
-impl ProfilePlace<'_> {
-    fn place(&self) -> Place {
-        Place::Profile { path: self.path.to_owned(), file: self.file, profile: self.profile.clone() }
-    }
-
-    fn spot(&self) -> Spot {
-        let path = Path::new(self.path).to_owned();
-        Spot { place: self.place(), path, kind: self.file, profile: self.profile.clone() }
-    }
-}
-
-/// A place of this kind, for another thread.
-struct Spot {
+/// A place of this kind.
+#[derive(Clone)]
+pub(super) struct Spot {
     place: Place,
     path: PathBuf,
     kind: FileKind,
     profile: ProfileName,
 }
 
-impl Spot {
-    fn deliver(&self, state: &StateFolder, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<(), PlaceError> {
-        let file = edit(state, &self.path, self.kind, |file| self.edited(file, pair, expected))?;
-        match self.pair_in(&file)? {
-            Some(found) if found.matches(pair) => Ok(()),
-            _ => Err(PlaceError::ReadBack { place: self.place.to_string() }),
-        }
+impl Layout for Spot {
+    fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// The file with the new pair, where it may be written.
-    fn edited(&self, file: &File, pair: &KeyPair, expected: &[AccessKeyId]) -> Result<File, PlaceError> {
-        let found = self.pair_in(file)?;
-        refuse_unexpected(&self.place, found.as_ref().map(|found| &found.id), &pair.id, expected)?;
-        self.edit(file, &values(pair))
+    fn pair_in(&self, file: &[u8]) -> Result<Option<KeyPair>, PlaceError> {
+        self.pair_of(&File::parse(self.kind, file.to_vec()))
     }
 
-    fn edit(&self, file: &File, values: &Values) -> Result<File, PlaceError> {
+    fn with_pair(&self, file: &[u8], pair: &KeyPair) -> Result<Zeroizing<Vec<u8>>, PlaceError> {
+        let values = values(pair);
         let values = values.each_ref().map(|(key, value)| (*key, value.as_str()));
-        file.set(&self.profile, &values)
+        File::parse(self.kind, file.to_vec())
+            .set(&self.profile, &values)
+            .map(|file| Zeroizing::new(file.bytes().to_vec()))
             .map_err(|error| PlaceError::Edit { place: self.place.to_string(), source: Box::new(error) })
+    }
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(formatter)
+    }
+}
+
+impl Spot {
+    pub(super) fn new(path: &str, kind: FileKind, profile: &ProfileName) -> Self {
+        let place = Place::Profile { path: path.to_owned(), file: kind, profile: profile.clone() };
+        Self { place, path: PathBuf::from(path), kind, profile: profile.clone() }
     }
 
     fn refuse_token(&self, file: &File) -> Result<(), PlaceError> {
@@ -142,7 +71,7 @@ impl Spot {
         }
     }
 
-    fn pair_in(&self, file: &File) -> Result<Option<KeyPair>, PlaceError> {
+    fn pair_of(&self, file: &File) -> Result<Option<KeyPair>, PlaceError> {
         self.refuse_token(file)?;
         let (id, secret) = (self.id_in(file)?, self.value(file, SECRET)?.filter(|secret| !secret.is_empty()));
         match (id, secret) {

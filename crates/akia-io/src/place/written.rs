@@ -5,6 +5,7 @@
 use akia_core::SecretAccessKey;
 use akia_core::place::{CombinedForm, KeyNames};
 use data_encoding::BASE64;
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -31,7 +32,15 @@ pub fn values(pair: &KeyPair) -> Values {
 /// Two values of the right form, to find out whether they could be written.
 #[must_use]
 pub fn rehearsal_values() -> Values {
-    [(ID, Zeroizing::new("AKIAIOSFODNN7EXAMPLE".to_owned())), (SECRET, Zeroizing::new("rehearsal".to_owned()))]
+    values(&rehearsal_pair())
+}
+
+/// A key of the right form that is nobody's.
+#[expect(clippy::expect_used, reason = "both texts are written here, and a test parses them")]
+pub(super) fn rehearsal_pair() -> KeyPair {
+    let id = "AKIAIOSFODNN7EXAMPLE".parse().expect("a key id of the documentation");
+    let secret = SecretAccessKey::parse("rehearsal".to_owned()).expect("a word");
+    KeyPair { id, secret }
 }
 
 /// The JSON that a `credential_process` prints, long-term form:
@@ -128,6 +137,30 @@ fn taken_apart(form: CombinedForm, text: &str) -> Result<Halves, String> {
     }
 }
 
+/// A request to a program, with the key where it is a delivery.
+pub(super) fn request_text(request: &impl Serialize, pair: Option<&KeyPair>) -> Option<Zeroizing<String>> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Text<'a, R> {
+        #[serde(flatten)]
+        request: &'a R,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_key_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        secret_access_key: Option<&'a str>,
+    }
+    let access_key_id = pair.map(|pair| pair.id.as_str());
+    let secret_access_key = pair.map(|pair| pair.secret.expose());
+    serde_json::to_string(&Text { request, access_key_id, secret_access_key }).ok().map(Zeroizing::new)
+}
+
+/// What tells a key without giving its secret: HMAC-SHA256 of id, line feed and secret, in hexadecimal.
+pub(super) fn digest(salt: &str, pair: &KeyPair) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes());
+    let text = Zeroizing::new(format!("{}\n{}", pair.id, pair.secret.expose()));
+    data_encoding::HEXLOWER.encode(hmac::sign(&key, text.as_bytes()).as_ref())
+}
+
 /// The variables that the AWS tools read a key from.
 #[must_use]
 pub(crate) fn variables(pair: &KeyPair) -> Vec<(String, Zeroizing<String>)> {
@@ -169,6 +202,7 @@ mod tests {
                 |name: &str| written.iter().find(|(written, _)| written == name).map(|(_, value)| value.clone());
             assert!(named_pair(&names, value).unwrap().unwrap().matches(&pair), "{names:?}");
             assert!(named_pair(&names, |_| None).unwrap().is_none());
+            assert!(!rehearsal_pair().matches(&pair));
             let half = |name: &str| {
                 value(name).filter(|_| !name.contains("SECRET")).map(|mut text| {
                     let end = text.find(&secret).unwrap_or(text.len());

@@ -16,6 +16,7 @@ mod users;
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};
 pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, Subject, lock_user};
+pub(crate) use probe::last_line;
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
 pub use services::{ServiceRequest, resolved};
 pub use signing::{SignerError, Signers};

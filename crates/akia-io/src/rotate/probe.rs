@@ -90,8 +90,12 @@ async fn run(
         return Ok(());
     }
     let words = written::redact(&pair, &String::from_utf8_lossy(&words));
+    Err(format!("{program} failed ({status}){}", last_line(&words)))
+}
+
+/// The last line of a program's words behind a colon, or nothing where there is none.
+pub(crate) fn last_line(words: &str) -> String {
     let line = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     let line: String = line.chars().take(LONGEST_LINE).collect();
-    let line = if line.is_empty() { line } else { format!(": {}", visible(&line)) };
-    Err(format!("{program} failed ({status}){line}"))
+    if line.is_empty() { line } else { format!(": {}", visible(&line)) }
 }

@@ -4,6 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are outside test functions")]
 
 mod circleci;
+mod desk;
+mod env_file;
+mod exec;
+mod file;
 mod github;
 mod gitlab;
 #[cfg(target_os = "linux")]
@@ -14,6 +18,7 @@ mod secrets_manager;
 #[expect(dead_code, reason = "the tests of channels use more of it")]
 #[path = "../notify/server.rs"]
 mod server;
+mod ssm;
 mod support;
 mod terraform;
 mod vault;
