@@ -428,7 +428,7 @@ rules = { key-unused = "low" }
     #[test]
     fn the_examples_of_the_documentation_are_read_and_name_every_key() {
         let pages = [include_str!("../../../../docs/settings.md"), include_str!("../../../../docs/places.md")];
-        let page = pages.join("\n");
+        let page = [&pages[..], &[include_str!("../../../../docs/place-protocol.md")]].concat().join("\n");
         // The page of places shows the table of a place alone.
         for (page, above) in pages.into_iter().zip(["", "[service.example]\n[[service.example.place]]\n"]) {
             let examples: Vec<&str> =
