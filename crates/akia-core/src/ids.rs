@@ -205,28 +205,6 @@ impl ProfileName {
 }
 
 identifier! {
-    /// The name of a service in `akia.toml`: letters, digits, hyphens, dots and underscores.
-    ServiceName
-}
-
-impl FromStr for ServiceName {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits = (1..=56).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(IdError::new(
-                text,
-                "the name of a service (1 to 56 letters, digits, '-', '.', '_'; the first a letter or digit)",
-            ))
-        }
-    }
-}
-
-identifier! {
     /// A region code, for example `eu-west-1`.
     Region
 }

@@ -39,7 +39,8 @@ pub mod text;
 
 pub use ids::{
     AccessKeyId, AccountId, CaseId, ContainmentId, ImageId, Partition, ProfileName, QuarantineId, Region, RotationId,
-    ServiceName, SnapshotId, ThreadId, UserArn, UserId, UserName,
+    SnapshotId, ThreadId, UserArn, UserId, UserName,
 };
 pub use key::{AccessKey, KeyStatus, LastUsed};
 pub use secret::SecretAccessKey;
+pub use service::ServiceName;

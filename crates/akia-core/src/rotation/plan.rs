@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{
-    AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, ServiceName, UserArn, UserId, UserName,
-};
+use crate::ids::{AccessKeyId, AccountId, Partition, ProfileName, Region, RotationId, UserArn, UserId, UserName};
 use crate::place::Place;
+use crate::service::ServiceName;
 
 /// Everything that another process needs to finish or take back the rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Partition, UserName};
 
 /// What the names of service users and of their groups begin with. The one place that says it.
@@ -23,7 +25,8 @@ fn bad<T>(text: &str, expected: &'static str) -> Result<T, BadName> {
 }
 
 /// The name of a service, as in `backup`; its user and group are `service-backup`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceName {
     user: UserName,
 }
@@ -52,6 +55,19 @@ impl FromStr for ServiceName {
             Ok(user) if !name.is_empty() => Ok(Self { user }),
             Ok(_) | Err(_) => bad(text, EXPECTED),
         }
+    }
+}
+
+impl TryFrom<String> for ServiceName {
+    type Error = BadName;
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.as_str().to_owned()
     }
 }
 

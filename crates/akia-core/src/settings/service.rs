@@ -8,9 +8,10 @@ use toml::Spanned;
 
 use super::SettingsError;
 use super::table::{Span, fault};
-use crate::ids::{ProfileName, ServiceName, UserName};
+use crate::ids::{ProfileName, UserName};
 use crate::place::DeclaredPlace;
 use crate::rotation::{Probe, Retirement};
+use crate::service::ServiceName;
 
 /// How long an old key is watched before it is judged, where nothing else is said.
 const QUIET_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -137,17 +138,11 @@ pub(super) fn services(
     for (name, table) in tables {
         let at = name.span();
         let wrong = |what: &str| fault(text, Some(at.clone()), what);
-        let service: ServiceName = name.get_ref().parse().map_err(|_| {
-            wrong(
-                "the name of a service is made of letters, digits, '-', '.' and '_', and begins with a letter or digit",
-            )
-        })?;
-        let user = match table.user {
-            Some(user) => user,
-            None => {
-                format!("service-{service}").parse().map_err(|_| wrong("user is missing: write user = \"NAME\""))?
-            }
-        };
+        let service: ServiceName = name
+            .get_ref()
+            .parse()
+            .map_err(|_| wrong("it is not the name of a service: letters, digits and +=,.@_-, at most 56"))?;
+        let user = table.user.unwrap_or_else(|| service.user().clone());
         if !users.insert(user.clone()) {
             return Err(wrong("another service has the same user; a user has room for the keys of one service only"));
         }

@@ -510,6 +510,15 @@ impl Caller {
             .map_err(|foreign| AwsError::ForeignEndpoint { call: Box::new(call.clone()), foreign: Box::new(foreign) })
     }
 
+    /// The same before a key is handed to a service that keeps it: its own endpoint counts as well.
+    pub(super) fn check_keeping(&self, service: Service, call: &Call) -> Result<(), AwsError> {
+        self.check_changes(call)?;
+        self.aws
+            .options()
+            .check_place(service, &self.target)
+            .map_err(|foreign| AwsError::ForeignEndpoint { call: Box::new(call.clone()), foreign: Box::new(foreign) })
+    }
+
     pub(crate) fn call(&self, service: Service, operation: &str) -> Call {
         Call {
             operation: format!("{}:{operation}", service.name()),

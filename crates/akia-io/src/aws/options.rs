@@ -68,7 +68,7 @@ impl Service {
     /// Those that take messages, on whose receipts a change of a key may stand.
     pub(crate) const MESSENGERS: [Self; 4] = [Self::Sns, Self::Ses, Self::EventBridge, Self::SecurityHub];
     /// Those that keep keys, and are handed new ones.
-    pub(crate) const KEEPERS: [Self; 1] = [Self::SecretsManager];
+    pub(crate) const KEEPERS: [Self; 2] = [Self::SecretsManager, Self::Ssm];
 }
 
 /// Endpoints that the environment sets, per service and for all of them.

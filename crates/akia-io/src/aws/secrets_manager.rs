@@ -189,11 +189,7 @@ impl Caller {
     /// Whether secrets may be written where the calls go.
     pub(crate) fn check_secrets(&self, region: &Region) -> Result<(), AwsError> {
         let call = self.call_in(Service::SecretsManager, region, "PutSecretValue");
-        self.check_changes(&call)?;
-        self.aws()
-            .options()
-            .check_place(Service::SecretsManager, self.target())
-            .map_err(|foreign| AwsError::ForeignEndpoint { call: Box::new(call), foreign: Box::new(foreign) })
+        self.check_keeping(Service::SecretsManager, &call)
     }
 
     async fn change_secret(&self, region: &Region, operation: &str, body: Value) -> Result<(), AwsError> {

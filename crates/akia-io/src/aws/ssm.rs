@@ -165,7 +165,7 @@ impl Caller {
             version: u64,
         }
         let call = self.call_in(Service::Ssm, region, "PutParameter");
-        self.check_changes(&call)?;
+        self.check_keeping(Service::Ssm, &call)?;
         let (service, prefix, content_type) = JsonApi::Parameters.parts();
         let action = format!("{prefix}.PutParameter");
         let body = serde_json::to_string(write)
