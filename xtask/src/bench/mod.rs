@@ -9,9 +9,11 @@ mod lab;
 mod org;
 mod organization;
 mod plan;
+mod practice;
 mod raw;
 mod rotate;
 mod scan;
+mod services;
 mod settle;
 mod startup;
 
@@ -101,6 +103,17 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// Many services with three places each against one alone: the sandbox, and a real OpenBao.
+    Services {
+        /// How many at once.
+        #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=500))]
+        services: u16,
+        /// How often each is measured, in turn.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -148,6 +161,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Plan { how, .. } => ("plan", how),
         Bench::Scan { how, .. } => ("scan", how),
         Bench::Raw { how, .. } => ("raw", how),
+        Bench::Services { how, .. } => ("services", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = binary(how)?;
@@ -162,6 +176,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Plan { accounts, users, rounds, .. } => plan::run(&akia, *accounts, *users, usize::from(*rounds))?,
         Bench::Scan { histories, rounds, .. } => scan::run(&akia, histories, usize::from(*rounds))?,
         Bench::Raw { rounds, .. } => raw::run(&akia, usize::from(*rounds))?,
+        Bench::Services { services, rounds, .. } => services::run(&akia, usize::from(*services), usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     tell(name, how, outcome)
