@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 40;
 pub(crate) const LOOKS: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(37), Duration::from_millis(61)];
 
-/// Replaces an AWS file by what `change` makes of it, as [`edit_bytes`] does.
+/// Replaces an AWS file by what `change` makes of it, as `edit_bytes` does.
 pub fn edit<E: From<FileError>>(
     state: &StateFolder,
     path: &Path,

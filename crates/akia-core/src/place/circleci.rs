@@ -70,7 +70,7 @@ struct Table {
     /// Its name there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context: Option<String>,
-    /// Address of the server; https://circleci.com.
+    /// Address of the server; `https://circleci.com`.
     #[serde(default = "default_address")]
     address: ServerAddress,
     /// Where the token is kept; CIRCLE_TOKEN.

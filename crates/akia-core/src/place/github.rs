@@ -126,7 +126,7 @@ struct Table {
     /// Who sees secrets that are made in an organisation; private.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     visibility: Option<GithubVisibility>,
-    /// Address of the API; https://api.github.com. A GitHub Enterprise Server has it at https://HOST/api/v3.
+    /// Address of the API; `https://api.github.com`. A GitHub Enterprise Server has it at `https://HOST/api/v3`.
     #[serde(default = "default_api")]
     api: ServerAddress,
     /// Where the token is kept; GITHUB_TOKEN.

@@ -72,7 +72,7 @@ struct Table {
     /// Whether new variables are for protected branches and tags only; false. Those that are there keep what they have.
     #[serde(default)]
     protected: bool,
-    /// Address of the server; https://gitlab.com.
+    /// Address of the server; `https://gitlab.com`.
     #[serde(default = "default_address")]
     address: ServerAddress,
     /// Where the token is kept; GITLAB_TOKEN.

@@ -89,7 +89,7 @@ struct Table {
     /// What runs take the variables for; env.
     #[serde(default)]
     category: TerraformCategory,
-    /// Address of the server; https://app.terraform.io.
+    /// Address of the server; `https://app.terraform.io`.
     #[serde(default = "default_address")]
     address: ServerAddress,
     /// Where the token is kept; TFE_TOKEN.
