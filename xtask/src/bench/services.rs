@@ -3,7 +3,7 @@
 
 use super::figures::{self, median, ratio, seconds};
 use super::home::Home;
-use super::lab::Lab;
+use super::lab::{Lab, UserKey};
 use super::practice::Practice;
 use crate::command::{capture, command};
 use crate::folders;
@@ -26,10 +26,11 @@ pub(crate) fn run(akia: &Path, many: usize, rounds: usize) -> Result<super::Outc
     let mut lab = Lab::start()?;
     let sandbox = Practice::start(akia, &[])?;
     let bao = Bao::start()?;
+    let mut users = lab.furnish(rounds * (many + 1), &sandbox.told)?;
     let (mut ones, mut alls) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         let home = Home::new(&format!("services-{round}"))?;
-        let users = lab.furnish(many + 1, &sandbox.told)?;
+        let users: Vec<UserKey> = users.drain(..=many).collect();
         let mut settings = String::new();
         for (index, user) in users.iter().enumerate() {
             let file = home.path().join(format!("{index}.env"));
