@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use akia_sandbox::LastUsed;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Cloud, Home, Key, Ran};
+use crate::hand::side_by_side;
+use crate::support::{Backend, Cloud, Home, Key, Ran, python, workspace};
 
 /// A service user with a key in two profiles, and one more profile that is declared and holds nothing yet.
 fn stage(cloud: &Cloud, more: &str) -> (Home, Key) {
@@ -194,4 +195,67 @@ fn what_cannot_be_told_is_refused_before_a_key_is_made() {
     let own = rotate(&home, &["--service", "billing"]);
     assert!(own.stderr.contains("refuse  service \"billing\""), "{}", own.stderr);
     assert_eq!((cloud.keys("service-billing").len(), active(&cloud, &old)), (1, (1, true)));
+}
+
+/// The place of `docs/place-protocol.md`, which kills akia once: right before it keeps a new key, or right after.
+fn killing_place(when: &str, marker: &str) -> String {
+    let page = std::fs::read_to_string(workspace().join("docs/place-protocol.md")).unwrap();
+    let example = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let kill = format!(
+        "    if not os.path.exists({marker:?}):\n        open({marker:?}, \"w\").close()\n        \
+         os.kill(os.getppid(), 9)\n        sys.exit(1)\n"
+    );
+    let anchor = match when {
+        "before" => "if request[\"operation\"] == \"deliver\":\n",
+        _ => "    os.replace(new, path)\n",
+    };
+    assert!(example.contains(anchor), "the example has changed");
+    example.replace(anchor, &format!("{anchor}{kill}"))
+}
+
+/// Killed while the first, second or third of three places is written, before and after it keeps the key: a later run finishes, and
+/// the old key was never touched.
+#[test]
+fn a_rotation_killed_between_two_places_is_finished_by_the_next_run() {
+    let turns: Vec<(usize, &str)> = (0..3).flat_map(|at| ["before", "after"].map(|when| (at, when))).collect();
+    side_by_side(6, turns.len(), |turn| {
+        let (at, when) = turns[turn];
+        let cloud = Backend::Sandbox.open();
+        cloud.user_without_rights("service-billing", "/service/");
+        let old = cloud.key("service-billing");
+        let home = Home::new(&cloud).profile("admin", &cloud.admin).profile("billing", &old);
+        let path = |name: &str| home.path(name).display().to_string();
+        let (program, kept, variables) = (path("keep.py"), path("kept.json"), path("billing.env"));
+        let mut places = vec![
+            "kind = \"profile\"\nprofile = \"billing\"\n".to_owned(),
+            format!("kind = \"env-file\"\npath = {variables:?}\n"),
+        ];
+        places.insert(at, format!("kind = \"exec\"\ncommand = [{:?}, {program:?}, {kept:?}]\n", python()));
+        let settings: String = places.iter().map(|place| format!("[[service.billing.place]]\n{place}")).collect();
+        let config = format!("[service.billing]\nprofile = \"admin\"\n{settings}");
+        let lines = format!("AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n", old.id, old.secret);
+        let place = killing_place(when, &path("killed"));
+        let home = home
+            .file("keep.py", place)
+            .file("kept.json", json!({ "id": old.id, "secret": old.secret }).to_string())
+            .file("billing.env", lines)
+            .file("akia.toml", config);
+        let told = |ran: &Ran, what: &str| format!("{what}, killed {when} place {at}: {}\n{}", ran.stdout, ran.stderr);
+        let killed = rotate(&home, &["--service", "billing"]);
+        if killed.code != -9 || !active(&cloud, &old).1 {
+            return Err(told(&killed, "it was not killed, or the old key was touched"));
+        }
+        let again = rotate(&home, &["--all-services"]);
+        let rest = again.json()["rotations"][0].clone();
+        if again.code != 0 || rest["rest"] != "watching" {
+            return Err(told(&again, "the next run did not finish it"));
+        }
+        let new = rest["new_key"].as_str().unwrap();
+        let holders = [home.read(".aws/credentials"), home.read("kept.json"), home.read("billing.env")];
+        let is_everywhere = holders.iter().all(|text| text.contains(new) && !text.contains(&old.id));
+        if !is_everywhere || active(&cloud, &old) != (2, true) {
+            return Err(told(&again, "a place does not hold the new key"));
+        }
+        Ok(())
+    });
 }
