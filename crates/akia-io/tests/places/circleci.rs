@@ -7,9 +7,9 @@ use akia_io::place::{Held, PlaceError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::keys::id;
 use crate::server::Seen;
-use crate::support::{Bench, Reply, Service, TOKEN, Writes, checked, equal, headers, id, json as answer, values};
-
+use crate::support::{Bench, Reply, Service, TOKEN, Writes, checked, equal, headers, json as answer, values};
 const ID: &str = "f31d7249-b7b1-4729-b3a4-ec0ba07b4686";
 const BY_NAME: &str = "kind = \"circleci-context\"\norg = \"gh/acme\"\ncontext = \"aws prod\"\naddress = \"{}\"";
 

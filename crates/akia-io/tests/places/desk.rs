@@ -1,27 +1,13 @@
-//! Keys that are nobody's, and places with a state folder of their own.
+//! Places with a state folder of their own, and foreign programs that read them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use akia_core::place::Place;
-use akia_core::{AccessKeyId, SecretAccessKey};
 use akia_io::keychain::NoKeychain;
 use akia_io::place::{Held, KeyPair, PlaceError, Places};
 use akia_io::state::StateFolder;
 use serde_json::Value;
-
-/// Key number `n`, of the documentation's form.
-pub(crate) fn id(n: usize) -> AccessKeyId {
-    format!("AKIAIOSFODNN{n:03}EXAMP").parse().unwrap()
-}
-
-pub(crate) fn secret(n: usize) -> String {
-    format!("wJalrXUtnFEMI/K7MDENG/bPxRfiCY{n:03}AMPLEKEY")
-}
-
-pub(crate) fn pair(n: usize) -> KeyPair {
-    KeyPair { id: id(n), secret: SecretAccessKey::parse(secret(n)).ok().unwrap() }
-}
 
 /// A folder for a test, with places.
 pub(crate) struct Desk {

@@ -10,8 +10,8 @@ use akia_core::place::Place;
 use akia_io::place::{Expected, PlaceError};
 use serde_json::json;
 
-use crate::desk::{Desk, declared, id, pair, printed, python, secret, words};
-
+use crate::desk::{Desk, declared, printed, python, words};
+use crate::keys::{id, pair, secret};
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 

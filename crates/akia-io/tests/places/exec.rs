@@ -8,8 +8,8 @@ use akia_core::place::Place;
 use akia_io::place::{Expected, Held, PlaceError};
 use serde_json::json;
 
-use crate::desk::{Desk, declared, id, pair, secret, words};
-
+use crate::desk::{Desk, declared, words};
+use crate::keys::{id, pair, secret};
 /// The program in the page, made executable.
 fn example(desk: &Desk) -> PathBuf {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/place-protocol.md");

@@ -7,8 +7,8 @@ use akia_core::place::Place;
 use akia_io::place::{Expected, PlaceError};
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, declared, id, pair, printed, python, secret, words};
-
+use crate::desk::{Desk, declared, printed, python, words};
+use crate::keys::{id, pair, secret};
 fn place(path: &Path, names: &Value) -> Place {
     declared(json!({ "kind": "file", "path": path, "names": names }))
 }

@@ -11,11 +11,9 @@ use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::keys::id;
 use crate::server::Seen;
-use crate::support::{
-    Bench, Fault, Reply, Service, TOKEN, Writes, checked, equal, headers, id, json as answer, values,
-};
-
+use crate::support::{Bench, Fault, Reply, Service, TOKEN, Writes, checked, equal, headers, json as answer, values};
 const REPOSITORY: &str = "kind = \"github-actions\"\nrepo = \"acme/shop\"\napi = \"{}\"";
 const VARIABLE: &str = "kind = \"github-actions\"\nrepo = \"acme/shop\"\nid-as = \"variable\"\napi = \"{}/api/v3\"";
 const ENVIRONMENT: &str = "kind = \"github-actions\"\nrepo = \"acme/shop\"\nenvironment = \"pro/d uction\"\nnames = { combined = \"AWS\" }\napi = \"{}\"";

@@ -8,11 +8,9 @@ use akia_io::place::{Held, PlaceError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::keys::{id, pair};
 use crate::server::Seen;
-use crate::support::{
-    Bench, Fault, Reply, Service, TOKEN, Writes, checked, equal, headers, id, json as answer, values,
-};
-
+use crate::support::{Bench, Fault, Reply, Service, TOKEN, Writes, checked, equal, headers, json as answer, values};
 const PROJECT: &str = "kind = \"gitlab-variable\"\nproject = \"acme/web/shop\"\naddress = \"{}\"";
 const GROUP: &str = "kind = \"gitlab-variable\"\ngroup = \"acme/web\"\nenvironment-scope = \"review/*\"\nprotected = true\n\
                      names = { combined = \"AWS\" }\naddress = \"{}\"";
@@ -133,7 +131,7 @@ async fn variables_are_read_back_and_bear_all_faults() {
     bench.put(&values(1));
     assert_eq!(bench.deliver(&place, 2, &[id(1)], None).await.unwrap(), None);
     let Held::Pair(held) = bench.read(&place).await.unwrap() else { panic!() };
-    assert!(held.matches(&crate::support::pair(2)));
+    assert!(held.matches(&pair(2)));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod exec;
 mod file;
 mod github;
 mod gitlab;
+mod keys;
 #[cfg(target_os = "linux")]
 mod kubernetes;
 mod moto;

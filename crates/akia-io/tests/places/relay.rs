@@ -9,35 +9,23 @@ use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use akia_core::AccessKeyId;
 use akia_core::place::{DeclaredPlace, Place};
-use akia_core::{AccessKeyId, SecretAccessKey};
 use akia_io::aws::{Aws, AwsOptions, MfaPrompt, NoCode, Wallet};
 use akia_io::clock::Clock;
 use akia_io::keychain::NoKeychain;
-use akia_io::place::{Expected, Held, KeyPair, Outside, PlaceError, Places};
+use akia_io::place::{Expected, Held, Outside, PlaceError, Places};
 use akia_io::rotate::Signers;
 use akia_io::state::StateFolder;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::keys::{id, pair, secret};
 use crate::server::{Act, Seen, Server};
 
 /// Longest time that a service may take to start.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Key number `n`, of the documentation's form.
-pub(crate) fn id(n: usize) -> AccessKeyId {
-    format!("AKIAIOSFODNN{n:03}EXAMP").parse().unwrap()
-}
-
-pub(crate) fn secret(n: usize) -> String {
-    format!("wJalrXUtnFEMI/K7MDENG/bPxRfiCY{n:03}AMPLEKEY")
-}
-
-pub(crate) fn pair(n: usize) -> KeyPair {
-    KeyPair { id: id(n), secret: SecretAccessKey::parse(secret(n)).ok().unwrap() }
-}
 
 /// The folder that `cargo xtask` puts foreign programs in.
 pub(crate) fn target() -> PathBuf {

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use akia_core::AccessKeyId;
 use akia_core::place::{DeclaredPlace, Place};
 use akia_core::profile::File;
-use akia_core::{AccessKeyId, SecretAccessKey};
 use akia_io::aws::{Aws, AwsOptions, MfaPrompt, NoCode, Wallet};
 use akia_io::clock::SystemClock;
 use akia_io::keychain::NoKeychain;
-use akia_io::place::{Expected, Held, KeyPair, Outside, PlaceError, Places};
+use akia_io::place::{Expected, Held, Outside, PlaceError, Places};
 use akia_io::rotate::Signers;
 use akia_io::state::StateFolder;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use crate::keys::{pair, secret};
 use crate::moto::{Act, Front};
 
 struct NoDevice;
@@ -23,15 +24,6 @@ impl MfaPrompt for NoDevice {
     fn code<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<String, NoCode>> {
         Box::pin(async { Err(NoCode { reason: "a test has no device".to_owned() }) })
     }
-}
-
-fn secret(n: usize) -> String {
-    format!("wJalrXUtnFEMI/K7MDENG/bPxRfiCY{n:03}AMPLEKEY")
-}
-
-fn pair(n: usize) -> KeyPair {
-    let id = format!("AKIAIOSFODNN{n:03}EXAMP").parse().unwrap();
-    KeyPair { id, secret: SecretAccessKey::parse(secret(n)).ok().unwrap() }
 }
 
 fn value(n: usize) -> Value {

@@ -16,7 +16,8 @@ use akia_io::rotate::Signers;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, declared, id, pair, python, secret, words};
+use crate::desk::{Desk, declared, python, words};
+use crate::keys::{id, pair, secret};
 use crate::server::{Act, Seen, Server};
 
 struct Nobody;

@@ -5,34 +5,22 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use akia_core::AccessKeyId;
 use akia_core::place::{DeclaredPlace, Place};
-use akia_core::{AccessKeyId, SecretAccessKey};
 use akia_io::aws::{Aws, AwsOptions, MfaPrompt, NoCode, Wallet};
 use akia_io::clock::Clock;
 use akia_io::keychain::NoKeychain;
-use akia_io::place::{Expected, Held, KeyPair, Outside, PlaceError, Places};
+use akia_io::place::{Expected, Held, Outside, PlaceError, Places};
 use akia_io::rotate::Signers;
 use akia_io::state::StateFolder;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::keys::{id, pair, secret};
 use crate::server::{Act, Seen, Server};
 
 /// What opens every service here, and must never be seen in an error.
 pub(crate) const TOKEN: &str = "canary-4711-canary-4711-canary";
-
-/// Key number `n`, of the documentation's form.
-pub(crate) fn id(n: usize) -> AccessKeyId {
-    format!("AKIAIOSFODNN{n:03}EXAMP").parse().unwrap()
-}
-
-pub(crate) fn secret(n: usize) -> String {
-    format!("wJalrXUtnFEMI/K7MDENG/bPxRfiCY{n:03}AMPLEKEY")
-}
-
-pub(crate) fn pair(n: usize) -> KeyPair {
-    KeyPair { id: id(n), secret: SecretAccessKey::parse(secret(n)).ok().unwrap() }
-}
 
 /// Id and secret of key number `n`, as a service holds them.
 pub(crate) fn values(n: usize) -> Vec<(String, String)> {

@@ -9,9 +9,9 @@ use akia_io::place::{Held, PlaceError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::keys::id;
 use crate::server::Seen;
-use crate::support::{Bench, Reply, Service, TOKEN, Writes, checked, equal, headers, id, json as answer, values};
-
+use crate::support::{Bench, Reply, Service, TOKEN, Writes, checked, equal, headers, json as answer, values};
 const WORKSPACE: &str = "kind = \"terraform-cloud\"\nworkspace-id = \"ws-1\"\naddress = \"{}\"";
 const BY_NAME: &str = "kind = \"terraform-cloud\"\norganization = \"acme\"\nworkspace = \"net\"\naddress = \"{}\"";
 const VARSET: &str = "kind = \"terraform-cloud\"\nvarset-id = \"varset-1\"\ncategory = \"terraform\"\naddress = \"{}\"";
