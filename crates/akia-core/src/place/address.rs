@@ -1,5 +1,7 @@
 //! The address of a server that is sent what opens a place.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// `https://HOST`, or plain http to this machine, with a path or none: nothing else is sent a token.
@@ -23,6 +25,11 @@ impl ServerAddress {
     /// One that a service is known by.
     pub(super) fn known(address: &str) -> Self {
         Self(address.to_owned())
+    }
+
+    /// Says where a place is, unless it is where those of its kind are.
+    pub(super) fn fmt_unless(&self, usual: &Self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self == usual { Ok(()) } else { write!(formatter, " at {self}") }
     }
 
     /// The address, without a slash at the end.
@@ -74,7 +81,7 @@ impl From<ServerAddress> for String {
     }
 }
 
-impl std::fmt::Display for ServerAddress {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.0)
     }

@@ -110,7 +110,7 @@ impl TryFrom<Table> for CircleciContext {
             }
             (None | Some(_), _, _) => return Err(CircleciContextError::Context),
         };
-        match names.list().into_iter().find(|name| !super::names::is_variable(name)) {
+        match names.no_variable() {
             Some(name) => Err(CircleciContextError::Name(name.to_owned())),
             None => Ok(Self { context, address, token, names }),
         }
@@ -152,7 +152,7 @@ impl fmt::Display for CircleciContext {
                 write!(formatter, "CircleCI variables {names} of context \"{name}\" of {org}")?
             }
         }
-        if self.address == default_address() { Ok(()) } else { write!(formatter, " at {}", self.address) }
+        self.address.fmt_unless(&default_address(), formatter)
     }
 }
 

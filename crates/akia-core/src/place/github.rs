@@ -232,7 +232,7 @@ impl fmt::Display for GithubActions {
             }
             GithubScope::Organization { org, .. } => write!(formatter, "organisation {org}")?,
         }
-        if self.api == default_api() { Ok(()) } else { write!(formatter, " at {}", self.api) }
+        self.api.fmt_unless(&default_api(), formatter)
     }
 }
 

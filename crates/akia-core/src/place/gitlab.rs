@@ -115,7 +115,7 @@ impl TryFrom<Table> for GitlabVariable {
         if environment_scope.trim().is_empty() {
             return Err(GitlabVariableError::Scope);
         }
-        match names.list().into_iter().find(|name| !super::names::is_variable(name)) {
+        match names.no_variable() {
             Some(name) => Err(GitlabVariableError::Name(name.to_owned())),
             None => Ok(Self { owner, environment_scope, protected, address, token, names }),
         }
@@ -155,7 +155,7 @@ impl fmt::Display for GitlabVariable {
         if self.environment_scope != default_scope() {
             write!(formatter, " for {}", self.environment_scope)?;
         }
-        if self.address == default_address() { Ok(()) } else { write!(formatter, " at {}", self.address) }
+        self.address.fmt_unless(&default_address(), formatter)
     }
 }
 

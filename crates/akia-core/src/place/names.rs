@@ -136,6 +136,11 @@ impl KeyNames {
         }
     }
 
+    /// The first of them that no variable of an environment can have.
+    pub(super) fn no_variable(&self) -> Option<&str> {
+        self.list().into_iter().find(|name| !is_variable(name))
+    }
+
     /// The names in words: `A and B`, or `A`.
     #[must_use]
     pub fn words(&self) -> String {

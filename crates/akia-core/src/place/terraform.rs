@@ -126,7 +126,7 @@ impl TryFrom<Table> for TerraformCloud {
             (None, None, None, Some(id)) => TerraformOwner::Varset(checked(id)?),
             (_, _, _, _) => return Err(TerraformCloudError::Owner),
         };
-        match names.list().into_iter().find(|name| !super::names::is_variable(name)) {
+        match names.no_variable() {
             Some(name) => Err(TerraformCloudError::Name(name.to_owned())),
             None => Ok(Self { owner, category, address, token, names }),
         }
@@ -162,7 +162,7 @@ impl fmt::Display for TerraformCloud {
             TerraformOwner::Varset(_) => "variable set",
         };
         write!(formatter, "Terraform variables {} of {what} {}", self.names.words(), self.spot())?;
-        if self.address == default_address() { Ok(()) } else { write!(formatter, " at {}", self.address) }
+        self.address.fmt_unless(&default_address(), formatter)
     }
 }
 

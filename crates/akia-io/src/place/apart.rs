@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use akia_core::AccessKeyId;
 use akia_core::place::KeyNames;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::written::{named, named_pair};
-use super::{Expected, Held, KeyPair, Named, PlaceError, Places, refuse_unexpected};
+use super::{Expected, Held, KeyPair, Named, PlaceError, PlaceKind, Places, Ready, refuse_unexpected};
 
 /// How often a place that others write at the same time is read and written anew.
 const ATTEMPTS: u32 = 8;
@@ -72,9 +74,38 @@ pub(super) trait Values: Sync {
         pair: &KeyPair,
     ) -> impl Future<Output = Result<Wrote, PlaceError>> + Send;
 
+    /// Finds what a look does not show: why a write would be refused.
+    fn refuse_what_cannot_be_written(&self, _places: &Places) -> impl Future<Output = Result<(), PlaceError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Within what time two writes may have one mark. It is waited out after a write, so that whoever writes later leaves another.
     fn resolution(&self) -> Duration {
         Duration::ZERO
+    }
+}
+
+impl<V: Values + Send> PlaceKind for V {
+    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
+        async move {
+            self.refuse_what_cannot_be_written(places).await?;
+            read(self, places).await?;
+            Ok(Ready::default())
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
+        read(self, places).boxed()
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        places: &'a Places,
+        pair: &'a KeyPair,
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
+        deliver(self, places, pair, expected).boxed()
     }
 }
 
@@ -99,7 +130,7 @@ impl Standing {
 }
 
 /// What stands in the place.
-pub(super) async fn read<V: Values>(values: &V, places: &Places) -> Result<Held, PlaceError> {
+async fn read<V: Values>(values: &V, places: &Places) -> Result<Held, PlaceError> {
     let found = values.look(places).await?;
     if found.iter().all(|found| found.standing.is_absent()) {
         return Ok(Held::Nothing);
@@ -111,7 +142,7 @@ pub(super) async fn read<V: Values>(values: &V, places: &Places) -> Result<Held,
 }
 
 /// Writes the values of a key; gives the mark of the writes where some of them cannot be read.
-pub(super) async fn deliver<V: Values>(
+async fn deliver<V: Values>(
     values: &V,
     places: &Places,
     pair: &KeyPair,

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use akia_core::place::{CircleciContext, CircleciName, KeyNames};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::apart::{self, Found, Standing, Values, Wrote};
+use super::apart::{Found, Standing, Values, Wrote};
 use super::web::{Answer, Call, call, opening, url_at};
-use super::{Expected, Held, KeyPair, Named, PlaceError, PlaceKind, Places, Ready};
+use super::{KeyPair, Named, PlaceError, Places};
 
 /// Pages of contexts, and of the variables of one.
 const MOST_PAGES: u32 = 100;
@@ -25,25 +23,6 @@ pub(super) struct CircleciPlace<'p> {
 struct Variable {
     variable: String,
     updated_at: String,
-}
-
-impl PlaceKind for CircleciPlace<'_> {
-    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
-        apart::read(self, places).map(|held| held.map(|_| Ready::default())).boxed()
-    }
-
-    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
-        apart::read(self, places).boxed()
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        places: &'a Places,
-        pair: &'a KeyPair,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
-        apart::deliver(self, places, pair, expected).boxed()
-    }
 }
 
 impl Values for CircleciPlace<'_> {

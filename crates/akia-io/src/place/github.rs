@@ -10,15 +10,13 @@ use akia_core::place::{GithubActions, GithubIdAs, GithubScope, GithubVisibility,
 use data_encoding::BASE64;
 use dryoc::classic::crypto_box::{PublicKey, crypto_box_seal};
 use dryoc::constants::CRYPTO_BOX_SEALBYTES;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::apart::{self, Found, Standing, Values, Wrote};
+use super::apart::{Found, Standing, Values, Wrote};
 use super::web::{Answer, Call, call, opening, url_at};
-use super::{Expected, Held, KeyPair, Named, PlaceError, PlaceKind, Places, Ready};
+use super::{KeyPair, Named, PlaceError, Places};
 
 /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>
 const API_VERSION: &str = "2022-11-28";
@@ -39,30 +37,6 @@ struct Entry {
     visibility: Option<String>,
 }
 
-impl PlaceKind for GithubPlace<'_> {
-    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
-        async move {
-            self.refuse_what_cannot_be_written(places).await?;
-            apart::read(self, places).await?;
-            Ok(Ready::default())
-        }
-        .boxed()
-    }
-
-    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
-        apart::read(self, places).boxed()
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        places: &'a Places,
-        pair: &'a KeyPair,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
-        apart::deliver(self, places, pair, expected).boxed()
-    }
-}
-
 impl Values for GithubPlace<'_> {
     /// Who sees a secret of an organisation.
     type Kept = Option<String>;
@@ -78,6 +52,37 @@ impl Values for GithubPlace<'_> {
     /// `updated_at` counts whole seconds, on the clock of GitHub's.
     fn resolution(&self) -> Duration {
         Duration::from_millis(1_100)
+    }
+
+    /// What can be told of a token's rights: the scopes of a classic one. A fine-grained one is only told by a write.
+    async fn refuse_what_cannot_be_written(&self, places: &Places) -> Result<(), PlaceError> {
+        #[derive(Deserialize)]
+        struct Repository {
+            #[serde(default)]
+            archived: bool,
+        }
+        let place = || self.secrets.to_string();
+        let (answer, scopes): (Answer, &[&str]) = match &self.secrets.scope {
+            GithubScope::Repository { owner, name } | GithubScope::Environment { owner, name, .. } => {
+                let answer = self.ask(places, "GET", &["repos", owner, name], &[], Zeroizing::default(), None).await?;
+                if answer.status == 404 {
+                    return Err(answer.missing(self.secrets, "the repository"));
+                }
+                if answer.json::<Repository>(self.secrets)?.archived {
+                    let reason = "the repository is archived; nothing can be written there".to_owned();
+                    return Err(PlaceError::Refused { place: place(), reason });
+                }
+                (answer, &["repo", "public_repo"])
+            }
+            GithubScope::Organization { .. } => (self.get(places, &[SECRETS, "public-key"]).await?, &["admin:org"]),
+        };
+        if let Some(granted) = answer.header("x-oauth-scopes").filter(|granted| !granted.is_empty())
+            && !granted.split(',').any(|granted| scopes.contains(&granted.trim()))
+        {
+            let reason = format!("the token has the scopes {granted}, and needs {}", scopes.join(" or "));
+            return Err(PlaceError::Denied { place: place(), reason });
+        }
+        self.public_key(places).await.map(|_| ())
     }
 
     async fn look(&self, places: &Places) -> Result<Vec<Found<Option<String>>>, PlaceError> {
@@ -156,37 +161,6 @@ impl GithubPlace<'_> {
             GithubIdAs::Variable if index == 0 => VARIABLES,
             GithubIdAs::Variable | GithubIdAs::Secret => SECRETS,
         }
-    }
-
-    /// What can be told of a token's rights: the scopes of a classic one. A fine-grained one is only told by a write.
-    async fn refuse_what_cannot_be_written(&self, places: &Places) -> Result<(), PlaceError> {
-        #[derive(Deserialize)]
-        struct Repository {
-            #[serde(default)]
-            archived: bool,
-        }
-        let place = || self.secrets.to_string();
-        let (answer, scopes): (Answer, &[&str]) = match &self.secrets.scope {
-            GithubScope::Repository { owner, name } | GithubScope::Environment { owner, name, .. } => {
-                let answer = self.ask(places, "GET", &["repos", owner, name], &[], Zeroizing::default(), None).await?;
-                if answer.status == 404 {
-                    return Err(answer.missing(self.secrets, "the repository"));
-                }
-                if answer.json::<Repository>(self.secrets)?.archived {
-                    let reason = "the repository is archived; nothing can be written there".to_owned();
-                    return Err(PlaceError::Refused { place: place(), reason });
-                }
-                (answer, &["repo", "public_repo"])
-            }
-            GithubScope::Organization { .. } => (self.get(places, &[SECRETS, "public-key"]).await?, &["admin:org"]),
-        };
-        if let Some(granted) = answer.header("x-oauth-scopes").filter(|granted| !granted.is_empty())
-            && !granted.split(',').any(|granted| scopes.contains(&granted.trim()))
-        {
-            let reason = format!("the token has the scopes {granted}, and needs {}", scopes.join(" or "));
-            return Err(PlaceError::Denied { place: place(), reason });
-        }
-        self.public_key(places).await.map(|_| ())
     }
 
     /// The key that secrets are sealed for, and its name.

@@ -2,16 +2,14 @@
 //! <https://docs.gitlab.com/api/group_level_variables/>.
 
 use akia_core::place::{GitlabOwner, GitlabVariable, KeyNames};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::apart::{self, Found, Standing, Values, Wrote};
+use super::apart::{Found, Standing, Values, Wrote};
 use super::web::{Answer, Call, call, opening, url_at};
-use super::{Expected, Held, KeyPair, Named, PlaceError, PlaceKind, Places, Ready};
+use super::{KeyPair, Named, PlaceError, Places};
 
 pub(super) struct GitlabPlace<'p> {
     pub(super) variables: &'p GitlabVariable,
@@ -36,25 +34,6 @@ struct Variable {
     hidden: Option<bool>,
     #[serde(flatten)]
     flags: Flags,
-}
-
-impl PlaceKind for GitlabPlace<'_> {
-    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
-        apart::read(self, places).map(|held| held.map(|_| Ready::default())).boxed()
-    }
-
-    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
-        apart::read(self, places).boxed()
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        places: &'a Places,
-        pair: &'a KeyPair,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
-        apart::deliver(self, places, pair, expected).boxed()
-    }
 }
 
 impl Values for GitlabPlace<'_> {

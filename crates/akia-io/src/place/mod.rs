@@ -6,6 +6,7 @@
 //! A kind of place is a file here and an arm of `kind_of`.
 
 mod apart;
+mod aws;
 mod circleci;
 mod env_file;
 mod exec;

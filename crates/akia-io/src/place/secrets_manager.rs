@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::aws::refusal;
 use super::written::{named, named_pair, redact};
 use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, refuse_unexpected};
 use crate::aws::{AwsError, CURRENT, Caller, DescribedSecret, PENDING, PREVIOUS, SecretVersion, Target};
@@ -291,7 +292,6 @@ impl SecretsManagerPlace<'_> {
     }
 
     fn failed(&self, error: &AwsError, pair: Option<&KeyPair>) -> PlaceError {
-        let place = self.secret.to_string();
         let mut reason = error.to_string();
         if let Some(pair) = pair {
             reason = redact(pair, &reason);
@@ -300,23 +300,7 @@ impl SecretsManagerPlace<'_> {
         if is_of_kms {
             reason = format!("{reason} (its KMS key must let the signer decrypt and generate data keys)");
         }
-        match error {
-            AwsError::AccessDenied { .. }
-            | AwsError::MfaRefused { .. }
-            | AwsError::InvalidClientTokenId { .. }
-            | AwsError::SignatureDoesNotMatch { .. }
-            | AwsError::ExpiredToken { .. } => PlaceError::Denied { place, reason },
-            AwsError::Throttled { .. }
-            | AwsError::ServerFault { .. }
-            | AwsError::Unanswered { .. }
-            | AwsError::Unreachable { .. } => PlaceError::Unavailable { place, reason },
-            AwsError::LimitExceeded { .. }
-            | AwsError::NoSuchEntity { .. }
-            | AwsError::ClockSkew { .. }
-            | AwsError::Rejected { .. }
-            | AwsError::ForeignEndpoint { .. }
-            | AwsError::Malformed { .. } => PlaceError::Refused { place, reason },
-        }
+        refusal(self.secret, error, reason)
     }
 
     fn refused(&self, reason: &str) -> PlaceError {

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
+use super::aws::refusal;
 use super::written::{named, named_pair, redact};
 use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, refuse_unexpected};
 use crate::aws::{AwsError, Caller, ClearParameter, ParameterTraits, ParameterWrite, Target};
@@ -198,25 +199,13 @@ impl SsmPlace<'_> {
     }
 
     fn failed(&self, error: &AwsError, pair: Option<&KeyPair>) -> PlaceError {
-        let place = self.place.to_string();
         let reason = error.to_string();
         let reason = pair.map_or(reason.clone(), |pair| redact(pair, &reason));
         match error {
-            AwsError::AccessDenied { .. }
-            | AwsError::MfaRefused { .. }
-            | AwsError::InvalidClientTokenId { .. }
-            | AwsError::SignatureDoesNotMatch { .. }
-            | AwsError::ExpiredToken { .. }
-            | AwsError::ForeignEndpoint { .. } => PlaceError::Denied { place, reason },
-            AwsError::Throttled { .. }
-            | AwsError::ServerFault { .. }
-            | AwsError::Unanswered { .. }
-            | AwsError::Unreachable { .. }
-            | AwsError::Malformed { .. } => PlaceError::Unavailable { place, reason },
-            AwsError::LimitExceeded { .. }
-            | AwsError::NoSuchEntity { .. }
-            | AwsError::ClockSkew { .. }
-            | AwsError::Rejected { .. } => PlaceError::Refused { place, reason },
+            AwsError::ForeignEndpoint { .. } => PlaceError::Denied { place: self.place.to_string(), reason },
+            // It may have been written.
+            AwsError::Malformed { .. } => PlaceError::Unavailable { place: self.place.to_string(), reason },
+            error => refusal(self.place, error, reason),
         }
     }
 }

@@ -3,15 +3,13 @@
 //! <https://developer.hashicorp.com/terraform/cloud-docs/api-docs/variable-sets>.
 
 use akia_core::place::{KeyNames, TerraformCategory, TerraformCloud, TerraformOwner};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::apart::{self, Found, Standing, Values, Wrote};
+use super::apart::{Found, Standing, Values, Wrote};
 use super::web::{Answer, Call, call, opening, url_at};
-use super::{Expected, Held, KeyPair, Named, PlaceError, PlaceKind, Places, Ready};
+use super::{KeyPair, Named, PlaceError, Places};
 
 /// <https://developer.hashicorp.com/terraform/cloud-docs/api-docs#json-api-formatting>
 const JSON_API: &str = "application/vnd.api+json";
@@ -63,25 +61,6 @@ struct Workspace {
 pub(super) struct Spot {
     all: Vec<String>,
     id: Option<String>,
-}
-
-impl PlaceKind for TerraformPlace<'_> {
-    fn preflight<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Ready, PlaceError>> {
-        apart::read(self, places).map(|held| held.map(|_| Ready::default())).boxed()
-    }
-
-    fn read<'a>(&'a self, places: &'a Places) -> BoxFuture<'a, Result<Held, PlaceError>> {
-        apart::read(self, places).boxed()
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        places: &'a Places,
-        pair: &'a KeyPair,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Option<String>, PlaceError>> {
-        apart::deliver(self, places, pair, expected).boxed()
-    }
 }
 
 impl Values for TerraformPlace<'_> {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::web::{Answer, Call, call, url_at};
+use super::web::{Answer, Call, call, opening, url_at};
 use super::written::{named, named_pair};
 use super::{Expected, Held, KeyPair, PlaceError, PlaceKind, Places, Ready, refuse_unexpected};
 
@@ -230,7 +230,7 @@ impl VaultPlace<'_> {
     ) -> Result<Answer, PlaceError> {
         let outside = places.outside(self.secret)?;
         let token = outside.secret(self.secret, &self.secret.token)?;
-        let mut headers = vec![("x-vault-token", token.reveal().to_owned()), ("x-vault-request", "true".to_owned())];
+        let mut headers = vec![opening("x-vault-token", "", &token), ("x-vault-request", "true".to_owned())];
         headers.extend(self.secret.namespace.as_ref().map(|namespace| ("x-vault-namespace", namespace.to_string())));
         let url = url_at(self.secret, self.secret.address.as_str(), &[&["v1"], path].concat())?;
         call(outside, self.secret, Call { method, url: &url, headers, body, secrets: &[&token], pair }).await

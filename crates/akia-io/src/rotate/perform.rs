@@ -9,6 +9,7 @@ use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
 
 use super::driver::{DriveError, Driver, Watch};
 use super::signing::{SignerError, target_of};
+use super::stray::key_in;
 use crate::aws::{AwsError, Caller, KeyChange, NewKey};
 use crate::place::{Expected, Held, KeyPair};
 use crate::seal::SealError;
@@ -298,10 +299,8 @@ impl Driver {
     async fn overwritten(&self, rotation: &Rotation, doomed: &AccessKeyId) -> Result<Option<Event>, SignerError> {
         for (index, place) in rotation.plan().places.iter().enumerate() {
             let held = match self.places.read(place).await? {
-                Held::Nothing => None,
                 Held::Pair(pair) if self.is_torn(rotation, &pair).await => None,
-                Held::Pair(pair) => Some(pair.id),
-                Held::Sealed { id, mark } => rotation.sealed_key(index, doomed, id, mark.as_deref()),
+                held => key_in(rotation, index, doomed, held),
             };
             let overwritten = verdict::overwritten(rotation, index, held.as_ref(), doomed);
             if overwritten.is_some() {

@@ -248,10 +248,7 @@ impl Driver {
     ) -> Prepared {
         let mut prepared = Prepared::default();
         let mut kept = self.kept_keys(files, &mut prepared).await;
-        let holders: BTreeMap<AccessKeyId, Vec<ProfileName>> = kept.iter().fold(BTreeMap::new(), |mut map, key| {
-            map.entry(key.id.clone()).or_insert_with(Vec::new).push(key.profile.clone());
-            map
-        });
+        let holders = holders(&kept);
         let named = self.named(files, selection, options, &holders, &kept, &mut prepared).await;
         let groups = groups(files, options, &mut kept, named.as_ref(), &mut prepared);
         let request = Request { files, selection, options };
@@ -802,6 +799,14 @@ pub(super) fn signs_with(files: &AwsFiles, signer: &ProfileName, key: &AccessKey
         }
     }
     Ok(false)
+}
+
+/// The profiles that hold each key.
+pub(super) fn holders(kept: &[KeptKey]) -> BTreeMap<AccessKeyId, Vec<ProfileName>> {
+    kept.iter().fold(BTreeMap::new(), |mut map, key| {
+        map.entry(key.id.clone()).or_insert_with(Vec::new).push(key.profile.clone());
+        map
+    })
 }
 
 /// How there is room for a new key.

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 
 use super::driver::Driver;
-use super::prepare::{CONCURRENT, Draw, Group, Opened, Options, Prepared, Subject, Terms, signs_with};
+use super::prepare::{CONCURRENT, Draw, Group, Opened, Options, Prepared, Subject, Terms, holders, signs_with};
 use super::refusal::Refusal;
 use crate::place::Held;
 use crate::profiles::AwsFiles;
@@ -62,11 +62,7 @@ impl Driver {
     ) -> Prepared {
         let mut prepared = Prepared::default();
         let kept = self.kept_keys(files, &mut Prepared::default()).await;
-        let holders = kept.iter().fold(BTreeMap::new(), |mut map, key| {
-            map.entry(key.id.clone()).or_insert_with(Vec::new).push(key.profile.clone());
-            map
-        });
-        let holders = &holders;
+        let holders = &holders(&kept);
         let opened = futures_util::stream::iter(requests.into_iter().map(|request| async move {
             let subject = Subject::Service(request.name.clone());
             (subject, self.open_service(files, holders, request).await)

@@ -36,13 +36,7 @@ impl Driver {
                 continue;
             }
             let Ok(held) = self.places.read(place).await else { continue };
-            let held = match held {
-                Held::Nothing => None,
-                Held::Pair(pair) => Some(pair.id),
-                Held::Sealed { id, mark } => {
-                    rotation.sealed_key(index, &rotation.plan().displaced, id, mark.as_deref())
-                }
-            };
+            let held = key_in(rotation, index, &rotation.plan().displaced, held);
             if held.as_ref() != Some(new) {
                 strays.push(Stray { place: place.clone(), held });
             }
@@ -53,5 +47,14 @@ impl Driver {
     async fn is_displaced_later(&self, new: &AccessKeyId) -> bool {
         let all = self.load_all().await.unwrap_or_default();
         all.into_iter().flatten().any(|later| later.plan().displaced == *new)
+    }
+}
+
+/// The key in a place, as far as it can be told: of one that gives no secrets back, by its mark.
+pub(super) fn key_in(rotation: &Rotation, place: usize, doomed: &AccessKeyId, held: Held) -> Option<AccessKeyId> {
+    match held {
+        Held::Nothing => None,
+        Held::Pair(pair) => Some(pair.id),
+        Held::Sealed { id, mark } => rotation.sealed_key(place, doomed, id, mark.as_deref()),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use akia_core::place::{Cluster, KubernetesSecret};
 
+use super::super::web::opening;
 use super::super::{Outside, PlaceError};
 use super::exec_plugin;
 use super::kubeconfig::{Context, Opening};
@@ -54,7 +55,7 @@ pub(super) async fn open(outside: &Outside, secret: &KubernetesSecret) -> Result
 
 /// The header that opens an API server.
 pub(super) fn bearer(token: &Secret) -> (&'static str, String) {
-    ("authorization", format!("Bearer {}", token.reveal()))
+    opening("authorization", "Bearer ", token)
 }
 
 fn inside(folder: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Access, String> {
