@@ -1,6 +1,6 @@
 //! Places with a state folder of their own, and foreign programs that read them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use akia_core::place::Place;
@@ -49,11 +49,17 @@ pub(crate) fn words(error: &PlaceError) -> String {
     error.to_string()
 }
 
+/// The folder that `cargo xtask` puts foreign programs in.
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("AKIA_TEST_VENV") {
+        Some(venv) => PathBuf::from(venv).parent().unwrap().to_owned(),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+    }
+}
+
 /// The Python of the test environment, which has the foreign judges.
 pub(crate) fn python() -> Command {
-    let venv = std::env::var_os("AKIA_TEST_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv"), PathBuf::from);
-    let python = venv.join("bin/python");
+    let python = target().join("venv/bin/python");
     assert!(python.exists(), "{} is not there: run cargo xtask venv", python.display());
     Command::new(python)
 }

@@ -10,8 +10,9 @@ use akia_io::place::PlaceError;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
+use crate::desk::target;
 use crate::keys::{id, secret};
-use crate::relay::{Desk, Fault, Running, Upstream, free_port, target};
+use crate::relay::{Desk, Fault, Running, Upstream, free_port};
 const SECRETS: &str = "/api/v1/namespaces/shop/secrets";
 const BILLING: &str = "/api/v1/namespaces/shop/secrets/billing";
 const API: &str = "/apis/apps/v1/namespaces/shop/deployments/api";

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
+
+use crate::desk::python;
 
 /// It ends when its standard input does, which is when the tests end.
 const SERVER: &str = "import os, sys
@@ -22,8 +23,7 @@ os._exit(0)";
 fn port() -> u16 {
     static PORT: OnceLock<u16> = OnceLock::new();
     *PORT.get_or_init(|| {
-        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python");
-        let mut moto = Command::new(python);
+        let mut moto = python();
         moto.args(["-c", SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut moto = moto.spawn().unwrap();
         let input = moto.stdin.take();

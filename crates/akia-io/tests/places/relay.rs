@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,14 +25,6 @@ use crate::server::{Act, Seen, Server};
 
 /// Longest time that a service may take to start.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The folder that `cargo xtask` puts foreign programs in.
-pub(crate) fn target() -> PathBuf {
-    match std::env::var_os("AKIA_TEST_VENV") {
-        Some(venv) => PathBuf::from(venv).parent().unwrap().to_owned(),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-    }
-}
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use akia_io::place::PlaceError;
 use serde_json::{Value, json};
 
+use crate::desk::target;
 use crate::keys::{id, secret};
-use crate::relay::{Desk, Fault, Running, Upstream, free_port, target};
+use crate::relay::{Desk, Fault, Running, Upstream, free_port};
 /// May do everything.
 const ROOT: &str = "canary-4711-canary";
 
