@@ -27,6 +27,7 @@ pub mod retire;
 pub mod rotate;
 pub mod sandbox;
 pub mod scan;
+pub mod serve;
 pub mod service;
 pub mod setup;
 pub mod status;
@@ -59,6 +60,7 @@ pub enum Verb {
     Events(events::EventsArgs),
     Lambda(lambda::LambdaArgs),
     Scan(Box<scan::ScanArgs>),
+    Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
     Cheatsheet(cheatsheet::CheatsheetArgs),
@@ -104,6 +106,7 @@ impl Verb {
             Self::Credentials(args) => credentials::run(context, &args),
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
+            Self::Serve(args) => on_threads(serve::run(context, args)),
         }
     }
 }
@@ -134,6 +137,7 @@ impl Verb {
             | Self::Events(_)
             | Self::Lambda(_)
             | Self::Scan(_)
+            | Self::Serve(_)
             | Self::Doctor(_)
             | Self::Policy(_)
             | Self::Cheatsheet(_)
@@ -161,6 +165,14 @@ pub struct Consent {
 pub fn on_runtime<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     akia_io::hardening::harden_process();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
+    runtime.block_on(command)
+}
+
+/// The same for one that does many things at once: a server.
+fn on_threads<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    akia_io::hardening::harden_process();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format_args!("no thread could be started: {error}")))?;
     runtime.block_on(command)
 }

@@ -1,0 +1,212 @@
+//! Which keys are asked for, in which order.
+
+use std::fmt::Write as _;
+
+use akia_core::finding::Severity;
+use serde::{Deserialize, Serialize};
+
+use super::{Estate, Row};
+use crate::database::{DatabaseError, Sql, number, text};
+use crate::sight::{Sight, escape_like};
+
+/// Keys on a page.
+const PAGE: u32 = 50;
+const DAY: i64 = 86_400;
+
+/// What is asked for; as it stands in an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Question {
+    /// Words that must all stand in the key's id, its user, its owner or its account.
+    pub search: String,
+    /// Only active keys, or only inactive ones.
+    pub active: Option<bool>,
+    /// Only those at least this old, in days.
+    pub older_than: Option<u32>,
+    /// Only those not used for at least so many days, or never and that old.
+    pub unused_for: Option<u32>,
+    /// Only those with a finding as grave as this.
+    pub severity: Option<Severity>,
+    /// Only those of this account.
+    pub account: Option<String>,
+    /// Only those of this user.
+    pub user: Option<String>,
+    /// Only those that this one answers for; an empty text asks for those of nobody.
+    pub owner: Option<String>,
+    /// By what they are sorted.
+    pub sort: Sort,
+    /// In the other direction.
+    pub reverse: bool,
+    /// Which page, from 0.
+    pub page: u32,
+    /// Keys on a page.
+    pub size: u32,
+}
+
+impl Default for Question {
+    fn default() -> Self {
+        Self {
+            search: String::new(),
+            active: None,
+            older_than: None,
+            unused_for: None,
+            severity: None,
+            account: None,
+            user: None,
+            owner: None,
+            sort: Sort::Severity,
+            reverse: false,
+            page: 0,
+            size: PAGE,
+        }
+    }
+}
+
+/// By what keys are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sort {
+    /// The gravest first, the oldest of them first.
+    #[default]
+    Severity,
+    /// The oldest first.
+    Age,
+    /// The longest unused first; never used ones before all.
+    LastUsed,
+    /// By account and user.
+    User,
+    /// By owner; those without one first.
+    Owner,
+    /// By id.
+    Key,
+}
+
+impl Sort {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Severity, Self::Age, Self::LastUsed, Self::User, Self::Owner, Self::Key];
+
+    fn order(self, reverse: bool) -> &'static str {
+        // Whole texts, so that no part of a statement comes from elsewhere; absent values come first in both databases.
+        match (self, reverse) {
+            (Self::Severity, false) => " ORDER BY worst DESC, COALESCE(created_at, -1), identity",
+            (Self::Severity, true) => " ORDER BY worst, COALESCE(created_at, -1) DESC, identity DESC",
+            (Self::Age, false) => " ORDER BY COALESCE(created_at, -1), identity",
+            (Self::Age, true) => " ORDER BY COALESCE(created_at, -1) DESC, identity DESC",
+            (Self::LastUsed, false) => " ORDER BY COALESCE(last_used_at, -1), identity",
+            (Self::LastUsed, true) => " ORDER BY COALESCE(last_used_at, -1) DESC, identity DESC",
+            (Self::User, false) => " ORDER BY account, COALESCE(user_name, ''), identity",
+            (Self::User, true) => " ORDER BY account DESC, COALESCE(user_name, '') DESC, identity DESC",
+            (Self::Owner, false) => " ORDER BY COALESCE(owner, ''), identity",
+            (Self::Owner, true) => " ORDER BY COALESCE(owner, '') DESC, identity DESC",
+            (Self::Key, false) => " ORDER BY identity",
+            (Self::Key, true) => " ORDER BY identity DESC",
+        }
+    }
+}
+
+/// A page of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+impl Question {
+    fn asked(&self, mut sql: Sql, now: i64) -> Sql {
+        for word in self.search.split_whitespace() {
+            sql = sql.text(" AND searched LIKE ").value(format!("%{}%", escape_like(&word.to_lowercase())));
+            sql = sql.text(" ESCAPE '\\'");
+        }
+        if let Some(active) = self.active {
+            sql = sql.text(" AND is_active = ").value(i64::from(active));
+        }
+        if let Some(days) = self.older_than {
+            sql = sql.text(" AND created_at <= ").value(now - i64::from(days) * DAY);
+        }
+        if let Some(days) = self.unused_for {
+            sql = sql.text(" AND idle_since <= ").value(now - i64::from(days) * DAY);
+        }
+        if let Some(severity) = self.severity {
+            sql = sql.text(" AND worst >= ").value(worst(Some(severity)));
+        }
+        if let Some(account) = &self.account {
+            sql = sql.text(" AND account = ").value(account.as_str());
+        }
+        if let Some(user) = &self.user {
+            sql = sql.text(" AND user_name = ").value(user.as_str());
+        }
+        match self.owner.as_deref() {
+            None => sql,
+            Some("") => sql.text(" AND owner IS NULL"),
+            Some(owner) => sql.text(" AND owner = ").value(owner),
+        }
+    }
+
+    /// The same question as an address writes it, without what is as it would be anyway.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let (ours, plain) = (serde_json::to_value(self), serde_json::to_value(Self::default()));
+        let (Ok(serde_json::Value::Object(ours)), Ok(plain)) = (ours, plain) else { return String::new() };
+        let mut address = String::new();
+        for (name, value) in &ours {
+            if plain.get(name) == Some(value) {
+                continue;
+            }
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let _ = write!(address, "{}{name}={}", if address.is_empty() { "?" } else { "&" }, percent(&text));
+        }
+        address
+    }
+}
+
+impl Estate {
+    /// Keys that are seen, as asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keys(&self, sight: &Sight, question: &Question, now: i64) -> Result<Page<Row>, DatabaseError> {
+        let count = question.asked(sight.seen(Sql::new("SELECT COUNT(*) AS total FROM estate_key")), now);
+        let count = self.database.rows("count keys", count).await?;
+        let total = count.first().map(|row| number(row, "total")).transpose()?.unwrap_or(0);
+        let sql = question.asked(sight.seen(Sql::new("SELECT facts FROM estate_key")), now);
+        let sql = sql.text(question.sort.order(question.reverse)).text(" LIMIT ").value(i64::from(question.size));
+        let sql = sql.text(" OFFSET ").value(i64::from(question.page) * i64::from(question.size));
+        let rows = self.database.rows("read keys", sql).await?;
+        let rows =
+            rows.iter().map(|row| text(row, "facts").and_then(|facts| read(&facts))).collect::<Result<_, _>>()?;
+        Ok(Page { rows, total: u64::try_from(total).unwrap_or(0) })
+    }
+
+    /// One key, where it is there and seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn key(&self, sight: &Sight, identity: &str) -> Result<Option<Row>, DatabaseError> {
+        let sql = sight.seen(Sql::new("SELECT facts FROM estate_key")).text(" AND identity = ").value(identity);
+        let rows = self.database.rows("read a key", sql).await?;
+        rows.first().map(|row| text(row, "facts").and_then(|facts| read(&facts))).transpose()
+    }
+}
+
+fn read(facts: &str) -> Result<Row, DatabaseError> {
+    serde_json::from_str(facts).map_err(|error| DatabaseError::Strange { what: format!("facts of a key: {error}") })
+}
+
+/// How a severity stands in the table: 0 is none.
+pub(super) fn worst(severity: Option<Severity>) -> i64 {
+    severity.map_or(0, |severity| severity as i64 + 1)
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut done, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => done.push(char::from(byte)),
+            _ => {
+                let _ = write!(done, "%{byte:02X}");
+            }
+        }
+        done
+    })
+}

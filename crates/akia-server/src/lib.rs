@@ -1,0 +1,15 @@
+//! `akia serve`: the schedule, the pages and the API of a team's akia.
+//!
+//! The server decides nothing about keys. It shows what audits and the journal say, and runs akia's own commands at their hours,
+//! each as a process of its own, as a person would.
+
+pub mod access;
+pub mod database;
+pub mod demo;
+pub mod estate;
+mod guard;
+mod page;
+pub mod sight;
+pub mod web;
+
+pub use database::{Database, DatabaseError};

@@ -1,0 +1,82 @@
+//! The server itself: its address, its routes, and what every answer has in common.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use akia_core::rule::AuditSettings;
+use akia_io::clock::Clock;
+use axum::Router;
+use axum::middleware;
+use tokio::net::TcpListener;
+
+use crate::access::{self, Access};
+use crate::estate::Estate;
+use crate::{Database, guard, page};
+
+/// What requests are answered from.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Parts>);
+
+/// The parts of [`Shared`].
+#[derive(Debug)]
+pub struct Parts {
+    /// The server's tables.
+    pub database: Database,
+    /// The estate.
+    pub estate: Estate,
+    /// Who may come in.
+    pub access: Access,
+    /// What an audit expects.
+    pub settings: AuditSettings,
+    /// Names that this server answers to in `Host`, with the port where it is not the scheme's own.
+    pub hosts: Vec<String>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Now, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+}
+
+/// Every route, with what guards it: the outermost layer is the last.
+pub fn router(shared: Shared) -> Router {
+    let inside = page::routes().layer(middleware::from_fn_with_state(shared.clone(), access::require_login));
+    Router::new()
+        .merge(inside)
+        .merge(access::routes())
+        .merge(page::assets())
+        .fallback(page::not_found)
+        .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
+        .with_state(shared)
+}
+
+/// Answers until `stop` is ready, and then ends what it has begun.
+///
+/// # Errors
+/// When the system takes the listener away.
+pub async fn serve(
+    listener: TcpListener,
+    shared: Shared,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
