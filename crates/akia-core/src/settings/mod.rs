@@ -7,6 +7,7 @@
 mod enforce;
 #[cfg(test)]
 mod enforce_tests;
+mod job;
 mod notify;
 mod secret_ref;
 mod service;
@@ -16,6 +17,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
+pub use job::{JobSettings, SCHEDULABLE};
 pub use notify::{
     AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SmtpTls, channel_words,
 };
@@ -41,6 +43,8 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// `[service.NAME]`: the keys that machines use, by name.
     pub services: Vec<ServiceSettings>,
+    /// `[job.NAME]`: what `akia serve` runs, and when.
+    pub jobs: Vec<JobSettings>,
 }
 
 /// Where checkpoints of the journal go.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::enforce::EnforceTable;
+use super::job::{JobTable, jobs};
 use super::notify::{NotifyTable, notify};
 use super::service::{ServiceTable, services};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
@@ -38,6 +39,9 @@ struct FileTable {
     /// The keys that machines use, and every place that holds them.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, ServiceTable>"))]
     service: BTreeMap<Spanned<String>, ServiceTable>,
+    /// What `akia serve` runs, and when.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, JobTable>"))]
+    job: BTreeMap<Spanned<String>, JobTable>,
 }
 
 #[derive(Deserialize, Default)]
@@ -135,11 +139,12 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal, service } = file;
+    let FileTable { audit, enforce, notify: notices, journal, service, job } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
     let services = services(text, service)?;
+    let jobs = jobs(text, job)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -180,7 +185,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services, jobs })
 }
 
 fn journal(text: &str, table: JournalTable) -> Result<JournalSettings, SettingsError> {
