@@ -191,6 +191,11 @@ pub(crate) fn number(row: &AnyRow, column: &str) -> Result<i64, DatabaseError> {
     row.try_get(column).map_err(refused("read a row"))
 }
 
+/// A number of a row that may be absent.
+pub(crate) fn maybe_number(row: &AnyRow, column: &str) -> Result<Option<i64>, DatabaseError> {
+    row.try_get(column).map_err(refused("read a row"))
+}
+
 /// A statement and its values. Values never become part of the text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sql {
@@ -325,5 +330,6 @@ pub(crate) mod tests {
         assert_eq!(database.run("test", sql).await.unwrap(), 1);
         let rows = database.rows("test", Sql::new("SELECT * FROM serve_note")).await.unwrap();
         assert_eq!(maybe_text(&rows[0], "text").unwrap(), None);
+        assert_eq!(maybe_number(&rows[0], "number").unwrap(), None);
     }
 }

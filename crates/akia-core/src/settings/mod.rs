@@ -377,9 +377,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`, `job`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`, `job`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

@@ -41,3 +41,40 @@ CREATE TABLE access_pass (
     person TEXT NOT NULL,
     ends_at BIGINT NOT NULL
 );
+
+CREATE TABLE job_state (
+    job TEXT NOT NULL PRIMARY KEY,
+    pattern TEXT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    paused_by TEXT,
+    paused_at BIGINT
+);
+
+CREATE TABLE run (
+    id BIGINT NOT NULL PRIMARY KEY,
+    job TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    asked_by TEXT,
+    command TEXT NOT NULL,
+    state TEXT NOT NULL,
+    not_before BIGINT NOT NULL,
+    holder TEXT,
+    epoch BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    started_at BIGINT,
+    ended_at BIGINT,
+    exit_code BIGINT,
+    words TEXT,
+    cancelled_by TEXT,
+    UNIQUE (job, due_at, attempt)
+);
+CREATE INDEX run_state ON run (state, not_before);
+
+CREATE TABLE run_line (
+    run BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (run, number)
+);
