@@ -27,6 +27,9 @@ const SECRET_VARIABLES: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
+    /// Set by `akia serve` for what it runs: its process id.
+    pub const SERVER: &str = "AKIA_SERVER_PROCESS";
+
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {

@@ -71,6 +71,9 @@ pub fn main() -> ExitCode {
 fn run(invocation: Invocation) -> Exit {
     let terminal = Terminal::detect(invocation.globals.color);
     let environment = invocation.verb.environment(Environment::read());
+    if let Some(server) = environment.raw(Environment::SERVER) {
+        akia_io::hardening::end_with_parent(&server.to_string_lossy());
+    }
     logging::start(invocation.globals.verbose, terminal.stderr_colors);
     let context = match Context::new(environment, terminal, invocation.globals) {
         Ok(context) => context,

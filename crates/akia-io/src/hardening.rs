@@ -20,6 +20,22 @@ pub fn harden_process() {
     }
 }
 
+/// Ends this process when the one that has begun it ends, in whatever way. Linux alone can say so.
+pub fn end_with_parent(parent: &str) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        // What is refused here leaves a process that goes on by itself, as safe as any.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        // It may have ended before that was said.
+        if getppid().is_none_or(|pid| pid.to_string() != parent) {
+            std::process::exit(5);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = parent;
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

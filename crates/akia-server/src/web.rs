@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::access::{self, Access};
 use crate::estate::Estate;
+use crate::schedule::{Job, Runs};
 use crate::{Database, guard, page};
 
 /// What requests are answered from.
@@ -26,6 +27,10 @@ pub struct Parts {
     pub estate: Estate,
     /// Who may come in.
     pub access: Access,
+    /// The jobs of the settings.
+    pub jobs: Arc<Vec<Job>>,
+    /// What runs, and has run.
+    pub runs: Runs,
     /// What an audit expects.
     pub settings: AuditSettings,
     /// Names that this server answers to in `Host`, with the port where it is not the scheme's own.

@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use akia_core::rule::AuditSettings;
+use akia_core::settings::Settings;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
+use akia_server::schedule::{Engine, Job, Program, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::web::{self, Parts, Shared};
 use clap::Args;
@@ -18,7 +21,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::args::ConfigArgs;
-use crate::context::Context;
+use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::{drive, workbench};
@@ -72,13 +75,16 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
         ))
         .next("akia serve --listen 127.0.0.1:7443"));
     }
-    let settings = if args.demo { AuditSettings::default() } else { args.config.load(context)?.settings.audit };
+    let loaded = if args.demo { None } else { Some(args.config.load(context)?) };
+    let (settings, file) = loaded.map_or((Settings::default(), None), |loaded| (loaded.settings, loaded.path));
+    let jobs: Result<Vec<Job>, _> = settings.jobs.into_iter().map(Job::new).collect();
+    let jobs = Arc::new(jobs.map_err(|error| CommandError::usage(&error).next("akia serve"))?);
     let ground = ground(context, args.demo)?;
     let audits = Snapshots::open(&ground.state).await.map_err(|error| CommandError::failed(&error))?;
     if args.demo {
         demo::keep(&audits, DEMO, context.started_at).await.map_err(|error| CommandError::failed(&error))?;
     }
-    let shared = shared(&ground.state, settings, &args.listen).await?;
+    let shared = Parts { jobs, settings: settings.audit, ..shared(&ground.state, &args.listen).await? };
     shared.estate.refresh(&audits, &shared.settings).await.map_err(|error| CommandError::failed(&error))?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         CommandError::failed(format_args!("cannot listen at {}: {error}", args.listen))
@@ -92,11 +98,13 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
     context.say("the link lets you in once, within a quarter of an hour; Ctrl-C ends the server");
     let ending = drive::ending().await;
     let looking = tokio::spawn(look(shared.clone(), audits));
+    let working = tokio::spawn(engine(&shared, &ground.state, file.as_deref())?.work());
     let served = web::serve(listener, shared, async move {
         ending.await;
     });
     let served = served.await;
     looking.abort();
+    working.abort();
     served.map_err(|error| CommandError::failed(format_args!("the server has ended: {error}")))?;
     Ok(Exit::Done)
 }
@@ -112,15 +120,35 @@ fn ground(context: &Context, demo: bool) -> Result<Ground, CommandError> {
     Ok(Ground { state, _folder: Some(folder) })
 }
 
-async fn shared(state: &StateFolder, settings: AuditSettings, listen: &SocketAddr) -> Result<Parts, CommandError> {
+async fn shared(state: &StateFolder, listen: &SocketAddr) -> Result<Parts, CommandError> {
     let database = Database::sqlite(&state.path().join(FILE_NAME)).await;
     let database = database.map_err(|error| CommandError::failed(&error))?;
     Ok(Parts {
         estate: Estate::new(database.clone()),
         access: Access::new(database.clone(), false),
+        runs: Runs::new(database.clone()),
+        jobs: Arc::default(),
         database,
-        settings,
+        settings: AuditSettings::default(),
         hosts: hosts(listen),
+        clock: workbench::clock(),
+    })
+}
+
+/// This server's part in the schedule; what it runs sees the same state and the same settings.
+fn engine(shared: &Shared, state: &StateFolder, file: Option<&Path>) -> Result<Engine, CommandError> {
+    let mut variables = vec![
+        ("AKIA_STATE_DIR".to_owned(), state.path().display().to_string()),
+        (Environment::SERVER.to_owned(), std::process::id().to_string()),
+    ];
+    if let Some(file) = file {
+        variables.push(("AKIA_CONFIG".to_owned(), file.display().to_string()));
+    }
+    Ok(Engine {
+        runs: shared.runs.clone(),
+        jobs: Arc::clone(&shared.jobs),
+        program: Program { path: Environment::program()?, variables },
+        replica: akia_server::schedule::replica(),
         clock: workbench::clock(),
     })
 }

@@ -11,10 +11,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use maud::{Markup, html};
 use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
 
 use crate::page;
-use crate::sight::Person;
+use crate::sight::{Person, Role};
 use crate::web::Shared;
 
 pub use session::{Access, Link};
@@ -26,6 +28,20 @@ pub struct Visitor {
     pub person: Person,
     /// What a form of theirs must bring along; absent where a token came with the request, which no other site can send.
     pub form_key: Option<String>,
+}
+
+impl Visitor {
+    /// Whether they may do what takes this role, and it was a form of ours that asked.
+    #[must_use]
+    pub fn may(&self, role: Role, form_key: &str) -> bool {
+        let is_ours = self.form_key.as_ref().is_none_or(|ours| bool::from(ours.as_bytes().ct_eq(form_key.as_bytes())));
+        is_ours && self.person.role >= role
+    }
+
+    /// What every form of theirs brings along.
+    pub(crate) fn form_field(&self) -> Markup {
+        html! { input type="hidden" name="form_key" value=[self.form_key.as_deref()]; }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {

@@ -16,12 +16,14 @@ macro_rules! address {
 
 pub(super) const STYLE: &str = address!("style.css");
 pub(super) const SCRIPT: &str = address!("script.js");
+pub(super) const LIVE: &str = address!("live.js");
 pub(super) const ICON: &str = address!("icon.svg");
 
 pub(crate) fn assets() -> Router<Shared> {
     Router::new()
         .route(STYLE, get(|| file("text/css", include_str!("style.css"))))
         .route(SCRIPT, get(|| file("text/javascript", include_str!("script.js"))))
+        .route(LIVE, get(|| file("text/javascript", include_str!("live.js"))))
         .route(ICON, get(|| file("image/svg+xml", include_str!("icon.svg"))))
 }
 

@@ -5,11 +5,12 @@
 mod assets;
 mod estate;
 pub(crate) mod login;
+mod runs;
 
 use axum::Router;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::access::Visitor;
@@ -18,10 +19,16 @@ use crate::web::Shared;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 1] = [("/", "Estate")];
+const PAGES: [(&str, &str); 2] = [("/", "Estate"), ("/runs", "Runs")];
 
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/", get(estate::page))
+    Router::new()
+        .route("/", get(estate::page))
+        .route("/runs", get(runs::page))
+        .route("/runs/{id}", get(runs::one))
+        .route("/runs/{id}/lines", get(runs::lines))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/jobs/{name}/{act}", post(runs::act_on_job))
 }
 
 /// A whole page with the menu; `at` is its address in the menu.
@@ -73,7 +80,12 @@ pub(crate) fn failed(error: &dyn std::fmt::Display) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, plain("Something failed", main)).into_response()
 }
 
-pub(crate) async fn not_found(uri: Uri) -> Response {
-    let main = html! { p { "There is no page " code { (uri.path()) } ", or it is not yours to see." } p { a href="/" { "To the estate" } } };
+pub(crate) async fn not_found() -> Response {
+    not_yours()
+}
+
+/// The one answer for what is not there and for what is not seen, so that nobody learns which it is.
+pub(crate) fn not_yours() -> Response {
+    let main = html! { p { "There is nothing here, or it is not yours." } p { a href="/" { "To the estate" } } };
     (StatusCode::NOT_FOUND, plain("Not found", main)).into_response()
 }

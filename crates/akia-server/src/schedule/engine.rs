@@ -31,6 +31,16 @@ const RETRY_AFTER: i64 = 30;
 /// A process that a server before has lost may have left something half done in the journal; this goes on with that first.
 const RESUME: [&str; 2] = ["resume", "--yes"];
 
+/// What this process is called among the servers of a database: its machine and its number there.
+#[must_use]
+pub fn replica() -> String {
+    #[cfg(unix)]
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let machine = "server".to_owned();
+    format!("{machine}:{}", std::process::id())
+}
+
 /// A server's part in the schedule.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -207,7 +217,8 @@ impl Said<'_> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;

@@ -9,6 +9,6 @@ mod job;
 mod process;
 mod runs;
 
-pub use engine::{Engine, Program};
+pub use engine::{Engine, Program, replica};
 pub use job::{Job, JobError};
 pub use runs::{Run, RunState, Runs};
