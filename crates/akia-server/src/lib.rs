@@ -4,10 +4,12 @@
 //! each as a process of its own, as a person would.
 
 pub mod access;
+mod api;
 pub mod database;
 pub mod demo;
 pub mod estate;
 mod guard;
+mod metrics;
 mod page;
 pub mod schedule;
 pub mod sight;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::access::{self, Access};
 use crate::estate::Estate;
 use crate::schedule::{Job, Runs};
-use crate::{Database, guard, page};
+use crate::{Database, api, guard, metrics, page};
 
 /// What requests are answered from.
 #[derive(Debug, Clone)]
@@ -63,13 +63,15 @@ impl Shared {
 
 /// Every route, with what guards it: the outermost layer is the last.
 pub fn router(shared: Shared) -> Router {
-    let inside = page::routes().layer(middleware::from_fn_with_state(shared.clone(), access::require_login));
+    let inside = page::routes().merge(api::routes()).merge(metrics::routes());
+    let inside = inside.layer(middleware::from_fn_with_state(shared.clone(), access::require_login));
     Router::new()
         .merge(inside)
         .merge(access::routes())
         .merge(page::assets())
         .fallback(page::not_found)
         .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
+        .merge(metrics::health())
         .with_state(shared)
 }
 

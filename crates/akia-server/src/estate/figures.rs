@@ -2,6 +2,7 @@
 
 use akia_core::finding::Severity;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Row;
 
@@ -14,7 +15,7 @@ pub const IDLE: [(&str, i64); 6] =
     [("a day", 1), ("a week", 7), ("30 days", 30), ("90 days", 90), ("1 year", 365), ("longer", i64::MAX)];
 
 /// Counts of keys.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Figures {
     /// Active keys.
     pub active: u64,

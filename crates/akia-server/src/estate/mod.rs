@@ -7,6 +7,9 @@ mod question;
 mod refresh;
 mod row;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::database::{Database, DatabaseError, Sql, maybe_text, number, text};
 use crate::sight::Sight;
 
@@ -22,7 +25,7 @@ pub struct Estate {
 }
 
 /// An account as the estate's page shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AccountRow {
     /// Its number.
     pub account: String,

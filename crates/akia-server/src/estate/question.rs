@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use akia_core::finding::Severity;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Estate, Row};
 use crate::database::{DatabaseError, Sql, number, text};
@@ -14,7 +15,8 @@ const PAGE: u32 = 50;
 const DAY: i64 = 86_400;
 
 /// What is asked for; as it stands in an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Question {
     /// Words that must all stand in the key's id, its user, its owner or its account.
@@ -26,6 +28,7 @@ pub struct Question {
     /// Only those not used for at least so many days, or never and that old.
     pub unused_for: Option<u32>,
     /// Only those with a finding as grave as this.
+    #[param(value_type = Option<String>, example = "high")]
     pub severity: Option<Severity>,
     /// Only those of this account.
     pub account: Option<String>,
@@ -34,6 +37,7 @@ pub struct Question {
     /// Only those that this one answers for; an empty text asks for those of nobody.
     pub owner: Option<String>,
     /// By what they are sorted.
+    #[param(inline)]
     pub sort: Sort,
     /// In the other direction.
     pub reverse: bool,
@@ -63,7 +67,7 @@ impl Default for Question {
 }
 
 /// By what keys are sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sort {
     /// The gravest first, the oldest of them first.

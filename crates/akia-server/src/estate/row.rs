@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use akia_core::finding::{Finding as CoreFinding, KeyIdentity, Severity};
 use akia_core::key_table::KeyRow;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::sight::units_text;
 
 /// One access key. Moments are seconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Row {
     /// What it is called in addresses: its id, or where that could not be listed `ACCOUNT~USER~NUMBER`.
     pub identity: String,
@@ -58,11 +59,12 @@ pub struct Row {
 }
 
 /// A rule that a key breaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// The rule.
     pub rule: String,
     /// How much it matters.
+    #[schema(value_type = String, example = "high")]
     pub severity: Severity,
     /// The evidence, in words.
     pub detail: String,

@@ -1,7 +1,10 @@
 //! Runs: made, claimed, kept alive, ended.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sqlx::any::AnyRow;
+use utoipa::ToSchema;
 
 use super::Job;
 use crate::database::{Database, DatabaseError, Kind, Sql, Value, maybe_number, maybe_text, number, text};
@@ -12,7 +15,7 @@ const LEASE: i64 = 15;
 const TRIES: u32 = 20;
 
 /// What has become of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// It waits for its hour, or for a server.
@@ -61,6 +64,12 @@ impl RunState {
         }
     }
 
+    fn read(row: &AnyRow) -> Result<Self, DatabaseError> {
+        let state = text(row, "state")?;
+        let known = Self::ALL.into_iter().find(|known| known.as_str() == state);
+        known.ok_or_else(|| DatabaseError::Strange { what: format!("a run that is {state:?}") })
+    }
+
     /// Whether nothing more comes of it.
     #[must_use]
     pub fn is_over(self) -> bool {
@@ -69,7 +78,7 @@ impl RunState {
 }
 
 /// A run. Moments are seconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Run {
     /// Its number.
     pub id: i64,
@@ -323,6 +332,13 @@ impl Runs {
         rows.iter().map(Run::read).collect()
     }
 
+    /// How many runs of each job are in each state.
+    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, RunState), i64>, DatabaseError> {
+        let sql = Sql::new("SELECT job, state, COUNT(*) AS runs FROM run GROUP BY job, state");
+        let rows = self.database.rows("count runs", sql).await?;
+        rows.iter().map(|row| Ok(((text(row, "job")?, RunState::read(row)?), number(row, "runs")?))).collect()
+    }
+
     /// Asks a run to end. Whether there is one to ask.
     ///
     /// # Errors
@@ -393,8 +409,7 @@ fn ours(sql: Sql, run: &Run) -> Sql {
 
 impl Run {
     fn read(row: &AnyRow) -> Result<Self, DatabaseError> {
-        let (state, command) = (text(row, "state")?, text(row, "command")?);
-        let known = RunState::ALL.into_iter().find(|known| known.as_str() == state);
+        let command = text(row, "command")?;
         Ok(Self {
             id: number(row, "id")?,
             job: text(row, "job")?,
@@ -403,7 +418,7 @@ impl Run {
             asked_by: maybe_text(row, "asked_by")?,
             command: serde_json::from_str(&command)
                 .map_err(|error| DatabaseError::Strange { what: format!("the command of a run: {error}") })?,
-            state: known.ok_or_else(|| DatabaseError::Strange { what: format!("a run that is {state:?}") })?,
+            state: RunState::read(row)?,
             holder: maybe_text(row, "holder")?,
             epoch: number(row, "epoch")?,
             started_at: maybe_number(row, "started_at")?,

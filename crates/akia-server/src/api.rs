@@ -1,0 +1,342 @@
+//! The API: the same answers as the pages, as JSON, to whoever may see them. `/api/openapi.json` is made of these types and handlers.
+//!
+//! Moments are seconds since 1970. Every answer of data names its form in `schema`.
+
+use akia_core::finding::Severity;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use crate::access::Visitor;
+use crate::database::DatabaseError;
+use crate::estate::{AccountRow, Figures, Question, Row};
+use crate::schedule::Run;
+use crate::sight::Role;
+use crate::web::Shared;
+
+/// Most keys of one answer.
+const MOST: u32 = 1_000;
+/// Most runs of one answer.
+const MOST_RUNS: i64 = 500;
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "akia", description = "The keys of a team, what is due, and what runs. Every call takes a token (`Authorization: Bearer …`) or a session."),
+    paths(me, accounts, keys, key, jobs, act_on_job, runs, run, lines, cancel, document),
+    tags((name = "keys", description = "The estate"), (name = "runs", description = "The schedule"))
+)]
+struct Document;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/api/openapi.json", get(document))
+        .route("/api/v1/me", get(me))
+        .route("/api/v1/accounts", get(accounts))
+        .route("/api/v1/keys", get(keys))
+        .route("/api/v1/keys/{identity}", get(key))
+        .route("/api/v1/jobs", get(jobs))
+        .route("/api/v1/jobs/{name}/{act}", post(act_on_job))
+        .route("/api/v1/runs", get(runs))
+        .route("/api/v1/runs/{id}", get(run))
+        .route("/api/v1/runs/{id}/lines", get(lines))
+        .route("/api/v1/runs/{id}/cancel", post(cancel))
+        .route("/api/{*rest}", get(nothing).post(nothing))
+}
+
+/// Why a call was not answered.
+#[derive(Debug, Serialize, ToSchema)]
+struct Problem {
+    /// In words.
+    error: String,
+}
+
+/// A call that was not answered.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(Problem { error: self.1 })).into_response()
+    }
+}
+
+impl From<DatabaseError> for Refusal {
+    fn from(error: DatabaseError) -> Self {
+        tracing::error!(%error, "a call could not be answered");
+        Self(StatusCode::INTERNAL_SERVER_ERROR, "the server could not answer this; its log says why".to_owned())
+    }
+}
+
+impl Refusal {
+    fn nothing() -> Self {
+        Self(StatusCode::NOT_FOUND, "there is nothing here, or it is not yours".to_owned())
+    }
+}
+
+type Answer<T> = Result<Json<T>, Refusal>;
+
+async fn nothing() -> Refusal {
+    Refusal::nothing()
+}
+
+/// The OpenAPI document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "about", responses((status = 200, description = "This document")))]
+async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+/// Who calls.
+#[derive(Debug, Serialize, ToSchema)]
+struct Me {
+    /// `akia.api.me/1`.
+    schema: &'static str,
+    /// What the record of their acts calls them.
+    name: String,
+    /// What they may do: owner, viewer, operator, admin.
+    role: &'static str,
+    /// The organisational units that they may see; all where there is none.
+    units: Vec<String>,
+}
+
+/// Who calls, and what they may do.
+#[utoipa::path(get, path = "/api/v1/me", tag = "about", responses((status = 200, body = Me), (status = 401, description = "No token and no session")))]
+async fn me(visitor: Visitor) -> Json<Me> {
+    let person = visitor.person;
+    Json(Me { schema: "akia.api.me/1", name: person.name, role: person.role.as_str(), units: person.units })
+}
+
+/// Accounts and their sum.
+#[derive(Debug, Serialize, ToSchema)]
+struct Accounts {
+    /// `akia.api.accounts/1`.
+    schema: &'static str,
+    /// All of them together.
+    total: Figures,
+    /// One by one.
+    accounts: Vec<AccountRow>,
+}
+
+/// The accounts that you may see, with what is counted of their keys.
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "keys", responses((status = 200, body = Accounts), (status = 401, description = "No token and no session")))]
+async fn accounts(State(shared): State<Shared>, visitor: Visitor) -> Answer<Accounts> {
+    let accounts = shared.estate.accounts(&visitor.person.sight(), shared.now()).await?;
+    let mut total = Figures::default();
+    accounts.iter().for_each(|account| total.add(&account.figures));
+    Ok(Json(Accounts { schema: "akia.api.accounts/1", total, accounts }))
+}
+
+/// Keys.
+#[derive(Debug, Serialize, ToSchema)]
+struct Keys {
+    /// `akia.api.keys/1`.
+    schema: &'static str,
+    /// How many there are on all pages.
+    total: u64,
+    /// Those of this page.
+    keys: Vec<Row>,
+}
+
+/// The keys that you may see, as asked for; 1,000 on a page at most.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Question), responses(
+    (status = 200, body = Keys), (status = 400, body = Problem), (status = 401, description = "No token and no session")))]
+async fn keys(
+    State(shared): State<Shared>,
+    visitor: Visitor,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Answer<Keys> {
+    let Query(mut question) = question.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text()))?;
+    question.size = question.size.clamp(1, MOST);
+    let page = shared.estate.keys(&visitor.person.sight(), &question, shared.now()).await?;
+    Ok(Json(Keys { schema: "akia.api.keys/1", total: page.total, keys: page.rows }))
+}
+
+/// A key.
+#[derive(Debug, Serialize, ToSchema)]
+struct Key {
+    /// `akia.api.key/1`.
+    schema: &'static str,
+    /// The gravest of its findings.
+    #[schema(value_type = Option<String>)]
+    worst: Option<Severity>,
+    /// What is known of it.
+    key: Row,
+}
+
+/// One key.
+#[utoipa::path(get, path = "/api/v1/keys/{identity}", tag = "keys", params(("identity" = String, Path, description = "Its id")), responses(
+    (status = 200, body = Key), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "There is none, or it is not yours")))]
+async fn key(State(shared): State<Shared>, visitor: Visitor, Path(identity): Path<String>) -> Answer<Key> {
+    let found = shared.estate.key(&visitor.person.sight(), &identity).await?;
+    let key = found.ok_or_else(Refusal::nothing)?;
+    Ok(Json(Key { schema: "akia.api.key/1", worst: key.worst(), key }))
+}
+
+/// The schedule is not of one unit or owner: only who sees everything sees it.
+fn whole(visitor: &Visitor, role: Role) -> Result<&str, Refusal> {
+    let may = visitor.person.sight().is_all() && visitor.person.role >= role;
+    may.then_some(visitor.person.name.as_str()).ok_or_else(Refusal::nothing)
+}
+
+/// Jobs.
+#[derive(Debug, Serialize, ToSchema)]
+struct Jobs {
+    /// `akia.api.jobs/1`.
+    schema: &'static str,
+    /// All of them.
+    jobs: Vec<JobRow>,
+}
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+struct JobRow {
+    /// Its name.
+    name: String,
+    /// The arguments of akia.
+    run: Vec<String>,
+    /// Its hours in words.
+    when: String,
+    /// The next of them.
+    next_due_at: Option<i64>,
+    /// Who has paused it.
+    paused_by: Option<String>,
+}
+
+/// The jobs of the settings.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "runs", responses((status = 200, body = Jobs), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "They are not yours to see")))]
+async fn jobs(State(shared): State<Shared>, visitor: Visitor) -> Answer<Jobs> {
+    whole(&visitor, Role::Viewer)?;
+    let now = shared.now();
+    let mut jobs = Vec::new();
+    for job in shared.jobs.iter() {
+        let name = job.settings.name.clone();
+        let paused_by = shared.runs.paused(&name).await?.map(|(person, _)| person);
+        jobs.push(JobRow {
+            run: job.settings.run.clone(),
+            when: job.words(),
+            next_due_at: job.next_due(now),
+            paused_by,
+            name,
+        });
+    }
+    Ok(Json(Jobs { schema: "akia.api.jobs/1", jobs }))
+}
+
+/// What became of an act.
+#[derive(Debug, Serialize, ToSchema)]
+struct Acted {
+    /// `akia.api.acted/1`.
+    schema: &'static str,
+    /// The run that was made, where one was.
+    run: Option<i64>,
+}
+
+/// Acts on a job: `run` makes a run now, `pause` and `go-on` say whether its hours count. For operators.
+#[utoipa::path(post, path = "/api/v1/jobs/{name}/{act}", tag = "runs", params(("name" = String, Path, description = "The job"), ("act" = String, Path, description = "run, pause or go-on")), responses(
+    (status = 200, body = Acted), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "There is no such job or act, or it is not yours")))]
+async fn act_on_job(
+    State(shared): State<Shared>,
+    visitor: Visitor,
+    Path((name, act)): Path<(String, String)>,
+) -> Answer<Acted> {
+    let person = whole(&visitor, Role::Operator)?;
+    let job = shared.jobs.iter().find(|job| job.settings.name == name).ok_or_else(Refusal::nothing)?;
+    let now = shared.now();
+    let run = match act.as_str() {
+        "run" => Some(shared.runs.ask(&name, &job.settings.run, person, now).await?),
+        "pause" => shared.runs.pause(&name, Some(person), now).await.map(|_| None)?,
+        "go-on" => shared.runs.pause(&name, None, now).await.map(|_| None)?,
+        _ => return Err(Refusal::nothing()),
+    };
+    Ok(Json(Acted { schema: "akia.api.acted/1", run }))
+}
+
+/// Runs.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunList {
+    /// `akia.api.runs/1`.
+    schema: &'static str,
+    /// The newest first.
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RunsQuery {
+    job: Option<String>,
+}
+
+/// The latest 500 runs, the newest first.
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(("job" = Option<String>, Query, description = "Only those of this job")), responses(
+    (status = 200, body = RunList), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "They are not yours to see")))]
+async fn runs(State(shared): State<Shared>, visitor: Visitor, Query(query): Query<RunsQuery>) -> Answer<RunList> {
+    whole(&visitor, Role::Viewer)?;
+    let runs = shared.runs.latest(query.job.as_deref(), MOST_RUNS).await?;
+    Ok(Json(RunList { schema: "akia.api.runs/1", runs }))
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+struct OneRun {
+    /// `akia.api.run/1`.
+    schema: &'static str,
+    /// What is known of it.
+    run: Run,
+}
+
+/// One run.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = i64, Path, description = "Its number")), responses(
+    (status = 200, body = OneRun), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem)))]
+async fn run(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<i64>) -> Answer<OneRun> {
+    whole(&visitor, Role::Viewer)?;
+    let run = shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
+    Ok(Json(OneRun { schema: "akia.api.run/1", run }))
+}
+
+/// What a run says.
+#[derive(Debug, Serialize, ToSchema)]
+struct Lines {
+    /// `akia.api.run-lines/1`.
+    schema: &'static str,
+    /// The number of the line to ask from next.
+    next: i64,
+    /// 5,000 lines at most.
+    lines: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LinesQuery {
+    #[serde(default)]
+    from: i64,
+}
+
+/// What a run has said, from a line on; `/runs/{id}/lines` gives the same as server-sent events.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/lines", tag = "runs", params(("id" = i64, Path, description = "Its number"), ("from" = Option<i64>, Query, description = "The first line wanted, from 0")), responses(
+    (status = 200, body = Lines), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem)))]
+async fn lines(
+    State(shared): State<Shared>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+    Query(query): Query<LinesQuery>,
+) -> Answer<Lines> {
+    whole(&visitor, Role::Viewer)?;
+    shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
+    let lines = shared.runs.lines(id, query.from).await?;
+    let next = lines.last().map_or(query.from, |(number, _)| number + 1);
+    Ok(Json(Lines { schema: "akia.api.run-lines/1", next, lines: lines.into_iter().map(|(_, line)| line).collect() }))
+}
+
+/// Ends a run at its next safe point. For operators.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", params(("id" = i64, Path, description = "Its number")), responses(
+    (status = 200, body = Acted), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem), (status = 409, body = Problem, description = "It is over")))]
+async fn cancel(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<i64>) -> Answer<Acted> {
+    let person = whole(&visitor, Role::Operator)?;
+    shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
+    if !shared.runs.cancel(id, person, shared.now()).await? {
+        return Err(Refusal(StatusCode::CONFLICT, "the run is over".to_owned()));
+    }
+    Ok(Json(Acted { schema: "akia.api.acted/1", run: Some(id) }))
+}
