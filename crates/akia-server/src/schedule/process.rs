@@ -106,9 +106,8 @@ async fn listen(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
             Ok(_) => {}
         }
         line.truncate(LONGEST_LINE);
-        // NUL is no text to PostgreSQL.
-        let text = String::from_utf8_lossy(&line).replace('\0', "\u{fffd}");
-        if to.send(text.trim_end().to_owned()).await.is_err() {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if to.send(text).await.is_err() {
             return;
         }
     }

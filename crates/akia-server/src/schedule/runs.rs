@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::Job;
-use crate::database::{Database, DatabaseError, Kind, Sql, Value, maybe_number, maybe_text, number, text};
+use crate::database::{Database, DatabaseError, Kind, Sql, maybe_number, maybe_text, number, text};
 
 /// How long a server holds a run without a word.
 const LEASE: i64 = 15;
@@ -142,7 +142,10 @@ impl Runs {
     }
 
     /// Makes the run of a job whose hour has come, where there is none yet.
-    pub(super) async fn plan(&self, job: &Job, now: i64) -> Result<(), DatabaseError> {
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn plan(&self, job: &Job, now: i64) -> Result<(), DatabaseError> {
         let (name, pattern) = (job.settings.name.as_str(), job.pattern());
         let sql = Sql::new("SELECT pattern, seen_at, paused_at FROM job_state WHERE job = ").value(name);
         let rows = self.database.rows("read a job", sql).await?;
@@ -214,7 +217,7 @@ impl Runs {
                 run.job.into(),
                 run.due.into(),
                 run.attempt.into(),
-                Value::MaybeText(run.asked_by.map(str::to_owned)),
+                run.asked_by.map(str::to_owned).into(),
                 command.clone().into(),
                 run.state.as_str().into(),
                 not_before.into(),
