@@ -13,6 +13,7 @@ mod metrics;
 mod page;
 pub mod schedule;
 pub mod sight;
+pub mod switch;
 pub mod web;
 
 pub use database::{Database, DatabaseError};

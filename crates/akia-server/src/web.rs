@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::access::{self, Access};
 use crate::estate::Estate;
 use crate::schedule::{Job, Runs};
+use crate::switch::Switch;
 use crate::{Database, api, guard, metrics, page};
 
 /// What requests are answered from.
@@ -31,6 +32,8 @@ pub struct Parts {
     pub jobs: Arc<Vec<Job>>,
     /// What runs, and has run.
     pub runs: Runs,
+    /// The kill switch of enforcement.
+    pub switch: Switch,
     /// What an audit expects.
     pub settings: AuditSettings,
     /// Names that this server answers to in `Host`, with the port where it is not the scheme's own.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use akia_core::rule::AuditSettings;
 use akia_core::settings::Settings;
 use akia_io::clock::{Clock as _, SystemClock};
+use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
@@ -16,6 +17,7 @@ use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
 use akia_server::schedule::{Job, Runs};
 use akia_server::sight::{Person, Role};
+use akia_server::switch::Switch;
 use akia_server::web::{Parts, Shared, router};
 use axum::Router;
 use axum::body::Body;
@@ -44,6 +46,7 @@ async fn server() -> Server {
         access: Access::new(database.clone(), false),
         jobs: Arc::new(jobs.into_iter().map(|job| Job::new(job).unwrap()).collect()),
         runs: Runs::new(database.clone()),
+        switch: Switch::new(database.clone(), StopFile::of(&state)),
         database,
         settings: AuditSettings::default(),
         hosts: vec![HOST.to_owned()],

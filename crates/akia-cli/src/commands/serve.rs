@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use akia_core::rule::AuditSettings;
 use akia_core::settings::Settings;
+use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
@@ -15,6 +16,7 @@ use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
 use akia_server::schedule::{Engine, Job, Program, Runs};
 use akia_server::sight::{Person, Role};
+use akia_server::switch::Switch;
 use akia_server::web::{self, Parts, Shared};
 use clap::Args;
 use tempfile::TempDir;
@@ -127,6 +129,7 @@ async fn shared(state: &StateFolder, listen: &SocketAddr) -> Result<Parts, Comma
         estate: Estate::new(database.clone()),
         access: Access::new(database.clone(), false),
         runs: Runs::new(database.clone()),
+        switch: Switch::new(database.clone(), StopFile::of(state)),
         jobs: Arc::default(),
         database,
         settings: AuditSettings::default(),
@@ -147,6 +150,7 @@ fn engine(shared: &Shared, state: &StateFolder, file: Option<&Path>) -> Result<E
     Ok(Engine {
         runs: shared.runs.clone(),
         jobs: Arc::clone(&shared.jobs),
+        switch: shared.switch.clone(),
         program: Program { path: Environment::program()?, variables },
         replica: akia_server::schedule::replica(),
         clock: workbench::clock(),

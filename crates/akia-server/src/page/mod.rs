@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/runs/{id}", get(runs::one))
         .route("/runs/{id}/lines", get(runs::lines))
         .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/enforcement/{way}", post(runs::move_switch))
         .route("/jobs/{name}/{act}", post(runs::act_on_job))
 }
 

@@ -45,7 +45,29 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
         jobs.push((job, shared.runs.paused(&job.settings.name).await?));
     }
     let runs = shared.runs.latest(None, LATEST).await?;
+    let off = shared.switch.off().await?;
     Ok(html! {
+        section aria-labelledby="enforcement" {
+            h2 id="enforcement" { "Enforcement" }
+            @match &off {
+                Some(stopped) => {
+                    p { strong { "Off" } " since " (moment(stopped.at.as_second())) ", by " (stopped.by) ": " (stopped.reason) }
+                }
+                None => { p { "On, as far as akia.toml has it: what a plan says and nobody exempts is done." } }
+            }
+            @if visitor.person.role >= Role::Admin {
+                @if off.is_some() {
+                    form.inline method="post" action="/enforcement/start" { (visitor.form_field()) button { "Switch enforcement on" } }
+                } @else {
+                    form.inline method="post" action="/enforcement/stop" {
+                        (visitor.form_field())
+                        label for="reason" { "Why" }
+                        input id="reason" name="reason" required maxlength="200";
+                        button { "Switch enforcement off" }
+                    }
+                }
+            }
+        }
         section aria-labelledby="jobs" {
             h2 id="jobs" { "Jobs" }
             @if jobs.is_empty() {
@@ -245,7 +267,10 @@ pub(super) async fn act_on_job(
     Form(form): Form<Act>,
 ) -> Response {
     let job = shared.jobs.iter().find(|job| job.settings.name == name);
-    let Some(job) = job.filter(|_| visitor.may(Role::Operator, &form.form_key)) else { return super::not_yours() };
+    let Some(job) = job.filter(|_| visitor.may(Role::Operator, &form.form_key) && visitor.person.sight().is_all())
+    else {
+        return super::not_yours();
+    };
     let (person, now) = (visitor.person.name.as_str(), shared.now());
     let done = match act.as_str() {
         "run" => shared.runs.ask(&name, &job.settings.run, person, now).await.map(|id| format!("/runs/{id}")),
@@ -259,6 +284,37 @@ pub(super) async fn act_on_job(
     }
 }
 
+/// What the form of the switch brings along.
+#[derive(Debug, Deserialize)]
+pub(super) struct Throw {
+    form_key: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Moves the kill switch: `stop`, `start`.
+pub(super) async fn move_switch(
+    State(shared): State<Shared>,
+    visitor: Visitor,
+    Path(way): Path<String>,
+    Form(form): Form<Throw>,
+) -> Response {
+    if !visitor.may(Role::Admin, &form.form_key) || !visitor.person.sight().is_all() {
+        return super::not_yours();
+    }
+    let reason: String = form.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+    let moved = match way.as_str() {
+        "stop" if reason.is_empty() => return (StatusCode::BAD_REQUEST, "say why\n").into_response(),
+        "stop" => shared.switch.throw(&visitor.person.name, &reason, shared.now()).await,
+        "start" => shared.switch.take_back().await,
+        _ => return super::not_yours(),
+    };
+    match moved {
+        Ok(()) => Redirect::to("/runs").into_response(),
+        Err(error) => super::failed(&error),
+    }
+}
+
 /// Ends a run.
 pub(super) async fn cancel(
     State(shared): State<Shared>,
@@ -266,7 +322,7 @@ pub(super) async fn cancel(
     Path(id): Path<i64>,
     Form(form): Form<Act>,
 ) -> Response {
-    if !visitor.may(Role::Operator, &form.form_key) {
+    if !visitor.may(Role::Operator, &form.form_key) || !visitor.person.sight().is_all() {
         return super::not_yours();
     }
     match shared.runs.cancel(id, &visitor.person.name, shared.now()).await {

@@ -13,6 +13,7 @@ pub use super::process::Program;
 use super::runs::{Claimed, End, RunState};
 use super::{Job, Run, Runs};
 use crate::database::DatabaseError;
+use crate::switch::{Switch, SwitchError};
 
 /// How often a server looks for work.
 const LOOK: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct Engine {
     pub runs: Runs,
     /// The jobs of the settings.
     pub jobs: Arc<Vec<Job>>,
+    /// The kill switch, which this server brings in line with the others'.
+    pub switch: Switch,
     /// What carries them out.
     pub program: Program,
     /// What this server is called among others.
@@ -72,8 +75,10 @@ impl Engine {
         }
     }
 
-    async fn tick(&self, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<(), DatabaseError> {
+    async fn tick(&self, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<(), SwitchError> {
         let now = self.runs.now(self.clock.now().as_second()).await?;
+        // Before anything begins: a switch that cannot be read keeps the schedule from going on.
+        self.switch.agree().await?;
         for job in self.jobs.iter() {
             self.runs.plan(job, now).await?;
         }
@@ -224,6 +229,8 @@ mod tests {
     use std::path::Path;
 
     use akia_io::clock::SystemClock;
+    use akia_io::enforce::StopFile;
+    use akia_io::state::StateFolder;
 
     use super::super::job::tests::job;
     use super::*;
@@ -239,8 +246,10 @@ mod tests {
         let path = folder.path().join("akia");
         std::fs::write(&path, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let state = StateFolder::open(&folder.path().join("state")).unwrap();
         let jobs = vec![job("at = \"0 0 1 1 *\"\nretries = 1\ntimeout = \"3s\"")];
         let engine = Engine {
+            switch: Switch::new(database.clone(), StopFile::of(&state)),
             runs: Runs::new(database),
             jobs: Arc::new(jobs),
             program: Program { path, variables: vec![("WORD".to_owned(), "spoken".to_owned())] },
