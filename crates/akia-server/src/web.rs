@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::access::{self, Access};
 use crate::estate::Estate;
-use crate::schedule::{Job, Runs};
+use crate::schedule::{Job, Plans, Runs};
 use crate::switch::Switch;
 use crate::{Database, api, guard, metrics, page};
 
@@ -32,6 +32,8 @@ pub struct Parts {
     pub jobs: Arc<Vec<Job>>,
     /// What runs, and has run.
     pub runs: Runs,
+    /// Plans of enforcement, for people to approve.
+    pub plans: Plans,
     /// The kill switch of enforcement.
     pub switch: Switch,
     /// What an audit expects.

@@ -15,7 +15,7 @@ use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
-use akia_server::schedule::{Job, Runs};
+use akia_server::schedule::{Job, Plans, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::switch::Switch;
 use akia_server::web::{Parts, Shared, router};
@@ -46,6 +46,7 @@ async fn server() -> Server {
         access: Access::new(database.clone(), false),
         jobs: Arc::new(jobs.into_iter().map(|job| Job::new(job).unwrap()).collect()),
         runs: Runs::new(database.clone()),
+        plans: Plans::new(database.clone()),
         switch: Switch::new(database.clone(), StopFile::of(&state)),
         database,
         settings: AuditSettings::default(),

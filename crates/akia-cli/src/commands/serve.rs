@@ -14,7 +14,7 @@ use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
-use akia_server::schedule::{Engine, Job, Program, Runs};
+use akia_server::schedule::{Engine, Job, Plans, Program, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::switch::Switch;
 use akia_server::web::{self, Parts, Shared};
@@ -129,6 +129,7 @@ async fn shared(state: &StateFolder, listen: &SocketAddr) -> Result<Parts, Comma
         estate: Estate::new(database.clone()),
         access: Access::new(database.clone(), false),
         runs: Runs::new(database.clone()),
+        plans: Plans::new(database.clone()),
         switch: Switch::new(database.clone(), StopFile::of(state)),
         jobs: Arc::default(),
         database,
@@ -149,6 +150,7 @@ fn engine(shared: &Shared, state: &StateFolder, file: Option<&Path>) -> Result<E
     }
     Ok(Engine {
         runs: shared.runs.clone(),
+        plans: shared.plans.clone(),
         jobs: Arc::clone(&shared.jobs),
         switch: shared.switch.clone(),
         program: Program { path: Environment::program()?, variables },

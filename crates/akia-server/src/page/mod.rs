@@ -5,6 +5,7 @@
 mod assets;
 mod estate;
 pub(crate) mod login;
+mod plans;
 mod runs;
 
 use axum::Router;
@@ -19,11 +20,14 @@ use crate::web::Shared;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 2] = [("/", "Estate"), ("/runs", "Runs")];
+const PAGES: [(&str, &str); 3] = [("/", "Estate"), ("/plans", "Plans"), ("/runs", "Runs")];
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(estate::page))
+        .route("/plans", get(plans::page))
+        .route("/plans/{run}", get(plans::one))
+        .route("/plans/{run}/approve", post(plans::approve))
         .route("/runs", get(runs::page))
         .route("/runs/{id}", get(runs::one))
         .route("/runs/{id}/lines", get(runs::lines))

@@ -164,7 +164,7 @@ fn took(run: &Run, now: i64) -> String {
     }
 }
 
-fn moment(second: i64) -> String {
+pub(super) fn moment(second: i64) -> String {
     Timestamp::from_second(second).unwrap_or_default().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

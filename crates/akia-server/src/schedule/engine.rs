@@ -1,5 +1,6 @@
 //! The loop of a server: makes what is due, claims what nobody works on, and carries it out.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::{Instant, interval, timeout_at};
 use super::process::NOTICE;
 pub use super::process::Program;
 use super::runs::{Claimed, End, RunState};
-use super::{Job, Run, Runs};
+use super::{Job, Plans, Run, Runs};
 use crate::database::DatabaseError;
 use crate::switch::{Switch, SwitchError};
 
@@ -29,6 +30,8 @@ const MOST_LINES: i64 = 20_000;
 const KEPT: i64 = 90 * 86_400;
 /// The wait before a try after a failure, doubled each time.
 const RETRY_AFTER: i64 = 30;
+/// What makes a plan.
+const PLAN: [&str; 2] = ["enforce", "plan"];
 /// A process that a server before has lost may have left something half done in the journal; this goes on with that first.
 const RESUME: [&str; 2] = ["resume", "--yes"];
 
@@ -47,6 +50,8 @@ pub fn replica() -> String {
 pub struct Engine {
     /// The runs.
     pub runs: Runs,
+    /// The plans that runs make and apply.
+    pub plans: Plans,
     /// The jobs of the settings.
     pub jobs: Arc<Vec<Job>>,
     /// The kill switch, which this server brings in line with the others'.
@@ -110,8 +115,13 @@ impl Engine {
                 return Ok(());
             }
         }
-        let arguments = run.command.clone();
-        let Some(end) = self.follow(&run, &arguments, &mut said).await? else { return Ok(()) };
+        let end = match self.papers(&run).await? {
+            Err(words) => End { state: RunState::Failed, exit_code: None, words: Some(words) },
+            Ok(papers) => {
+                let Some(end) = self.follow(&run, &papers.arguments, &mut said).await? else { return Ok(()) };
+                self.keep_plan(&run, &papers, end).await?
+            }
+        };
         let now = self.runs.now(self.clock.now().as_second()).await?;
         if self.runs.end(&run, &end, now).await? && end.state == RunState::Failed {
             let retries =
@@ -122,6 +132,47 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The command as it is run: a plan comes out as a file, and goes in as one.
+    async fn papers(&self, run: &Run) -> Result<Result<Papers, String>, DatabaseError> {
+        let folder = match tempfile::tempdir() {
+            Ok(folder) => folder,
+            Err(error) => return Ok(Err(format!("no temporary folder: {error}"))),
+        };
+        let path = folder.path().join("plan.json");
+        let mut arguments = Vec::with_capacity(run.command.len() + 2);
+        for argument in &run.command {
+            match self.plans.named(argument).await? {
+                None => arguments.push(argument.clone()),
+                Some(body) => {
+                    if let Err(error) = std::fs::write(&path, body) {
+                        return Ok(Err(format!("the plan cannot be written down: {error}")));
+                    }
+                    arguments.push(path.display().to_string());
+                }
+            }
+        }
+        let makes_plan = run.command.iter().map(String::as_str).take(PLAN.len()).eq(PLAN);
+        if makes_plan {
+            arguments.extend(["--out".to_owned(), path.display().to_string()]);
+        }
+        Ok(Ok(Papers { arguments, plan: makes_plan.then_some(path), _folder: folder }))
+    }
+
+    /// Keeps the plan that a run has made, for a person to approve.
+    async fn keep_plan(&self, run: &Run, papers: &Papers, end: End) -> Result<End, DatabaseError> {
+        let Some(path) = papers.plan.as_ref().filter(|_| end.state == RunState::Done) else { return Ok(end) };
+        match std::fs::read_to_string(path) {
+            Ok(body) => {
+                self.plans.keep(run.id, &body).await?;
+                Ok(End { words: Some("its plan waits to be approved".to_owned()), ..end })
+            }
+            Err(error) => {
+                let words = Some(format!("it has left no plan: {error}"));
+                Ok(End { state: RunState::Failed, words, ..end })
+            }
+        }
     }
 
     /// Runs one command from begin to end; `None` where the run is not ours any more.
@@ -191,6 +242,13 @@ impl Engine {
     }
 }
 
+/// What one run is given, and gives.
+struct Papers {
+    arguments: Vec<String>,
+    plan: Option<PathBuf>,
+    _folder: tempfile::TempDir,
+}
+
 /// What a run says, on its way to the tables.
 struct Said<'a> {
     runs: &'a Runs,
@@ -250,6 +308,7 @@ mod tests {
         let jobs = vec![job("at = \"0 0 1 1 *\"\nretries = 1\ntimeout = \"3s\"")];
         let engine = Engine {
             switch: Switch::new(database.clone(), StopFile::of(&state)),
+            plans: Plans::new(database.clone()),
             runs: Runs::new(database),
             jobs: Arc::new(jobs),
             program: Program { path, variables: vec![("WORD".to_owned(), "spoken".to_owned())] },
@@ -359,6 +418,21 @@ mod tests {
         let pid = std::fs::read_to_string(&pid).unwrap();
         assert!(!is_alive(pid.trim()), "{pid}");
         assert!(desk.lines(id).await.contains(&"# taken over from one, which has been silent".to_owned()));
+        working.abort();
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_a_run_makes_is_kept_and_another_run_is_given_it() {
+        let desk = desk("case \"$2\" in plan) printf '%s' \"$WORD\" > \"$4\";; apply) cat \"$4\"; echo;; esac").await;
+        let body = r#"{"plan":{"made_at":"2026-11-24T12:00:00Z","expires_at":"9999-01-01T00:00:00Z","by":"a","policy":"p","evidence":{"audit":1,"at":"2026-11-24T12:00:00Z","accounts":1,"active_keys":1},"steps":[],"held":[],"waiting":0}}"#;
+        let program = Program { variables: vec![("WORD".to_owned(), body.to_owned())], ..desk.engine.program.clone() };
+        let working = tokio::spawn(Engine { program, ..desk.engine.clone() }.work());
+        let id = desk.ask(&["enforce", "plan"]).await;
+        let run = desk.wait(id, is_over).await;
+        assert_eq!(run.words.as_deref(), Some("its plan waits to be approved"), "{:?}", desk.lines(id).await);
+        let applied = desk.engine.plans.approve(&desk.engine.runs, id, None, "ann", 0).await.unwrap().unwrap();
+        assert_eq!(desk.wait(applied, is_over).await.state, RunState::Done);
+        assert!(desk.lines(applied).await.contains(&body.to_owned()), "{:?}", desk.lines(applied).await);
         working.abort();
     }
 

@@ -6,9 +6,11 @@
 
 mod engine;
 mod job;
+mod plans;
 mod process;
 mod runs;
 
 pub use engine::{Engine, Program, replica};
 pub use job::{Job, JobError};
+pub use plans::{KeptPlan, Plans};
 pub use runs::{Run, RunState, Runs};

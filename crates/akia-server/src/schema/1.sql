@@ -78,3 +78,14 @@ CREATE TABLE run_line (
     line TEXT NOT NULL,
     PRIMARY KEY (run, number)
 );
+
+CREATE TABLE plan (
+    run BIGINT NOT NULL PRIMARY KEY,
+    made_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    approved_by TEXT,
+    approved_at BIGINT,
+    applied_run BIGINT
+);
