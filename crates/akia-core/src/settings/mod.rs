@@ -25,6 +25,7 @@ pub use service::{ServicePlace, ServiceSettings};
 use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
+use crate::service::ServiceNaming;
 
 /// Everything that the file may say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// `[journal]`: where checkpoints of the journal go.
     pub journal: JournalSettings,
+    /// `[services]`: what service users are called.
+    pub naming: ServiceNaming,
     /// `[service.NAME]`: the keys that machines use, by name.
     pub services: Vec<ServiceSettings>,
 }
@@ -107,6 +110,15 @@ impl Settings {
         said.extend(
             self.audit.overrides.iter().map(|one| (format!("override for {}", scope(&one.scope)), changes(one))),
         );
+        let (ours, default) = (&self.naming, ServiceNaming::default());
+        for (key, ours, default) in [
+            ("services.name-prefix", ours.prefix.as_str(), default.prefix.as_str()),
+            ("services.path", ours.path.as_str(), default.path.as_str()),
+        ] {
+            if ours != default {
+                said.push((key.to_owned(), ours.to_owned()));
+            }
+        }
         let (ours, defaults) = (self.snapshots, SnapshotSettings::default());
         for (key, ours, default) in
             [("snapshots.details", ours.details, defaults.details), ("snapshots.counts", ours.counts, defaults.counts)]
@@ -127,6 +139,7 @@ fn differences(ours: &Limits, defaults: &Limits) -> Vec<(String, String)> {
         inactive_kept,
         root_quiet,
         names,
+        service_prefix: _, // told as services.name-prefix
         service_names,
         service_paths,
         service_tags,
@@ -233,6 +246,10 @@ console-and-key = "off"
 details = "7d"
 counts = "100d"
 
+[services]
+name-prefix = "bot."
+path = "/bots/"
+
 [[audit.override]]
 accounts = ["123456789012"]
 units = ["Sandbox"]
@@ -312,8 +329,8 @@ rules = { key-unused = "low" }
         inactive-kept = 14d
         root-quiet = 365d
         names = *@example.com, svc-*
-        service-users.names = svc-*
-        service-users.paths = /machines/*
+        service-users.names = svc-*, bot.*
+        service-users.paths = /machines/*, /bots/*
         service-users.tags = kind=service
         required-tags = owner, ticket
         owner-tags = mail
@@ -323,6 +340,8 @@ rules = { key-unused = "low" }
         rules.create-key-not-denied = on
         rules.key-age = critical
         override for accounts 123456789012 with units Sandbox with tags stage=test with paths /people/* = max-age 180d, unused 90d, inactive-kept 90d, key-unused low
+        services.name-prefix = bot.
+        services.path = /bots/
         snapshots.details = 7d
         snapshots.counts = 100d
         "#);
@@ -373,9 +392,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"
