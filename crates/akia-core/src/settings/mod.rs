@@ -110,14 +110,12 @@ impl Settings {
         said.extend(
             self.audit.overrides.iter().map(|one| (format!("override for {}", scope(&one.scope)), changes(one))),
         );
-        let (ours, default) = (&self.naming, ServiceNaming::default());
-        for (key, ours, default) in [
-            ("services.name-prefix", ours.prefix.as_str(), default.prefix.as_str()),
-            ("services.path", ours.path.as_str(), default.path.as_str()),
-        ] {
-            if ours != default {
-                said.push((key.to_owned(), ours.to_owned()));
-            }
+        // Written down, also akia's own prefix is held against users that are called otherwise.
+        if let Some(prefix) = &self.audit.base.service_prefix {
+            said.push(("services.name-prefix".to_owned(), prefix.to_string()));
+        }
+        if self.naming.path != ServiceNaming::default().path {
+            said.push(("services.path".to_owned(), self.naming.path.to_string()));
         }
         let (ours, defaults) = (self.snapshots, SnapshotSettings::default());
         for (key, ours, default) in
@@ -139,7 +137,7 @@ fn differences(ours: &Limits, defaults: &Limits) -> Vec<(String, String)> {
         inactive_kept,
         root_quiet,
         names,
-        service_prefix: _, // told as services.name-prefix
+        service_prefix: _, // of [services], and told there
         service_names,
         service_paths,
         service_tags,
