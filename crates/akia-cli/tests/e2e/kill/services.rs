@@ -18,7 +18,6 @@ const SIDE_BY_SIDE: usize = 40;
 const TRIES: usize = 5;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the number of points is a result of the run")]
 fn a_service_killed_on_its_way_to_its_places() {
     let (watched, _) = tell(usize::MAX).unwrap_or_else(|wrong| panic!("undisturbed: {wrong}"));
     assert!(watched > 100, "only {watched} points: the tracer is broken");
