@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::policy::{
-    Command, Duty, JobPolicy, Need, PolicyDocument, PolicyOptions, ResourceForm, ScanSource, contain_policy,
-    required_actions, scan_policy, service_policy,
+    Command, Duty, JobPolicy, LambdaRights, Need, PolicyDocument, PolicyOptions, ResourceForm, ScanSource,
+    contain_policy, lambda_policy, required_actions, scan_policy, service_policy,
 };
 use akia_core::{Partition, UserArn};
 use serde_json::Value;
@@ -54,8 +54,39 @@ fn every_document() -> Vec<(String, Value)> {
             let text = service_policy(partition, &"/service/".parse().unwrap(), boundary).to_pretty_json();
             documents.push((format!("service {partition}"), serde_json::from_str(&text).unwrap()));
         }
+        for kms_key in [None, Some(format!("arn:{partition}:kms:*:*:key/1234abcd-12ab-34cd-56ef-1234567890ab"))] {
+            let rights = LambdaRights {
+                partition,
+                secret: format!("arn:{partition}:secretsmanager:*:*:secret:service/*"),
+                user: format!("arn:{partition}:iam::*:user/service-*"),
+                kms_key,
+            };
+            let text = lambda_policy(&rights).to_pretty_json();
+            documents.push((format!("lambda {partition}"), serde_json::from_str(&text).unwrap()));
+        }
     }
     documents
+}
+
+/// The resource types whose ARNs an ARN of a policy is, in the forms of the Service Authorization Reference; none where it has the
+/// form of no resource that akia's policies are about.
+fn resource_types(resource: &str) -> Option<&'static [&'static str]> {
+    let parts: Vec<&str> = resource.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, rest] = parts[..] else { return None };
+    if arn != "arn" || partition.parse::<Partition>().is_err() {
+        return None;
+    }
+    Some(match (service, region, account) {
+        ("iam", "", "*") if rest.starts_with("user/") => &["user"],
+        ("iam", "", "*") if rest.starts_with("group/") => &["group"],
+        ("securityhub", "*", "*") if rest == "product/*/default" => &["product"],
+        ("ec2", "*", "") if rest == "snapshot/*" => &["snapshot"],
+        ("secretsmanager", "*", "*") if rest.starts_with("secret:") => &["Secret"],
+        ("kms", "*", "*") if rest.starts_with("key/") => &["key"],
+        // The star reaches over `:log-stream:`, too.
+        ("logs", "*", "*") if rest.starts_with("log-group:") && rest.ends_with('*') => &["log-group", "log-stream"],
+        _ => return None,
+    })
 }
 
 fn values(value: &Value) -> Vec<&str> {
@@ -107,22 +138,8 @@ fn grammar(document: &Value) -> Result<(), String> {
                 rest = rest.replace(variable, "");
             }
             check(!rest.contains(['$', '{', '}']), format!("unknown variable in {resource}"))?;
-            let parts: Vec<&str> = resource.splitn(6, ':').collect();
-            let is_user = parts.len() == 6
-                && parts[0] == "arn"
-                && parts[1].parse::<Partition>().is_ok()
-                && parts[2..5] == ["iam", "", "*"]
-                && (parts[5].starts_with("user/") || parts[5].starts_with("group/"));
-            let is_product = parts.len() == 6
-                && parts[0] == "arn"
-                && parts[1].parse::<Partition>().is_ok()
-                && parts[2..] == ["securityhub", "*", "*", "product/*/default"];
-            let is_snapshot = parts.len() == 6
-                && parts[0] == "arn"
-                && parts[1].parse::<Partition>().is_ok()
-                && parts[2..] == ["ec2", "*", "", "snapshot/*"];
             // A variable holds a colon, so that the sixth part may have one.
-            check(resource == "*" || is_user || is_product || is_snapshot, format!("resource {resource}"))?;
+            check(resource == "*" || resource_types(resource).is_some(), format!("resource {resource}"))?;
         }
         if let Some(condition) = statement.get("Condition") {
             for (operator, keys) in condition.as_object().ok_or("a condition is no object")? {
@@ -182,15 +199,10 @@ fn every_action_exists_and_supports_its_resource() {
             for action in values(&statement["Action"]) {
                 let types = reference.get(action).unwrap_or_else(|| panic!("{name}: there is no action {action}"));
                 for resource in values(&statement["Resource"]) {
-                    let kind = match resource {
-                        _ if resource.contains(":securityhub:") => "product",
-                        _ if resource.contains(":ec2:") => "snapshot",
-                        _ if resource.contains(":group/") => "group",
-                        _ => "user",
-                    };
+                    let kinds = resource_types(resource).unwrap_or_default();
                     assert!(
-                        resource == "*" || types.contains(kind),
-                        "{name}: {action} takes no {kind} as its resource"
+                        resource == "*" || kinds.iter().any(|kind| types.contains(kind)),
+                        "{name}: {action} does not take {resource} as its resource"
                     );
                     assert!(
                         types.is_empty()

@@ -6,10 +6,11 @@ use akia_core::policy::{
     cloudformation, config_rule_policy, contain_policy, events_policy, hub_policy, lambda_policy, scan_policy,
     service_policy, terraform,
 };
-use akia_core::service::{BoundaryArn, IamPath, SERVICE_PATH};
+use akia_core::service::{BoundaryArn, IamPath};
 use akia_core::{AccountId, Partition, UserName};
 use clap::{Args, Subcommand};
 
+use crate::args::ConfigArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
@@ -272,9 +273,14 @@ pub struct LambdaPolicyArgs {
     #[arg(long, value_name = "ARN", value_parser = secret_arn)]
     pub secret: Option<String>,
 
-    /// Names of the users, with their path where they have one, and with wildcards
-    #[arg(long, value_name = "NAME", default_value = "service-*", value_parser = user_pattern)]
-    pub user: String,
+    /// Names of the users, with their path where they have one, and with wildcards [default: service-*, or as name-prefix of [services] in
+    /// akia.toml says]
+    #[arg(long, value_name = "NAME", value_parser = user_pattern)]
+    pub user: Option<String>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// ARN of the KMS key of the secrets, where it is one of yours
     #[arg(long, value_name = "ARN", value_parser = kms_arn)]
@@ -304,9 +310,13 @@ pub struct ScanPolicyArgs {
 /// Which service users may be made.
 #[derive(Debug, Args)]
 pub struct ServicePolicyArgs {
-    /// IAM path of the users and groups
-    #[arg(long, value_name = "PATH", default_value = SERVICE_PATH)]
-    pub path: IamPath,
+    /// IAM path of the users and groups [default: path of [services] in akia.toml, else /service/]
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<IamPath>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 
     /// Permit only users that have this permissions boundary
     #[arg(long, value_name = "ARN")]
@@ -492,7 +502,11 @@ fn contain(context: &Context, args: &ContainPolicyArgs) -> Result<Exit, CommandE
 fn service(context: &Context, args: &ServicePolicyArgs) -> Result<Exit, CommandError> {
     no_csv(context, "service")?;
     let boundary = args.permissions_boundary.as_ref();
-    let policy = service_policy(partition(context, args.partition)?, &args.path, boundary);
+    let path = match &args.path {
+        Some(path) => path.clone(),
+        None => args.config.load(context)?.settings.naming.path,
+    };
+    let policy = service_policy(partition(context, args.partition)?, &path, boundary);
     context.print_text(&format!("{}\n", policy.to_pretty_json().trim_end()))?;
     if boundary.is_none() {
         context.say(
@@ -506,11 +520,15 @@ fn service(context: &Context, args: &ServicePolicyArgs) -> Result<Exit, CommandE
 fn lambda(context: &Context, args: &LambdaPolicyArgs) -> Result<Exit, CommandError> {
     no_csv(context, "lambda")?;
     let partition = partition(context, args.partition)?;
+    let user = match &args.user {
+        Some(user) => user.clone(),
+        None => format!("{}*", args.config.load(context)?.settings.naming.prefix),
+    };
     let secrets = || format!("arn:{partition}:secretsmanager:*:*:secret:service/*");
     let rights = LambdaRights {
         partition,
         secret: args.secret.clone().unwrap_or_else(secrets),
-        user: format!("arn:{partition}:iam::*:user/{}", args.user.trim_start_matches('/')),
+        user: format!("arn:{partition}:iam::*:user/{}", user.trim_start_matches('/')),
         kms_key: args.kms_key.clone(),
     };
     context.print_text(&format!("{}\n", lambda_policy(&rights).to_pretty_json().trim_end()))?;

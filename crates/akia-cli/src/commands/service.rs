@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use akia_core::finding::Severity;
 use akia_core::service::exit::Way;
-use akia_core::service::{BoundaryArn, Cidr, IamPath, Risk, SERVICE_PATH, ServiceName, TagValue, TemplateWord, VpcId};
+use akia_core::service::{BoundaryArn, Cidr, IamPath, Risk, ServiceName, TagValue, TemplateWord, VpcId};
 use akia_core::{Region, UserName};
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -90,7 +90,7 @@ pub enum ServiceVerb {
 /// A service user to be.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// Name of the service; user and group are service-NAME
+    /// Name of the service; user and group are service-NAME, or NAME behind name-prefix of [services] in akia.toml
     #[arg(value_name = "NAME")]
     pub name: ServiceName,
 
@@ -130,9 +130,9 @@ pub struct CreateArgs {
     #[arg(long, value_name = "ARN")]
     pub permissions_boundary: Option<BoundaryArn>,
 
-    /// IAM path of user and group
-    #[arg(long, value_name = "PATH", default_value = SERVICE_PATH)]
-    pub path: IamPath,
+    /// IAM path of user and group [default: path of [services] in akia.toml, else /service/]
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<IamPath>,
 
     /// Allow only requests from these public addresses (repeatable)
     ///
@@ -230,6 +230,10 @@ pub struct ExitArgs {
     /// Write ways, trust policy and steps to this file, too (.md)
     #[arg(long, value_name = "FILE", value_parser = leaving::report_file)]
     pub write: Option<PathBuf>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// Runs the command.

@@ -25,7 +25,7 @@ pub(crate) async fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Com
     let settings = args.config.load(context)?.settings;
     let account = Account::open(context).await?;
     let mut estate = account.everybody(&settings.audit, context.started_at).await?;
-    keep_named(&mut estate, &args.names)?;
+    keep_named(&mut estate, &args.names, &settings.naming)?;
     let is_service = |user: &&User| settings.audit.limits_of(&estate, Some(user)).is_service(user);
     let services: BTreeSet<String> =
         estate.users.iter().filter(is_service).map(|user| user.name().to_string()).collect();

@@ -11,10 +11,11 @@ use akia_core::place::PlaceDefaults;
 use akia_core::policy::PolicyDocument;
 use akia_core::rotation::Place;
 use akia_core::service::{
-    Change, Review, ServiceWish, Sources, check_size, narrow, parse_policy, plan, policy_of_templates, review,
+    Change, IamPath, Review, ServiceNaming, ServiceWish, Sources, check_size, narrow, parse_policy, plan,
+    policy_of_templates, review,
 };
-use akia_core::settings::ServicePlace;
-use akia_core::{Partition, UserArn};
+use akia_core::settings::{ServicePlace, ServiceSettings};
+use akia_core::{Partition, ServiceName, UserArn, UserName};
 use akia_io::aws::{AwsError, IdentityKind};
 use akia_io::place::{KeyPair, Places};
 use akia_io::profiles::{AwsFiles, keychain_command};
@@ -44,14 +45,16 @@ const LARGEST_FILE: u64 = 64 * 1024;
 pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, CommandError> {
     let written = args.policy.as_deref().map(read).transpose()?;
     let files = context.aws_files()?;
-    let list = places_of(context, &files, args)?;
+    let settings = args.config.load(context)?.settings;
+    let named = Named::of(args, &settings.naming)?;
+    let list = places_of(context, &files, args, &named, &settings.services)?;
     let signed = signing::sign(context, &files, Mfa::IfPossible).await?;
-    let user = args.name.user();
+    let user = &named.user;
     let whose = signing::whose(&signed, Some(user)).await?;
     let policy = written.unwrap_or_else(|| policy_of_templates(&args.templates, partition(&whose)));
     // As it was written: narrowed, it says everything once for each way in.
-    let review = judged(args, &policy, &whose)?;
-    let wish = wish(args, &policy, &whose)?;
+    let review = judged(args, &named, &policy, &whose)?;
+    let wish = wish(args, &named, &policy, &whose)?;
     let refused = |error: &AwsError| signing::refused(&format!("what there is of {user} cannot be read"), error);
     let found = look(&signed.caller, user).await.map_err(|error| refused(&error))?;
     let plan = plan(&wish, &found);
@@ -102,27 +105,48 @@ fn read(path: &std::path::Path) -> Result<PolicyDocument, CommandError> {
     parse_policy(text.trim_start_matches('\u{feff}')).map_err(|error| refused(error.to_string()))
 }
 
+/// What the service and its user are called, and where the user stands.
+struct Named {
+    service: ServiceName,
+    user: UserName,
+    path: IamPath,
+}
+
+impl Named {
+    fn of(args: &CreateArgs, naming: &ServiceNaming) -> Result<Self, CommandError> {
+        let (service, user) = naming
+            .service(&args.name)
+            .map_err(|error| CommandError::usage(error).now("nothing was changed").next("give it another name"))?;
+        Ok(Self { service, user, path: args.path.clone().unwrap_or_else(|| naming.path.clone()) })
+    }
+}
+
 /// The places that were named, or those that `akia.toml` declares for the service.
-fn places_of(context: &Context, files: &AwsFiles, args: &CreateArgs) -> Result<Vec<Place>, CommandError> {
-    let settings = args.config.load(context)?.settings;
+fn places_of(
+    context: &Context,
+    files: &AwsFiles,
+    args: &CreateArgs,
+    named: &Named,
+    services: &[ServiceSettings],
+) -> Result<Vec<Place>, CommandError> {
     let defaults = PlaceDefaults { profile: context.profile()?.name().clone(), region: context.aws_options()?.region };
     let resolve = |places: &[ServicePlace]| {
         let resolved = |place: &ServicePlace| resolved(files, place.clone(), &defaults).map_err(CommandError::usage);
         places.iter().map(resolved).collect::<Result<Vec<Place>, _>>()
     };
     if args.deliver_to.is_empty() && !args.no_key {
-        let user = args.name.user();
-        return match settings.services.iter().find(|service| service.user == *user) {
+        let user = &named.user;
+        return match services.iter().find(|service| service.user == *user) {
             Some(service) => resolve(&service.places),
             None => Err(CommandError::usage(format_args!("nobody has said where the key of {user} goes"))
                 .now("nothing was changed")
                 .next("add --deliver-to profile:NAME, or another place")
-                .next(format!("or declare its places as [service.{}] in akia.toml: docs/places.md", args.name))
+                .next(format!("or declare its places as [service.{}] in akia.toml: docs/places.md", named.service))
                 .next("or add --no-key (to make no key)")),
         };
     }
     let mut declared = Vec::new();
-    for service in &settings.services {
+    for service in services {
         declared.extend(resolve(&service.places)?);
     }
     let mut list: Vec<Place> = Vec::new();
@@ -135,7 +159,7 @@ fn places_of(context: &Context, files: &AwsFiles, args: &CreateArgs) -> Result<V
     Ok(list)
 }
 
-fn wish(args: &CreateArgs, policy: &PolicyDocument, whose: &Whose) -> Result<ServiceWish, CommandError> {
+fn wish(args: &CreateArgs, named: &Named, policy: &PolicyDocument, whose: &Whose) -> Result<ServiceWish, CommandError> {
     let sources =
         Sources { addresses: args.source_ip.clone(), vpcs: args.source_vpc.clone(), via_services: args.via_services };
     if args.via_services && sources.is_anywhere() {
@@ -152,15 +176,14 @@ fn wish(args: &CreateArgs, policy: &PolicyDocument, whose: &Whose) -> Result<Ser
             .next("fewer statements, or patterns instead of long lists")
     })?;
     let tag = |name: &str, value: String| (name.to_owned(), value);
-    let mut tags =
-        BTreeMap::from([tag("owner", args.owner.to_string()), tag("service", args.name.as_str().to_owned())]);
+    let mut tags = BTreeMap::from([tag("owner", args.owner.to_string()), tag("service", named.service.to_string())]);
     tags.extend(args.purpose.iter().map(|purpose| tag("purpose", purpose.to_string())));
     // A name of a session may hold what no tag does.
     let by: akia_core::service::TagValue =
         whose.caller.arn.parse().or_else(|_| "akia".parse()).map_err(CommandError::failed)?;
     Ok(ServiceWish {
-        user: args.name.user().clone(),
-        path: args.path.clone(),
+        user: named.user.clone(),
+        path: named.path.clone(),
         document,
         tags,
         created_by: tag("created-by", by.to_string()),
@@ -173,12 +196,12 @@ fn partition(whose: &Whose) -> Partition {
 }
 
 /// Refuses a policy that gives what no service user should have, unless that is meant.
-fn judged(args: &CreateArgs, policy: &PolicyDocument, whose: &Whose) -> Result<Review, CommandError> {
+fn judged(args: &CreateArgs, named: &Named, policy: &PolicyDocument, whose: &Whose) -> Result<Review, CommandError> {
     let user = UserArn {
         partition: partition(whose),
         account: whose.account.clone(),
-        path: args.path.to_string(),
-        name: args.name.user().clone(),
+        path: named.path.to_string(),
+        name: named.user.clone(),
     };
     let mut review = review(policy, &user);
     let is_meant = |risk| args.despite.iter().any(|one| one.risk() == risk);

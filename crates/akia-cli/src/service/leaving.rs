@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use akia_core::cheatsheet::Step;
 use akia_core::contain::Footprint;
-use akia_core::service::NAME_PREFIX;
+use akia_core::service::ServiceNaming;
 use akia_core::service::exit::{Evidence, ExitSubject, Ranked, TrustSubject, Way, rank, steps, trust_policy};
 use akia_core::{KeyStatus, Partition, Region, UserName};
 use akia_io::aws::{AwsError, Caller};
@@ -44,9 +44,10 @@ pub(crate) fn report_file(text: &str) -> Result<PathBuf, String> {
 /// # Errors
 /// When there is no such user, or its keys cannot be listed.
 pub(crate) async fn run(context: &Context, args: &ExitArgs) -> Result<Exit, CommandError> {
+    let naming = args.config.load(context)?.settings.naming;
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
-    let user = find_user(&signed.caller, &args.name).await?;
+    let user = find_user(&signed.caller, &args.name, &naming).await?;
     let whose = signing::whose(&signed, Some(&user)).await?;
     let keys = signed.caller.access_keys(Some(&user)).await;
     let keys = keys.map_err(|error| signing::refused(&format!("the keys of {user} cannot be listed"), &error))?;
@@ -97,16 +98,16 @@ pub(crate) async fn run(context: &Context, args: &ExitArgs) -> Result<Exit, Comm
 }
 
 /// The user of that name, with the prefix or without.
-async fn find_user(caller: &Caller, name: &UserName) -> Result<UserName, CommandError> {
-    let prefixed: Option<UserName> = format!("{NAME_PREFIX}{name}").parse().ok();
-    for candidate in [prefixed, Some(name.clone())].into_iter().flatten() {
+async fn find_user(caller: &Caller, name: &UserName, naming: &ServiceNaming) -> Result<UserName, CommandError> {
+    for candidate in [naming.user(name.as_str()), Some(name.clone())].into_iter().flatten() {
         match caller.user(Some(&candidate)).await {
             Ok(user) => return Ok(user.name),
             Err(AwsError::NoSuchEntity { .. }) => {}
             Err(error) => return Err(signing::refused(&format!("user {candidate} cannot be read"), &error)),
         }
     }
-    Err(CommandError::failed(format_args!("there is no user {name} or {NAME_PREFIX}{name}")).next("akia service list"))
+    let prefix = &naming.prefix;
+    Err(CommandError::failed(format_args!("there is no user {name} or {prefix}{name}")).next("akia service list"))
 }
 
 struct Found {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use akia_core::estate::{self, Estate, Known, User};
 use akia_core::rule::AuditSettings;
-use akia_core::service::NAME_PREFIX;
+use akia_core::service::ServiceNaming;
 use akia_core::{AccountId, UserName};
 use akia_io::audit::{Unwatched, read_account_since};
 use akia_io::aws::Caller;
@@ -84,13 +84,13 @@ impl Account {
 ///
 /// # Errors
 /// Where somebody is named whom the account does not have.
-pub(super) fn keep_named(estate: &mut Estate, names: &[UserName]) -> Result<(), CommandError> {
+pub(super) fn keep_named(estate: &mut Estate, names: &[UserName], naming: &ServiceNaming) -> Result<(), CommandError> {
     if names.is_empty() {
         return Ok(());
     }
     let mut kept = Vec::new();
     for name in names {
-        let prefixed = format!("{NAME_PREFIX}{name}");
+        let prefixed = format!("{}{name}", naming.prefix);
         let is_it = |wanted: &str, user: &User| user.name().as_str().eq_ignore_ascii_case(wanted);
         let found = estate.users.iter().find(|user| is_it(name.as_str(), user));
         let found = found.or_else(|| estate.users.iter().find(|user| is_it(&prefixed, user)));

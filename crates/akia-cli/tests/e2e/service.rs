@@ -383,6 +383,58 @@ fn service_users_are_listed_and_checked_on_moto() {
     service_users_are_listed_and_checked(&Backend::Moto.open());
 }
 
+/// Names and path as `[services]` says, in every command that makes them, asks for them or tells them apart.
+#[test]
+fn service_users_are_called_as_the_settings_say() {
+    let cloud = Backend::Sandbox.open();
+    let home = home(&cloud).file("akia.toml", "[services]\nname-prefix = \"bot.\"\npath = \"/bots/\"\n");
+    let config = home.path("akia.toml").to_str().unwrap().to_owned();
+    let akia = |arguments: &[&str]| home.akia(&[arguments, &["--config", &config]].concat());
+    let making = ["service", "create", "--owner", "ops", "-p", "admin", "--yes", "--output", "json"];
+    let whole = [&making[..], &TO_PROFILE, &["nightly"]].concat();
+    let told = made(&akia(&whole).done());
+    assert_eq!((&told["user"], &told["path"]), (&json!("bot.nightly"), &json!("/bots/")), "{told}");
+    let user = cloud.aws(&["iam", "get-user", "--user-name", "bot.nightly"]).done().json()["User"].clone();
+    assert_eq!(user["Path"], "/bots/");
+    let service = json!({ "Key": "service", "Value": "nightly" });
+    assert!(user["Tags"].as_array().unwrap().contains(&service), "{user}");
+    assert_eq!(cloud.keys("bot.nightly").len(), 1);
+    // By the user's name it is the same service.
+    let again = made(&akia(&[&whole[..whole.len() - 1], &["bot.nightly"]].concat()).done());
+    assert_eq!((&again["user"], &again["state"]), (&json!("bot.nightly"), &json!("as asked for")));
+    let long = "x".repeat(61);
+    let refused = akia(&[&making[..], &["--template", "s3-read=my-backups", "--no-key", &long]].concat()).exited(2);
+    assert!(refused.stderr.contains("at most 60 characters"), "{}", refused.stderr);
+
+    // Users that look like services of another prefix are told; those of people are not.
+    cloud.call("iam", "create_user", json!({ "UserName": "service-old" }));
+    cloud.user_without_rights("ann", "/");
+    let users = |ran: &Ran, list: &str| -> Vec<String> {
+        let json = ran.json();
+        json[list].as_array().unwrap().iter().map(|one| one["user"].as_str().unwrap().to_owned()).collect()
+    };
+    let listed = akia(&["service", "list", "-p", "admin", "--output", "json"]).done();
+    assert_eq!(users(&listed, "services"), ["bot.nightly", "service-old"]);
+    let checked = akia(&["service", "check", "-p", "admin", "--output", "json"]).done();
+    let json = checked.json();
+    let named: Vec<&Value> =
+        json["findings"].as_array().unwrap().iter().filter(|one| one["rule"] == "service-user-name").collect();
+    assert_eq!(named.len(), 1, "{json}");
+    assert_eq!(
+        (&named[0]["user"], &named[0]["detail"]),
+        (&json!("service-old"), &json!("its name is that of a service; the names of services begin with bot. here"))
+    );
+    let one = akia(&["service", "check", "nightly", "-p", "admin", "--output", "json", "--fail-on", "info"]).done();
+    assert_eq!(one.json()["findings"], json!([]));
+    let exit = akia(&["service", "exit", "nightly", "-p", "admin", "--output", "json"]).stdout;
+    assert!(exit.contains("bot.nightly"), "{exit}");
+
+    let policy = akia(&["policy", "service"]).done().stdout;
+    assert!(policy.contains(":user/bots/*") && !policy.contains("/service/"), "{policy}");
+    let policy = akia(&["policy", "lambda"]).done().stdout;
+    assert!(policy.contains(":user/bot.*"), "{policy}");
+}
+
 #[test]
 fn a_person_s_key_in_a_machine_is_told() {
     let cloud = Backend::Sandbox.open();

@@ -9,7 +9,7 @@ use super::step::{Output, Step};
 use crate::ids::UserName;
 use crate::key::KeyStatus;
 use crate::policy::{JobPolicy, PolicyOptions};
-use crate::service::{Change, SERVICE_PATH};
+use crate::service::{Change, ServiceNaming};
 
 const REPORT_FILE: &str = "credential-report.csv";
 const ALERT_TOPIC: &str = "access-key-alerts";
@@ -458,7 +458,8 @@ impl Steps<'_> {
         let tags = [("owner", "TEAM"), ("purpose", "PURPOSE"), ("service", "SERVICE")];
         let tags = tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::BUCKET/*"}]}"#;
-        let by_hand = ByHand { user, path: SERVICE_PATH, policy, tags: &tags, boundary: None };
+        let path = ServiceNaming::default().path;
+        let by_hand = ByHand { user, path: path.as_str(), policy, tags: &tags, boundary: None };
         let changes =
             [Change::CreateGroup, Change::PutGroupPolicy { before: None }, Change::CreateUser, Change::AddToGroup];
         let mut steps = by_hand.steps(&changes, &self.fill.connection());

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use crate::settings::SecretRef;
@@ -133,13 +134,16 @@ impl From<CircleciContext> for Table {
     }
 }
 
-impl CircleciContext {
-    /// Which context, in short.
-    pub(super) fn spot(&self) -> String {
+impl Described for CircleciContext {
+    fn spot(&self) -> String {
         match &self.context {
             CircleciName::Id(id) => id.clone(),
             CircleciName::Of { org, name } => format!("{org}/{name}"),
         }
+    }
+
+    fn torn(&self) -> Option<String> {
+        self.names.torn("a job")
     }
 }
 

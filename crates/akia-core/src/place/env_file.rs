@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::names::KeyNames;
 use super::path::AbsolutePath;
 use crate::env_file::is_variable;
@@ -59,6 +60,12 @@ impl TryFrom<EnvFileTable> for EnvFilePlace {
 impl From<EnvFilePlace> for EnvFileTable {
     fn from(place: EnvFilePlace) -> Self {
         Self { path: place.path, names: place.names }
+    }
+}
+
+impl Described for EnvFilePlace {
+    fn spot(&self) -> String {
+        self.path.to_string()
     }
 }
 

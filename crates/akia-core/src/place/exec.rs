@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
+
 /// A program that speaks the protocol `akia-place/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -103,6 +105,12 @@ impl TryFrom<u64> for ExecTimeout {
 impl From<ExecTimeout> for u64 {
     fn from(timeout: ExecTimeout) -> Self {
         timeout.0
+    }
+}
+
+impl Described for ExecPlace {
+    fn spot(&self) -> String {
+        Vec::from(self.command.clone()).join(" ")
     }
 }
 

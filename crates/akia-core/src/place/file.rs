@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::names::KeyNames;
 use super::path::AbsolutePath;
 use crate::fields::{FieldFormat, Pointer, PointerError};
@@ -65,6 +66,12 @@ impl TryFrom<FileTable> for FilePlace {
 impl From<FilePlace> for FileTable {
     fn from(place: FilePlace) -> Self {
         Self { path: place.path, format: Some(place.format), names: place.names }
+    }
+}
+
+impl Described for FilePlace {
+    fn spot(&self) -> String {
+        format!("{}#{}", self.path, self.names.words())
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use crate::settings::SecretRef;
@@ -209,15 +210,17 @@ impl From<GithubActions> for Table {
     }
 }
 
-impl GithubActions {
-    /// Whose secrets they are, in short.
-    #[must_use]
-    pub(super) fn spot(&self) -> String {
+impl Described for GithubActions {
+    fn spot(&self) -> String {
         match &self.scope {
             GithubScope::Repository { owner, name } => format!("{owner}/{name}"),
             GithubScope::Environment { owner, name, environment } => format!("{owner}/{name}/{environment}"),
             GithubScope::Organization { org, .. } => org.clone(),
         }
+    }
+
+    fn torn(&self) -> Option<String> {
+        self.names.torn("a workflow")
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use crate::settings::SecretRef;
@@ -133,15 +134,18 @@ impl From<GitlabVariable> for Table {
     }
 }
 
-impl GitlabVariable {
-    /// Whose variables they are, in short.
-    pub(super) fn spot(&self) -> String {
+impl Described for GitlabVariable {
+    fn spot(&self) -> String {
         let (GitlabOwner::Project(path) | GitlabOwner::Group(path)) = &self.owner;
         if self.environment_scope == default_scope() {
             path.clone()
         } else {
             format!("{path}/{}", self.environment_scope)
         }
+    }
+
+    fn torn(&self) -> Option<String> {
+        self.names.torn("a job")
     }
 }
 

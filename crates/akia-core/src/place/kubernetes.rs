@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use super::path::AbsolutePath;
@@ -212,9 +213,8 @@ impl From<KubernetesSecret> for SecretTable {
     }
 }
 
-impl KubernetesSecret {
-    /// What tells it from others: cluster, namespace and name.
-    pub(super) fn spot(&self) -> String {
+impl Described for KubernetesSecret {
+    fn spot(&self) -> String {
         let (namespace, name) = (&self.namespace, &self.name);
         match &self.cluster {
             Cluster::Kubeconfig { context, .. } => format!("{context}/{namespace}/{name}"),

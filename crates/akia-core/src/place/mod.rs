@@ -93,6 +93,17 @@ pub enum DeclaredPlace {
     Vault(VaultSecret),
 }
 
+/// What a kind of place says of itself; its [`Display`](fmt::Display) is how it stands in plans and errors.
+trait Described: fmt::Display {
+    /// Where it is, in short.
+    fn spot(&self) -> String;
+
+    /// What its readers have to bear while a key is changed, where it does not change at once.
+    fn torn(&self) -> Option<String> {
+        None
+    }
+}
+
 /// What a place lacks that the one who declared it did not say.
 #[derive(Debug, Clone)]
 pub struct PlaceDefaults {
@@ -141,35 +152,35 @@ impl DeclaredPlace {
     /// The word for its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::KubernetesSecret(_) => "kubernetes-secret",
-            Self::SecretsManager(_) => "secrets-manager",
-            Self::CircleciContext(_) => "circleci-context",
-            Self::GithubActions(_) => "github-actions",
-            Self::GitlabVariable(_) => "gitlab-variable",
-            Self::TerraformCloud(_) => "terraform-cloud",
-            Self::EnvFile(_) => "env-file",
-            Self::Exec(_) => "exec",
-            Self::File(_) => "file",
-            Self::SsmParameter(_) => "ssm-parameter",
-            Self::Vault(_) => "vault",
-        }
+        self.described().0
+    }
+
+    /// What those who read the place have to bear while a key is changed there, as a clause; none where the whole key changes at
+    /// once.
+    #[must_use]
+    pub fn torn(&self) -> Option<String> {
+        self.described().1.torn()
     }
 
     /// Where it is, in short: what tells it from other places of its kind to the one who declared it.
     fn spot(&self) -> String {
+        self.described().1.spot()
+    }
+
+    /// The word for its kind, and what it says of itself.
+    fn described(&self) -> (&'static str, &dyn Described) {
         match self {
-            Self::KubernetesSecret(place) => place.spot(),
-            Self::SecretsManager(place) => place.secret.to_string(),
-            Self::CircleciContext(place) => place.spot(),
-            Self::GithubActions(place) => place.spot(),
-            Self::GitlabVariable(place) => place.spot(),
-            Self::TerraformCloud(place) => place.spot(),
-            Self::EnvFile(place) => place.path.to_string(),
-            Self::Exec(place) => Vec::from(place.command.clone()).join(" "),
-            Self::File(place) => format!("{}#{}", place.path, place.names.words()),
-            Self::SsmParameter(place) => place.names.names().words(),
-            Self::Vault(place) => format!("{}/{}", place.mount, place.path),
+            Self::KubernetesSecret(place) => ("kubernetes-secret", place),
+            Self::SecretsManager(place) => ("secrets-manager", place),
+            Self::CircleciContext(place) => ("circleci-context", place),
+            Self::GithubActions(place) => ("github-actions", place),
+            Self::GitlabVariable(place) => ("gitlab-variable", place),
+            Self::TerraformCloud(place) => ("terraform-cloud", place),
+            Self::EnvFile(place) => ("env-file", place),
+            Self::Exec(place) => ("exec", place),
+            Self::File(place) => ("file", place),
+            Self::SsmParameter(place) => ("ssm-parameter", place),
+            Self::Vault(place) => ("vault", place),
         }
     }
 
@@ -177,36 +188,17 @@ impl DeclaredPlace {
     #[must_use]
     pub fn completed(self, defaults: &PlaceDefaults) -> Self {
         match self {
-            Self::KubernetesSecret(place) => Self::KubernetesSecret(place),
             Self::SecretsManager(place) => Self::SecretsManager(place.completed(defaults)),
-            Self::CircleciContext(place) => Self::CircleciContext(place),
-            Self::GithubActions(place) => Self::GithubActions(place),
-            Self::GitlabVariable(place) => Self::GitlabVariable(place),
-            Self::TerraformCloud(place) => Self::TerraformCloud(place),
-            Self::EnvFile(place) => Self::EnvFile(place),
-            Self::Exec(place) => Self::Exec(place),
-            Self::File(place) => Self::File(place),
             Self::SsmParameter(place) => Self::SsmParameter(place.completed(defaults)),
-            Self::Vault(place) => Self::Vault(place),
-        }
-    }
-
-    /// What those who read the place have to bear while a key is changed there, as a clause; none where the whole key changes at
-    /// once.
-    #[must_use]
-    pub fn torn(&self) -> Option<String> {
-        match self {
-            Self::EnvFile(_)
+            whole @ (Self::KubernetesSecret(_)
+            | Self::CircleciContext(_)
+            | Self::GithubActions(_)
+            | Self::GitlabVariable(_)
+            | Self::TerraformCloud(_)
+            | Self::EnvFile(_)
             | Self::Exec(_)
             | Self::File(_)
-            | Self::KubernetesSecret(_)
-            | Self::SecretsManager(_)
-            | Self::Vault(_) => None,
-            Self::CircleciContext(place) => place.names.torn("a job"),
-            Self::GithubActions(place) => place.names.torn("a workflow"),
-            Self::GitlabVariable(place) => place.names.torn("a job"),
-            Self::TerraformCloud(place) => place.names.torn("a run"),
-            Self::SsmParameter(place) => place.torn(),
+            | Self::Vault(_)) => whole,
         }
     }
 }
@@ -223,19 +215,7 @@ impl fmt::Display for Place {
 
 impl fmt::Display for DeclaredPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KubernetesSecret(place) => place.fmt(formatter),
-            Self::SecretsManager(place) => place.fmt(formatter),
-            Self::CircleciContext(place) => place.fmt(formatter),
-            Self::GithubActions(place) => place.fmt(formatter),
-            Self::GitlabVariable(place) => place.fmt(formatter),
-            Self::TerraformCloud(place) => place.fmt(formatter),
-            Self::EnvFile(place) => place.fmt(formatter),
-            Self::Exec(place) => place.fmt(formatter),
-            Self::File(place) => place.fmt(formatter),
-            Self::SsmParameter(place) => place.fmt(formatter),
-            Self::Vault(place) => place.fmt(formatter),
-        }
+        self.described().1.fmt(formatter)
     }
 }
 
@@ -278,5 +258,78 @@ mod tests {
             toml::from_str::<DeclaredPlace>("kind = \"vault\"\naddress = \"https://v\"\npath = \"a\"\npaht = \"b\"")
                 .unwrap_err();
         assert!(wrong.message().contains("unknown field `paht`"), "{wrong}");
+    }
+
+    /// One of each kind.
+    const SAMPLES: &str = r#"
+        [[place]]
+        kind = "circleci-context"
+        context-id = "0f5e1b36-3f4c-4a6e-9d57-5bd0c6f1f2aa"
+        [[place]]
+        kind = "env-file"
+        path = "/srv/.env"
+        [[place]]
+        kind = "exec"
+        command = ["keep"]
+        [[place]]
+        kind = "file"
+        path = "/srv/a.json"
+        names = { id = "/id", secret = "/secret" }
+        [[place]]
+        kind = "github-actions"
+        repo = "acme/shop"
+        [[place]]
+        kind = "gitlab-variable"
+        project = "acme/shop"
+        [[place]]
+        kind = "kubernetes-secret"
+        in-cluster = true
+        namespace = "shop"
+        name = "aws"
+        [[place]]
+        kind = "secrets-manager"
+        secret = "billing"
+        [[place]]
+        kind = "ssm-parameter"
+        names = { id = "/id", secret = "/secret" }
+        [[place]]
+        kind = "terraform-cloud"
+        workspace-id = "ws-abcdefgh12345678"
+        [[place]]
+        kind = "vault"
+        address = "https://vault.example.com:8200"
+        path = "billing"
+    "#;
+
+    /// A kind that is added and forgotten somewhere is found here: the schema knows it by itself.
+    #[test]
+    fn every_kind_is_in_the_list_the_settings_and_the_pages() {
+        #[derive(Deserialize)]
+        struct Samples {
+            place: Vec<toml::Table>,
+        }
+        let schema = serde_json::to_value(schemars::schema_for!(DeclaredPlace)).unwrap();
+        let mut kinds: Vec<&str> = schema["oneOf"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["properties"]["kind"]["const"].as_str().unwrap())
+            .collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, DeclaredPlace::KINDS, "the kinds that can be read, and those that are listed");
+        let samples: Samples = toml::from_str(SAMPLES).unwrap();
+        let mut sampled = Vec::new();
+        for table in samples.place {
+            let place = DeclaredPlace::deserialize(toml::Value::Table(table)).unwrap();
+            assert_eq!(serde_json::to_value(&place).unwrap()["kind"], place.kind());
+            assert!(!place.spot().is_empty() && !place.to_string().is_empty(), "{}", place.kind());
+            sampled.push(place.kind());
+        }
+        assert_eq!(sampled, DeclaredPlace::KINDS, "SAMPLES has one of each");
+        let pages = include_str!("../../../../docs/places.md");
+        for kind in DeclaredPlace::KINDS {
+            let said = [format!("kind = \"{kind}\""), format!("Kind `{kind}`")];
+            assert!(said.iter().any(|words| pages.contains(words)), "docs/places.md does not tell of {kind}");
+        }
     }
 }

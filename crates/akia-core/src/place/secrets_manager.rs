@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::PlaceDefaults;
 use super::names::{CombinedForm, KeyNames};
 use crate::ids::{ProfileName, Region};
@@ -186,6 +187,12 @@ impl From<SecretsManagerSecret> for SecretTable {
             SecretValue::Whole(form) => (None, Some(form)),
         };
         Self { secret, names, whole, profile, region }
+    }
+}
+
+impl Described for SecretsManagerSecret {
+    fn spot(&self) -> String {
+        self.secret.to_string()
     }
 }
 

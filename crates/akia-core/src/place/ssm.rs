@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::PlaceDefaults;
 use super::names::KeyNames;
 use crate::ids::{ProfileName, Region};
@@ -84,8 +85,14 @@ impl SsmParameter {
             ..self
         }
     }
+}
 
-    pub(super) fn torn(&self) -> Option<String> {
+impl Described for SsmParameter {
+    fn spot(&self) -> String {
+        self.names.names().words()
+    }
+
+    fn torn(&self) -> Option<String> {
         match self.names.names() {
             KeyNames::Apart { id, secret } => Some(format!(
                 "{secret} is written before {id}: who reads both in between, less than a second as a rule, gets a pair that AWS refuses, and \

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use crate::settings::SecretRef;
@@ -145,13 +146,16 @@ impl From<TerraformCloud> for Table {
     }
 }
 
-impl TerraformCloud {
-    /// Whose variables they are, in short.
-    pub(super) fn spot(&self) -> String {
+impl Described for TerraformCloud {
+    fn spot(&self) -> String {
         match &self.owner {
             TerraformOwner::Workspace { organization, workspace } => format!("{organization}/{workspace}"),
             TerraformOwner::WorkspaceId(id) | TerraformOwner::Varset(id) => id.clone(),
         }
+    }
+
+    fn torn(&self) -> Option<String> {
+        self.names.torn("a run")
     }
 }
 

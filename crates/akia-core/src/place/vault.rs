@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Described;
 use super::address::ServerAddress;
 use super::names::KeyNames;
 use crate::settings::SecretRef;
@@ -80,6 +81,12 @@ fn default_mount() -> VaultPath {
 
 fn default_token() -> SecretRef {
     SecretRef::Env("VAULT_TOKEN".to_owned())
+}
+
+impl Described for VaultSecret {
+    fn spot(&self) -> String {
+        format!("{}/{}", self.mount, self.path)
+    }
 }
 
 impl fmt::Display for VaultSecret {

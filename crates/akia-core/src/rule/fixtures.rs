@@ -457,3 +457,25 @@ fn the_page_lists_every_rule() {
         assert!(page.contains(&format!("| `{}` | {} | {}", rule.id, rule.severity, rule.title)), "{}", rule.id);
     }
 }
+
+#[test]
+fn a_service_of_another_prefix_is_told_once_somebody_has_written_one_down() {
+    let prefixed = |limits: &mut Limits| {
+        limits.service_prefix = Some("svc-".parse().unwrap());
+        limits.service_tags = [("kind".to_owned(), "service".to_owned())].into();
+    };
+    let named = |name: &str| service(|user| user.arn.name = name.parse().unwrap());
+    assert_eq!(broken(&named("service-backup"), prefixed), ["service-user-name"]);
+    assert_eq!(broken(&named("svc-backup"), prefixed), [""; 0]);
+    assert_eq!(broken(&named("SVC-backup"), prefixed), [""; 0]);
+    // Without a prefix that somebody has written down, either name says that it is a service's.
+    assert_eq!(broken(&named("service-backup"), |_| {}), [""; 0]);
+    // A person is none.
+    assert!(!broken(&with(|_| {}), prefixed).contains(&"service-user-name".to_owned()));
+    let mut settings = AuditSettings::default();
+    prefixed(&mut settings.base);
+    settings.base.rules.insert("service-user-name".to_owned(), RuleLevel::Default);
+    let told: Vec<String> =
+        judge(&named("service-backup"), &settings, now()).findings.into_iter().map(|one| one.detail).collect();
+    assert_eq!(told, ["its name is that of a service; the names of services begin with svc- here"]);
+}

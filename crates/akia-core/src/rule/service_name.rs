@@ -1,4 +1,4 @@
-//! A path or a tag says that the user is a service's, and its name does not.
+//! A name, a path or a tag says that the user is a service's, and the name is not as those of services should be.
 
 use super::{Check, Remedy, Rule, Scene, Verdict};
 use crate::estate::User;
@@ -16,9 +16,23 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(user: &User, scene: &Scene<'_>) -> Verdict {
-    let limits = scene.limits;
-    let is_other = limits.is_service(user) && !limits.names_service(user.name().as_str());
-    Verdict::broken_if(is_other && !limits.service_names.is_empty(), || {
+    let (limits, name) = (scene.limits, user.name().as_str());
+    if !limits.is_service(user) {
+        return Verdict::Fine;
+    }
+    let is_named = limits.names_service(name);
+    // Whoever has written a prefix down means it for all services; without one, any name that says so will do.
+    if let Some(prefix) = &limits.service_prefix {
+        return Verdict::broken_if(!prefix.begins(name), || {
+            let why = if is_named {
+                "its name is that of a service"
+            } else {
+                "its path or a tag says that it is a service's"
+            };
+            format!("{why}; the names of services begin with {prefix} here")
+        });
+    }
+    Verdict::broken_if(!is_named && !limits.service_names.is_empty(), || {
         format!("its path or a tag says so; the name fits none of {}", limits.service_names.join(", "))
     })
 }

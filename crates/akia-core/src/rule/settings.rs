@@ -12,6 +12,7 @@ use super::{RULES, Rule};
 use crate::estate::{Account, Estate, User};
 use crate::finding::Severity;
 use crate::ids::AccountId;
+use crate::service::NamePrefix;
 
 /// How a rule is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Limits {
     pub root_quiet: SignedDuration,
     /// Patterns, one of which each user's name should fit; empty for none.
     pub names: Vec<String>,
+    /// What the names of service users should begin with, where somebody has said so.
+    pub service_prefix: Option<NamePrefix>,
     /// Patterns of the names of service users.
     pub service_names: Vec<String>,
     /// Patterns of the paths of service users.
@@ -66,6 +69,7 @@ impl Default for Limits {
             inactive_kept: days(30),
             root_quiet: days(90),
             names: Vec::new(),
+            service_prefix: None,
             service_names: words(&["service-*", "svc-*"]),
             service_paths: words(&["/service/*"]),
             service_tags: BTreeMap::new(),

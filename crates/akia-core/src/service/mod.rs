@@ -7,6 +7,7 @@ mod check;
 mod diff;
 pub mod exit;
 mod name;
+mod naming;
 mod plan;
 mod policy_file;
 mod review;
@@ -15,7 +16,8 @@ mod template;
 
 pub use check::{ABOUT_PEOPLE, ABOUT_SERVICES, only_of_services};
 pub use diff::{DiffLine, diff};
-pub use name::{BoundaryArn, IamPath, NAME_PREFIX, SERVICE_PATH, ServiceName, TagValue};
+pub use name::{BadName, BoundaryArn, IamPath, ServiceName, TagValue};
+pub use naming::{BadPrefix, NamePrefix, ServiceNaming};
 pub use plan::{Change, Difference, GroupFound, POLICY_NAME, Plan, ServiceFound, ServiceWish, UserFound, plan};
 pub use policy_file::{PolicyFileError, parse_policy};
 pub use review::{LARGEST_POLICY, Review, Risk, TooLarge, check_size, review};

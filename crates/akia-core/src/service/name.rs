@@ -1,60 +1,56 @@
 //! Names and texts of a service user, parsed once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::naming::NamePrefix;
 use crate::ids::{Partition, UserName};
 
-/// What the names of service users and of their groups begin with. The one place that says it.
-pub const NAME_PREFIX: &str = "service-";
-/// The IAM path of service users, where no other is asked for.
-pub const SERVICE_PATH: &str = "/service/";
+/// Longest name of a user (IAM and STS quotas).
+const LONGEST_USER: usize = 64;
 
 /// A text that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {expected}")]
 pub struct BadName {
     text: String,
-    expected: &'static str,
+    expected: Cow<'static, str>,
+}
+
+impl BadName {
+    pub(super) fn too_long(service: &ServiceName, prefix: &NamePrefix) -> Self {
+        let left = LONGEST_USER - prefix.as_str().len();
+        let expected =
+            format!("the name of a service behind {prefix}: at most {left} characters, for a user has {LONGEST_USER}");
+        Self { text: service.to_string(), expected: expected.into() }
+    }
 }
 
 fn bad<T>(text: &str, expected: &'static str) -> Result<T, BadName> {
-    Err(BadName { text: text.chars().take(60).collect(), expected })
+    Err(BadName { text: text.chars().take(60).collect(), expected: expected.into() })
 }
 
-/// The name of a service, as in `backup`; its user and group are `service-backup`.
+/// The name of a service, as in `backup`. [`ServiceNaming`] makes the name of its user of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ServiceName {
-    user: UserName,
-}
+pub struct ServiceName(UserName);
 
 impl ServiceName {
-    /// The user, which is also the name of the group.
-    #[must_use]
-    pub fn user(&self) -> &UserName {
-        &self.user
-    }
-
-    /// The name without the prefix.
+    /// It as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.user.as_str().strip_prefix(NAME_PREFIX).unwrap_or_default()
+        self.0.as_str()
     }
 }
 
 impl FromStr for ServiceName {
     type Err = BadName;
-    /// Takes the name with or without the prefix.
     fn from_str(text: &str) -> Result<Self, BadName> {
-        const EXPECTED: &str = "the name of a service (letters, digits and +=,.@_-, at most 56)";
-        let name = text.strip_prefix(NAME_PREFIX).unwrap_or(text);
-        match format!("{NAME_PREFIX}{name}").parse() {
-            Ok(user) if !name.is_empty() => Ok(Self { user }),
-            Ok(_) | Err(_) => bad(text, EXPECTED),
-        }
+        const EXPECTED: &str = "the name of a service (letters, digits and +=,.@_-, at most 64 with the prefix)";
+        text.parse().map(Self).or_else(|_| bad(text, EXPECTED))
     }
 }
 
@@ -150,15 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_taken_with_and_without_its_prefix() {
-        for text in ["backup", "service-backup"] {
-            let name: ServiceName = text.parse().unwrap();
-            assert_eq!((name.as_str(), name.user().as_str()), ("backup", "service-backup"));
-        }
-        for text in ["", "service-", "a b", "ä", &"x".repeat(57)] {
+    fn names_of_services() {
+        for text in ["", "a b", "ä", &"x".repeat(65)] {
             assert!(text.parse::<ServiceName>().is_err(), "{text}");
         }
-        assert!("x".repeat(56).parse::<ServiceName>().is_ok());
+        assert_eq!("backup".parse::<ServiceName>().unwrap().as_str(), "backup");
     }
 
     #[test]

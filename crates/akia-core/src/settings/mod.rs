@@ -27,6 +27,7 @@ pub use service::{ServicePlace, ServiceSettings};
 use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
+use crate::service::ServiceNaming;
 
 /// Everything that the file may say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +42,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// `[journal]`: where checkpoints of the journal go.
     pub journal: JournalSettings,
+    /// `[services]`: what service users are called.
+    pub naming: ServiceNaming,
     /// `[service.NAME]`: the keys that machines use, by name.
     pub services: Vec<ServiceSettings>,
     /// `[job.NAME]`: what `akia serve` runs, and when.
@@ -111,6 +114,13 @@ impl Settings {
         said.extend(
             self.audit.overrides.iter().map(|one| (format!("override for {}", scope(&one.scope)), changes(one))),
         );
+        // Written down, also akia's own prefix is held against users that are called otherwise.
+        if let Some(prefix) = &self.audit.base.service_prefix {
+            said.push(("services.name-prefix".to_owned(), prefix.to_string()));
+        }
+        if self.naming.path != ServiceNaming::default().path {
+            said.push(("services.path".to_owned(), self.naming.path.to_string()));
+        }
         let (ours, defaults) = (self.snapshots, SnapshotSettings::default());
         for (key, ours, default) in
             [("snapshots.details", ours.details, defaults.details), ("snapshots.counts", ours.counts, defaults.counts)]
@@ -131,6 +141,7 @@ fn differences(ours: &Limits, defaults: &Limits) -> Vec<(String, String)> {
         inactive_kept,
         root_quiet,
         names,
+        service_prefix: _, // of [services], and told there
         service_names,
         service_paths,
         service_tags,
@@ -237,6 +248,10 @@ console-and-key = "off"
 details = "7d"
 counts = "100d"
 
+[services]
+name-prefix = "bot."
+path = "/bots/"
+
 [[audit.override]]
 accounts = ["123456789012"]
 units = ["Sandbox"]
@@ -316,8 +331,8 @@ rules = { key-unused = "low" }
         inactive-kept = 14d
         root-quiet = 365d
         names = *@example.com, svc-*
-        service-users.names = svc-*
-        service-users.paths = /machines/*
+        service-users.names = svc-*, bot.*
+        service-users.paths = /machines/*, /bots/*
         service-users.tags = kind=service
         required-tags = owner, ticket
         owner-tags = mail
@@ -327,6 +342,8 @@ rules = { key-unused = "low" }
         rules.create-key-not-denied = on
         rules.key-age = critical
         override for accounts 123456789012 with units Sandbox with tags stage=test with paths /people/* = max-age 180d, unused 90d, inactive-kept 90d, key-unused low
+        services.name-prefix = bot.
+        services.path = /bots/
         snapshots.details = 7d
         snapshots.counts = 100d
         "#);
@@ -377,9 +394,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`, `job`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `service`, `job`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

@@ -1,6 +1,8 @@
 //! `[service.NAME]`: the keys that machines use, and every place that holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use super::table::{Span, fault};
 use crate::ids::{ProfileName, UserName};
 use crate::place::DeclaredPlace;
 use crate::rotation::{Probe, Retirement};
-use crate::service::ServiceName;
+use crate::service::{IamPath, NamePrefix, ServiceName, ServiceNaming};
 
 /// How long an old key is watched before it is judged, where nothing else is said.
 const QUIET_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -63,12 +65,49 @@ pub enum ServicePlace {
     Declared(DeclaredPlace),
 }
 
+/// What service users are called.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct NamingTable {
+    /// What the names of service users and their groups begin with; service-.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    name_prefix: Option<Spanned<String>>,
+    /// The IAM path of both; /service/.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    path: Option<Spanned<String>>,
+}
+
+/// What was said of names; each part alone, for what nobody has said is not held against a user.
+pub(super) struct Naming {
+    pub(super) prefix: Option<NamePrefix>,
+    pub(super) path: Option<IamPath>,
+}
+
+impl Naming {
+    /// With the defaults where nothing was said.
+    pub(super) fn whole(self) -> ServiceNaming {
+        let default = ServiceNaming::default();
+        ServiceNaming { prefix: self.prefix.unwrap_or(default.prefix), path: self.path.unwrap_or(default.path) }
+    }
+}
+
+pub(super) fn naming(text: &str, table: NamingTable) -> Result<Naming, SettingsError> {
+    fn read<T: FromStr<Err: Display>>(text: &str, value: Option<Spanned<String>>) -> Result<Option<T>, SettingsError> {
+        let read = |value: Spanned<String>| {
+            value.get_ref().parse().map_err(|error: T::Err| fault(text, Some(value.span()), &error.to_string()))
+        };
+        value.map(read).transpose()
+    }
+    Ok(Naming { prefix: read(text, table.name_prefix)?, path: read(text, table.path)? })
+}
+
 /// A service.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ServiceTable {
-    /// Name of the IAM user; service-NAME.
+    /// Name of the IAM user; NAME behind the prefix of [services].
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     user: Option<UserName>,
     /// The profile that signs changes of the key; that of the command.
@@ -131,6 +170,7 @@ enum PlaceTable {
 
 pub(super) fn services(
     text: &str,
+    naming: &ServiceNaming,
     tables: BTreeMap<Spanned<String>, ServiceTable>,
 ) -> Result<Vec<ServiceSettings>, SettingsError> {
     let mut services = Vec::with_capacity(tables.len());
@@ -138,11 +178,9 @@ pub(super) fn services(
     for (name, table) in tables {
         let at = name.span();
         let wrong = |what: &str| fault(text, Some(at.clone()), what);
-        let service: ServiceName = name
-            .get_ref()
-            .parse()
-            .map_err(|_| wrong("it is not the name of a service: letters, digits and +=,.@_-, at most 56"))?;
-        let user = table.user.unwrap_or_else(|| service.user().clone());
+        let named = name.get_ref().parse().and_then(|named| naming.service(&named));
+        let (service, user) = named.map_err(|error| wrong(&error.to_string()))?;
+        let user = table.user.unwrap_or(user);
         if !users.insert(user.clone()) {
             return Err(wrong("another service has the same user; a user has room for the keys of one service only"));
         }
@@ -268,8 +306,26 @@ names = { combined = "AWS" }
             places[0].contains("Profile(ProfileName(\"billing\"))") && places[1].contains("Combined"),
             "{places:?}"
         );
+        let own = BILLING.replace("[service.billing]", "[services]\nname-prefix = \"svc-\"\n[service.billing]");
+        assert_eq!(Settings::parse(&own).unwrap().services[0].user.as_str(), "svc-billing");
         let get = "[service.a]\nprobe = { get = \"https://s3.amazonaws.com/b\", service = \"s3\" }\n[[service.a.place]]\nkind = \"profile\"\nprofile = \"a\"";
         assert!(matches!(Settings::parse(get).unwrap().services[0].probe, Some(Probe::Get(_))));
+    }
+
+    #[test]
+    fn users_of_the_written_prefix_and_path_are_a_services_whatever_else_is_one() {
+        let base = |text: &str| Settings::parse(text).unwrap().audit.base;
+        let own = base("[services]\nname-prefix = \"bot.\"\npath = \"/bots/\"");
+        assert_eq!(own.service_names, ["service-*", "svc-*", "bot.*"]);
+        assert_eq!(own.service_paths, ["/service/*", "/bots/*"]);
+        let covered = base("[services]\nname-prefix = \"svc-\"\npath = \"/\"\n[audit.service-users]\nnames = [\"s*\"]");
+        assert_eq!(covered.service_names, ["s*"]);
+        assert_eq!(covered.service_paths, ["/service/*"], "a path of / is everybody's");
+        assert_eq!(base("").service_prefix, None, "what nobody has said is held against no name");
+        let mut naming = Settings::parse("[services]\npath = \"/bots/\"").unwrap().naming;
+        assert_eq!((naming.prefix.as_str(), naming.path.as_str()), ("service-", "/bots/"));
+        naming.path = "/service/".parse().unwrap();
+        assert_eq!(naming, ServiceNaming::default());
     }
 
     #[test]
@@ -277,6 +333,10 @@ names = { combined = "AWS" }
         let place = "\n[[service.a.place]]\nkind = \"profile\"\nprofile = \"a\"";
         let errors: Vec<String> = [
             "[service.a]".to_owned(),
+            "[services]\nname-prefix = \"\"".to_owned(),
+            "[services]\nname-prefix = \"svc/\"".to_owned(),
+            "[services]\npath = \"machines\"".to_owned(),
+            "[services]\nprefix = \"svc-\"".to_owned(),
             "[service.\"a b\"]\n[[service.\"a b\".place]]\nkind = \"profile\"\nprofile = \"a\"".to_owned(),
             format!("[service.a]\nmax-age = \"12h\"{place}"),
             format!("[service.a]\nretire = \"shred\"{place}"),

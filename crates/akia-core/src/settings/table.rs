@@ -9,12 +9,13 @@ use toml::Spanned;
 use super::enforce::EnforceTable;
 use super::job::{JobTable, jobs};
 use super::notify::{NotifyTable, notify};
-use super::service::{ServiceTable, services};
+use super::service::{NamingTable, ServiceTable, naming, services};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
 use crate::checkpoint::BadPlace;
 use crate::finding::Severity;
 use crate::ids::AccountId;
 use crate::rule::{AuditSettings, Limits, Override, RuleLevel, Scope};
+use crate::service::{IamPath, NamePrefix};
 use crate::{rule, span};
 
 /// The words for a level that are no severity.
@@ -36,6 +37,8 @@ struct FileTable {
     notify: NotifyTable,
     /// Where checkpoints of the journal go.
     journal: JournalTable,
+    /// What service users are called.
+    services: NamingTable,
     /// The keys that machines use, and every place that holds them.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, ServiceTable>"))]
     service: BTreeMap<Spanned<String>, ServiceTable>,
@@ -139,11 +142,11 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal, service, job } = file;
+    let FileTable { audit, enforce, notify: notices, journal, services: names, service, job } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
-    let services = services(text, service)?;
+    let names = naming(text, names)?;
     let jobs = jobs(text, job)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
@@ -170,22 +173,52 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         });
     }
     let defaults = Limits::default();
+    let service_users = audit.service_users;
     let base = Limits {
         max_age: audit.max_age.map_or(defaults.max_age, |span| span.0),
         unused: audit.unused.map_or(defaults.unused, |span| span.0),
         inactive_kept: audit.inactive_kept.map_or(defaults.inactive_kept, |span| span.0),
         root_quiet: audit.root_quiet.map_or(defaults.root_quiet, |span| span.0),
         names: audit.names.map_or(defaults.names, strings),
-        service_names: audit.service_users.names.map_or(defaults.service_names, strings),
-        service_paths: audit.service_users.paths.map_or(defaults.service_paths, strings),
-        service_tags: audit.service_users.tags.unwrap_or(defaults.service_tags),
+        service_prefix: names.prefix.clone(),
+        service_names: with_ours(
+            service_users.names.map_or(defaults.service_names, strings),
+            names.prefix.as_ref().map(NamePrefix::as_str),
+        ),
+        service_paths: with_ours(
+            service_users.paths.map_or(defaults.service_paths, strings),
+            names.path.as_ref().map(IamPath::as_str),
+        ),
+        service_tags: service_users.tags.unwrap_or(defaults.service_tags),
         required_tags: audit.required_tags.map_or(defaults.required_tags, strings),
         owner_tags: audit.owner_tags.map_or(defaults.owner_tags, strings),
         regions: audit.regions.map_or(defaults.regions, strings),
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services, jobs })
+    let naming = names.whole();
+    let services = services(text, &naming, service)?;
+    Ok(Settings {
+        audit: AuditSettings { base, overrides },
+        snapshots,
+        enforce,
+        notify,
+        journal,
+        naming,
+        services,
+        jobs,
+    })
+}
+
+/// The patterns, and one for what akia itself makes: those users are a service's, whatever else is one.
+fn with_ours(mut patterns: Vec<String>, begins: Option<&str>) -> Vec<String> {
+    if let Some(begins) = begins
+        && !patterns.iter().any(|pattern| rule::matches(pattern, &format!("{begins}x")))
+    {
+        // A path of `/` alone is everybody's.
+        patterns.extend((begins != "/").then(|| format!("{begins}*")));
+    }
+    patterns
 }
 
 fn journal(text: &str, table: JournalTable) -> Result<JournalSettings, SettingsError> {

@@ -25,6 +25,7 @@ use super::error::{AwsError, Call, Context, classify};
 use super::http::{Calls, Connection, Wire, WireClient};
 use super::options::{AwsOptions, Service, Target};
 use super::pace::{Paces, Turn};
+use super::unlogged::unlogged;
 
 /// The way to AWS: one HTTP client, clock, set of endpoints and call counter. Cheap to clone, and to build: nothing is
 /// opened or loaded before the first call.
@@ -119,7 +120,8 @@ impl Aws {
         self.0.wire.skew_seconds(&self.sts_host(target)).is_some()
     }
 
-    /// Sends one request that we have signed ourselves, or not at all, and returns whatever answer comes.
+    /// Sends one request that we have signed ourselves, or not at all, and returns whatever answer comes. Nothing of it is logged:
+    /// parameters and secrets are written this way, and what a scan reads may hold keys.
     pub(crate) async fn send(
         &self,
         service: Service,
@@ -153,7 +155,7 @@ impl Aws {
                 })
             })
             .build();
-        operation.invoke(()).await
+        unlogged(operation.invoke(())).await
     }
 
     pub(crate) fn http_client(&self, connection: Connection, user_agent: Option<String>) -> SharedHttpClient {

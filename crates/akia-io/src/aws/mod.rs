@@ -39,6 +39,7 @@ mod secrets_manager;
 mod security_hub;
 mod signed;
 mod ssm;
+mod unlogged;
 mod user_making;
 mod user_policies;
 mod wallet;

@@ -9,8 +9,6 @@
 use akia_core::ids::Region;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
@@ -134,9 +132,7 @@ impl Caller {
             parameters: Vec<ClearParameter>,
         }
         let body = json!({ "Names": names, "WithDecryption": true });
-        let asked = self.read_json(JsonApi::Parameters, region, "GetParameters", &body);
-        // The SDK logs bodies at its most talkative.
-        let answer: Answer = asked.with_subscriber(NoSubscriber::new()).await?;
+        let answer: Answer = self.read_json(JsonApi::Parameters, region, "GetParameters", &body).await?;
         Ok(answer.parameters)
     }
 
@@ -174,7 +170,7 @@ impl Caller {
         let may_repeat = false;
         let action = Some(action.as_str());
         let asked = Asked { service, operation, path: "/", content_type, action, body, may_repeat };
-        let answer = self.ask(region, &asked).with_subscriber(NoSubscriber::new()).await?;
+        let answer = self.ask(region, &asked).await?;
         let written: Written = serde_json::from_slice(&answer.body)
             .map_err(|_| self.lacks(&asked, region, "the version of what was written"))?;
         Ok(written.version)

@@ -29,8 +29,6 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_types::retry::RetryConfig;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
 use super::caller::{AssumeRole, Caller, MfaToken};
 use super::client::Aws;
@@ -38,6 +36,7 @@ use super::credentials::Credentials;
 use super::error::{AwsError, clean};
 use super::http::Connection;
 use super::options::{Target, parse_endpoint};
+use super::unlogged::unlogged;
 
 /// Profiles in one chain of roles at most.
 const CHAIN_LIMIT: usize = 10;
@@ -472,7 +471,7 @@ async fn foreign(
     provider: &dyn ProvideCredentials,
 ) -> Result<Credentials, CredentialsError> {
     let failed = |reason: String| CredentialsError::Source { profile: profile.name.clone(), source_name, reason };
-    let credentials = provider.provide_credentials().await.map_err(|error| failed(reasons(&error)))?;
+    let credentials = unlogged(provider.provide_credentials()).await.map_err(|error| failed(reasons(&error)))?;
     from_sdk(&credentials).map_err(failed)
 }
 
@@ -485,7 +484,7 @@ async fn process(profile: &Profile, command: &Command) -> Result<Credentials, Cr
     };
     let provider = aws_config::credential_process::CredentialProcessProvider::new(command.as_str().to_owned());
     // The SDK writes the command line, which may hold a secret, to its trace log.
-    let credentials = provider.provide_credentials().with_subscriber(NoSubscriber::new());
+    let credentials = unlogged(provider.provide_credentials());
     match tokio::time::timeout(PROCESS_LIMIT, credentials).await {
         Ok(Ok(credentials)) => from_sdk(&credentials).map_err(|reason| failed(&reason)),
         // The error repeats what the command printed, so only what kind of failure it is may pass.

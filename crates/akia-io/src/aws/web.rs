@@ -19,6 +19,7 @@ use super::client::{Aws, authority};
 use super::error::clean;
 use super::http::{Connection, WireClient, WireFault};
 use super::roots::Roots;
+use super::unlogged::unlogged;
 
 /// Longest time that a server may ask us to wait.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -88,7 +89,8 @@ impl Aws {
             None => client.direct(),
             Some(roots) => client.direct_trusting(roots).map_err(|reason| unsent(&reason))?,
         };
-        let answer = Timeout::new(connector.call(request), self.sleep().sleep(self.options().attempt_timeout));
+        let answer =
+            Timeout::new(unlogged(connector.call(request)), self.sleep().sleep(self.options().attempt_timeout));
         let mut response = match answer.await {
             Err(_) => {
                 let reason = format!("{}: no answer within the time allowed", authority(url));

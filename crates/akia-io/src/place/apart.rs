@@ -214,6 +214,10 @@ fn read_back<V: Values>(
 ///
 /// A place that cannot be read must still say of its last write what it said of ours. There is one more thing that a crash of ours may have
 /// left: the first value changed and the second as we know it. No program can use that, whoever wrote it, so it is completed.
+///
+/// Both changed is refused, also where the journal has an intent of ours without an outcome. The intent says that we may have written, and
+/// not that nobody has since; a mark is a time or a version of the service, which we could not have written down before. Taking it for
+/// ours would one day write over a key that a person has put there after the crash, and that is nowhere else.
 fn refuse<V: Values>(
     values: &V,
     found: &[Found<V::Kept>],

@@ -239,7 +239,8 @@ impl PlaceError {
     pub fn hint(&self) -> String {
         match self {
             Self::File(error) => error.hint(),
-            Self::Edit { .. } | Self::Unreadable { .. } => "mend the file, then run akia again".into(),
+            Self::Edit { .. } => "mend the file, then run akia again".into(),
+            Self::Unreadable { place, .. } => format!("mend what stands in {place}, then run akia again"),
             Self::Foreign { .. } | Self::Emptied { .. } | Self::Changed { .. } => {
                 "find out who changed it; put the key of the rotation back, or discard the rotation: akia undo".into()
             }

@@ -1,4 +1,4 @@
-//! Env files, read back by what reads them: a shell, python-dotenv, and where they are at hand systemd, Node's dotenv and Docker.
+//! Env files, read back by what reads them: a shell, python-dotenv, and where they are at hand Node and Docker.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,6 +12,8 @@ use serde_json::json;
 
 use crate::desk::{Desk, declared, printed, python, words};
 use crate::keys::{id, pair, secret};
+use crate::server::{Act, Seen, Server};
+
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 
@@ -203,5 +205,86 @@ fn python_dotenv_reads_what_akia_wrote() {
             continue;
         }
         assert_eq!(line, expected(), "{text:?}");
+    }
+}
+
+/// The program, where this machine has one of that name that runs. Where it does not, the run says what was not checked.
+#[expect(clippy::print_stdout, reason = "what was not checked is a result of the run")]
+fn at_hand(program: &str) -> bool {
+    let runs = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !runs {
+        println!("NOT CHECKED: {program} is not on this machine");
+    }
+    runs
+}
+
+/// `util.parseEnv` is what `node --env-file` reads with. To it a line without `=`, also one of blanks, is the beginning of the next name,
+/// as docs/places.md says: there, the value stands under a name that is longer by that line, and is the right one all the same.
+#[test]
+fn node_reads_what_akia_wrote() {
+    if !at_hand("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let texts = written(folder.path());
+    let script = "const fs = require('fs'), { parseEnv } = require('util');\n\
+                  for (let n = 0; n < Number(process.argv[1]); n++) {\n\
+                  const v = parseEnv(fs.readFileSync(`${n}.env`, 'utf8'));\n\
+                  const longer = name => '?' + v[Object.keys(v).find(key => /\\n[^\\n]*$/.exec(key)?.[0].trim().endsWith(name))];\n\
+                  const of = name => v[name] ?? longer(name);\n\
+                  console.log(of('AWS_ACCESS_KEY_ID'), of('AWS_SECRET_ACCESS_KEY')); }";
+    let mut node = Command::new("node");
+    node.args(["-e", script, &texts.len().to_string()]).current_dir(folder.path());
+    let lines = printed(&mut node);
+    assert_eq!(lines.lines().count(), texts.len());
+    let mut read = 0;
+    for (line, text) in lines.lines().zip(&texts) {
+        assert_eq!(line.replace('?', ""), expected(), "{text:?}");
+        if line == expected() {
+            read += 1;
+        } else {
+            assert!(text.lines().any(|line| !line.is_empty() && !line.contains('=')), "{text:?}");
+        }
+    }
+    assert!(read > 80, "{read}");
+}
+
+/// The Docker client reads the file, and sends what it has read to the daemon; here that is a server which only listens. Quotes and
+/// comments behind a value are a part of it to Docker, as docs/places.md says: only bare values are read with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_reads_bare_values_that_akia_wrote() {
+    if !at_hand("docker") {
+        return;
+    }
+    let server = Server::start(|seen: &Seen| match seen.path.as_str() {
+        "/_ping" => Act::Answer(200, "api-version: 1.50\r\n", String::new()),
+        _ => Act::Answer(201, "content-type: application/json\r\n", r#"{"Id":"0","Warnings":[]}"#.to_owned()),
+    })
+    .await;
+    let desk = Desk::new();
+    let plain = format!("{ID}={}\n{SECRET}={}\n", id(1), secret(1));
+    for (number, text) in
+        [String::new(), plain.clone(), format!("# it's mine\n\nA=x y\n{plain}B=1"), plain.replace('\n', "\r\n")]
+            .into_iter()
+            .enumerate()
+    {
+        let path = desk.path(&format!("{number}.env"));
+        let place = place(&path);
+        let before = if text.is_empty() { Vec::new() } else { vec![id(1)] };
+        if !text.is_empty() {
+            fs::write(&path, &text).unwrap();
+        }
+        desk.places.deliver(&place, &pair(2), Expected::keys(&before)).await.unwrap();
+        let mut docker = Command::new("docker");
+        docker.args(["create", "--env-file"]).arg(&path).arg("scratch");
+        docker
+            .env("DOCKER_HOST", server.address.replacen("http://", "tcp://", 1))
+            .env("DOCKER_CONFIG", desk.folder.path());
+        printed(&mut docker);
+        let sent = server.seen().pop().unwrap().json();
+        let variables: Vec<&str> = sent["Env"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        for wanted in [format!("{ID}={}", id(2)), format!("{SECRET}={}", secret(2))] {
+            assert!(variables.contains(&wanted.as_str()), "{text:?}: {variables:?}");
+        }
     }
 }

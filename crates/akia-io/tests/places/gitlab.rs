@@ -23,7 +23,7 @@ struct Variable {
     flags: [Value; 4],
 }
 
-struct Gitlab {
+pub(crate) struct Gitlab {
     path: &'static str,
     /// As it stands in a query.
     scope: &'static str,
@@ -118,7 +118,7 @@ impl Service for Gitlab {
 
 const WRITES: Writes = Writes { change: [("PUT", 1), ("PUT", 2)], create: [("POST", 1), ("POST", 2)] };
 
-async fn project() -> (Bench<Gitlab>, Place) {
+pub(crate) async fn project() -> (Bench<Gitlab>, Place) {
     let bench = Bench::start(Gitlab::project()).await;
     let place = bench.place(PROJECT);
     (bench, place)

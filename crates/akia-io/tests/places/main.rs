@@ -13,6 +13,7 @@ mod gitlab;
 mod keys;
 #[cfg(target_os = "linux")]
 mod kubernetes;
+mod logs;
 mod moto;
 mod relay;
 mod secrets_manager;

@@ -31,7 +31,7 @@ fn value(n: usize) -> Value {
 }
 
 /// A secret, and what writes to it.
-struct Bench {
+pub(crate) struct Bench {
     front: Front,
     places: Places,
     name: String,
@@ -40,7 +40,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::with(name, "", |front| AwsOptions { endpoint_url: front.url.parse().ok(), ..AwsOptions::default() })
     }
 
@@ -74,12 +74,12 @@ impl Bench {
     }
 
     /// With key number 1 in it.
-    fn holding(self) -> Self {
+    pub(crate) fn holding(self) -> Self {
         self.front.call("CreateSecret", &json!({ "Name": self.name, "SecretString": format!("{:#}", value(1)) }));
         self
     }
 
-    async fn deliver(&self, n: usize, expected: &[usize]) -> Result<(), PlaceError> {
+    pub(crate) async fn deliver(&self, n: usize, expected: &[usize]) -> Result<(), PlaceError> {
         let keys: Vec<AccessKeyId> = expected.iter().map(|n| pair(*n).id).collect();
         let done = self.places.deliver(&self.place, &pair(n), Expected::keys(&keys)).await;
         if let Err(error) = &done {

@@ -81,14 +81,14 @@ fn operation(seen: &Seen) -> &str {
     seen.headers["x-amz-target"].strip_prefix("AmazonSSM.").unwrap()
 }
 
-fn forwarded(seen: &Seen) -> Act {
+pub(crate) fn forwarded(seen: &Seen) -> Act {
     let (status, error, body) = ask(operation(seen), &seen.body);
     // A test is over soon.
     Act::Answer(status, error.leak(), body)
 }
 
 /// A desk whose AWS is moto, behind `play`.
-async fn desk(play: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> (Desk, Server) {
+pub(crate) async fn desk(play: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> (Desk, Server) {
     let server = Server::start(play).await;
     let options = AwsOptions {
         endpoint_url: Some(server.address.parse().unwrap()),
@@ -114,7 +114,7 @@ fn reaching(options: AwsOptions) -> Desk {
 }
 
 /// Parameters of a test, apart.
-fn place(test: &str) -> Place {
+pub(crate) fn place(test: &str) -> Place {
     declared(json!({
         "kind": "ssm-parameter", "profile": "work", "region": "eu-west-1",
         "names": { "id": format!("/{test}/id"), "secret": format!("/{test}/secret") },
@@ -122,7 +122,7 @@ fn place(test: &str) -> Place {
 }
 
 /// Puts key `n` there, as somebody would: encrypted with a key of their own.
-fn put(test: &str, n: usize) {
+pub(crate) fn put(test: &str, n: usize) {
     for (half, value) in [("id", id(n).to_string()), ("secret", secret(n))] {
         moto_says(
             "PutParameter",

@@ -30,7 +30,7 @@ pub(super) async fn prepare(
     draw: &Draw,
 ) -> Result<(Prepared, Vec<Rotation>, Settings), CommandError> {
     let settings = args.config.load(context)?.settings;
-    let chosen = chosen(args, &settings.services)?;
+    let chosen = chosen(args, &settings)?;
     let names: BTreeSet<&ServiceName> = chosen.iter().map(|service| &service.name).collect();
     let now = context.started_at;
     let known = Known::of_bench(bench).await?;
@@ -111,7 +111,8 @@ fn item(settings: &Settings, one: &Ended) -> Option<(Option<Owner>, NoticeItem)>
     Some((owner, item))
 }
 
-fn chosen<'a>(args: &RotateArgs, services: &'a [ServiceSettings]) -> Result<Vec<&'a ServiceSettings>, CommandError> {
+fn chosen<'a>(args: &RotateArgs, settings: &'a Settings) -> Result<Vec<&'a ServiceSettings>, CommandError> {
+    let services = &settings.services;
     if services.is_empty() {
         return Err(CommandError::usage("akia.toml declares no service")
             .now("nothing was changed")
@@ -123,7 +124,8 @@ fn chosen<'a>(args: &RotateArgs, services: &'a [ServiceSettings]) -> Result<Vec<
     }
     let mut chosen = Vec::new();
     for name in &args.services {
-        let Some(service) = services.iter().find(|service| service.name == *name) else {
+        let bare = settings.naming.service(name).map(|(service, _)| service);
+        let Some(service) = services.iter().find(|service| Ok(&service.name) == bare.as_ref()) else {
             let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
             return Err(CommandError::usage(format_args!("akia.toml declares no service \"{name}\""))
                 .now("nothing was changed")

@@ -12,6 +12,7 @@ mod enforcement;
 mod overwrite;
 mod power;
 mod process;
+mod services;
 mod story;
 mod tracer;
 
