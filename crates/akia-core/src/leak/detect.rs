@@ -67,6 +67,10 @@ impl Detector {
     /// as long as the way back to the head is one word of base64 of at most 128 KiB.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
+        // No form of a key is shorter than a plain id. Most names of files are.
+        if text.len() < key_id::LENGTH {
+            return false;
+        }
         let first = range.start.min(text.len());
         let end = range.end.saturating_add(Needles::LONGEST_NEEDLE).min(text.len());
         let run = run_before(text, first);
