@@ -86,7 +86,11 @@ pub(crate) fn read(
             // Where one begins as it did in the base, so do all behind it: nothing stands between entries.
             if at == start {
                 let moved = |old: u32| u32::try_from(old as usize - copy.from + copy.to).unwrap_or(NONE);
-                known.extend(run.iter().map(|entry| Known { start: moved(entry.start), end: moved(entry.end), ..*entry }));
+                known.extend(run.iter().map(|entry| Known {
+                    start: moved(entry.start),
+                    end: moved(entry.end),
+                    ..*entry
+                }));
                 at = run.last().map_or(at, |last| last.end as usize - copy.from + copy.to);
                 break;
             }
