@@ -48,11 +48,19 @@ impl Delta {
         while let Some(code) = delta.get(at).copied() {
             at += 1;
             if code & 128 != 0 {
-                let (from, length, there) = copy(code, delta, at);
-                at += there;
-                if at > delta.len() {
-                    return Err(broken());
-                }
+                let mut number = |bits: Range<u8>| {
+                    let mut value = 0;
+                    for (place, bit) in bits.enumerate() {
+                        if code & 1 << bit != 0 {
+                            value |= usize::from(*delta.get(at)?) << (8 * place);
+                            at += 1;
+                        }
+                    }
+                    Some(value)
+                };
+                let from = number(0..4).ok_or_else(broken)?;
+                let length =
+                    number(4..7).map(|length| if length == 0 { 0x10000 } else { length }).ok_or_else(broken)?;
                 let piece = base.get(from..from + length).ok_or_else(broken)?;
                 self.copied(Copied { from, to: out.len(), length });
                 out.extend_from_slice(piece);
@@ -92,24 +100,6 @@ impl Delta {
             _ => self.copied.push(piece),
         }
     }
-}
-
-/// What an instruction to copy says: from where, how much, and in how many bytes behind its code. The bits of the code tell which
-/// of seven bytes there are; no branch depends on them, since nothing could foretell it.
-fn copy(code: u8, delta: &[u8], at: usize) -> (usize, usize, usize) {
-    let mut bytes = [0; 8];
-    match delta.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(next) => bytes = *next,
-        None => bytes.iter_mut().zip(delta.get(at..).unwrap_or_default()).for_each(|(to, from)| *to = *from),
-    }
-    let (mut bytes, mut number) = (u64::from_le_bytes(bytes), 0);
-    for place in 0..7 {
-        let there = u64::from(code >> place & 1);
-        number |= (bytes & 255 * there) << (8 * place);
-        bytes >>= 8 * there;
-    }
-    let (from, length) = (number as u32 as usize, (number >> 32) as usize);
-    (from, if length == 0 { 0x10000 } else { length }, (code & 127).count_ones() as usize)
 }
 
 /// A size, seven bits a byte, the lowest first.
