@@ -20,14 +20,14 @@ impl Inflater {
 
     /// Inflates exactly `size` bytes into `out`; what `out` held is lost.
     pub(crate) fn exactly(&mut self, packed: &[u8], size: u64, out: &mut Vec<u8>) -> Result<(), Trouble> {
-        let length = self.to_head(packed, size, out)?.len();
+        let length = self.at_head(packed, size, out)?.len();
         out.truncate(length);
         Ok(())
     }
 
     /// Inflates exactly `size` bytes to the head of `out`, which never becomes shorter, so that it is not filled with zeros again
     /// for each stream.
-    pub(crate) fn to_head<'o>(&mut self, packed: &[u8], size: u64, out: &'o mut Vec<u8>) -> Result<&'o [u8], Trouble> {
+    pub(crate) fn at_head<'o>(&mut self, packed: &[u8], size: u64, out: &'o mut Vec<u8>) -> Result<&'o [u8], Trouble> {
         let plausible = (packed.len() as u64).saturating_mul(MOST_PER_BYTE).saturating_add(64);
         let length = usize::try_from(size)
             .ok()
@@ -97,7 +97,7 @@ mod tests {
         inflater.exactly(&packed(b"text"), 4, &mut out).unwrap();
         assert_eq!(out, b"text");
         out = vec![b'.'; 9];
-        assert_eq!(inflater.to_head(&packed(b"text"), 4, &mut out).unwrap(), b"text");
+        assert_eq!(inflater.at_head(&packed(b"text"), 4, &mut out).unwrap(), b"text");
         assert_eq!(out, b"text.....");
         let mut cut = packed(b"some text that is cut");
         cut.truncate(cut.len() - 1);

@@ -38,7 +38,7 @@ impl Table {
 
     /// The slot that a name stands in, or would. There is one: a third of them is empty.
     fn place<'s>(&self, hash: u64, name: &[u8], name_of: impl Fn(u32) -> &'s [u8]) -> Option<usize> {
-        let first = usize::try_from((hash & !KEPT) * self.slots.len() as u64 >> 32).ok()?;
+        let first = usize::try_from(((hash & !KEPT) * self.slots.len() as u64) >> 32).ok()?;
         let stands =
             |slot: u64| slot & KEPT == hash & KEPT && number(slot).is_some_and(|number| name_of(number) == name);
         (first..self.slots.len())

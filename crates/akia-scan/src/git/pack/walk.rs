@@ -209,7 +209,7 @@ impl Walk {
         if entry.size > self.most {
             return Err(Trouble::too_large(entry.size));
         }
-        let instructions = self.inflater.to_head(packed, entry.size, &mut self.instructions)?;
+        let instructions = self.inflater.at_head(packed, entry.size, &mut self.instructions)?;
         self.delta.apply(base, instructions, self.most, out)
     }
 
@@ -310,7 +310,7 @@ impl Walk {
     /// Inflates what is packed at an object, and says how much that is.
     pub(crate) fn inflate(&mut self, pack: &PackFile, index: &PackIndex, number: u32) -> u64 {
         let Ok((entry, packed)) = self.packed.entry(pack, index, number, self.most) else { return 0 };
-        self.inflater.to_head(packed, entry.size, &mut self.instructions).map_or(0, |_| entry.size)
+        self.inflater.at_head(packed, entry.size, &mut self.instructions).map_or(0, |_| entry.size)
     }
 
     /// Reads a loose object into `out`, and says what it is and how long its header is.
