@@ -67,11 +67,17 @@ impl Detector {
     /// as long as the way back to the head is one word of base64 of at most 128 KiB.
     #[must_use]
     pub fn candidate_in(&self, text: &[u8], range: Range<usize>) -> bool {
+        // No form of a key is shorter than a plain id. Most names of files are.
+        if text.len() < key_id::LENGTH {
+            return false;
+        }
         let first = range.start.min(text.len());
         let end = range.end.saturating_add(Needles::LONGEST_NEEDLE).min(text.len());
         let run = run_before(text, first);
-        // A label may stand further left than anything else: before a blank. It matters only where a secret may touch the range.
-        let left = if long_run_near(text, &range) { Needles::LONGEST } else { run };
+        // A label may stand further left than anything else: before a blank. It matters only where a secret may touch the range, and
+        // not for one that begins further right than such a label reaches.
+        let near = first..range.end.min(first + Needles::LONGEST);
+        let left = if first > 0 && long_run_near(text, &near) { Needles::LONGEST } else { run };
         self.needles.hits(text, first.saturating_sub(left)..end, self.options.loose).next().is_some()
             || run == LONGEST_RUN && follows_a_head(text, first)
     }

@@ -18,21 +18,25 @@ impl Inflater {
         Self { inner: libdeflater::Decompressor::new() }
     }
 
-    /// Inflates exactly `size` bytes into `out`; what `out` held is lost, and its length may be kept from an earlier use.
+    /// Inflates exactly `size` bytes into `out`; what `out` held is lost.
     pub(crate) fn exactly(&mut self, packed: &[u8], size: u64, out: &mut Vec<u8>) -> Result<(), Trouble> {
+        let length = self.at_head(packed, size, out)?.len();
+        out.truncate(length);
+        Ok(())
+    }
+
+    /// Inflates exactly `size` bytes to the head of `out`, which never becomes shorter, so that it is not filled with zeros again
+    /// for each stream.
+    pub(crate) fn at_head<'o>(&mut self, packed: &[u8], size: u64, out: &'o mut Vec<u8>) -> Result<&'o [u8], Trouble> {
         let plausible = (packed.len() as u64).saturating_mul(MOST_PER_BYTE).saturating_add(64);
         let length = usize::try_from(size)
             .ok()
             .filter(|_| size <= plausible)
             .ok_or_else(|| Trouble::corrupt(format!("it claims {size} bytes, more than its stream can hold")))?;
-        // A buffer that is used again is not filled with zeros again.
-        if out.len() >= length {
-            out.truncate(length);
-        } else {
-            out.resize(length, 0);
-        }
+        out.resize(out.len().max(length), 0);
+        let out = out.get_mut(..length).unwrap_or_default();
         match self.inner.zlib_decompress(packed, out) {
-            Ok(written) if written == length => Ok(()),
+            Ok(written) if written == length => Ok(out),
             Ok(written) => Err(Trouble::corrupt(format!("it claims {size} bytes and has {written}"))),
             Err(libdeflater::DecompressionError::BadData) => Err(Trouble::corrupt("its stream does not inflate")),
             Err(libdeflater::DecompressionError::InsufficientSpace) => {
@@ -92,6 +96,9 @@ mod tests {
         assert!(inflater.exactly(&packed(b"text"), 5, &mut out).is_err());
         inflater.exactly(&packed(b"text"), 4, &mut out).unwrap();
         assert_eq!(out, b"text");
+        out = vec![b'.'; 9];
+        assert_eq!(inflater.at_head(&packed(b"text"), 4, &mut out).unwrap(), b"text");
+        assert_eq!(out, b"text.....");
         let mut cut = packed(b"some text that is cut");
         cut.truncate(cut.len() - 1);
         assert!(inflater.exactly(&cut, 21, &mut out).is_err());

@@ -30,6 +30,7 @@ mod search;
 mod since;
 mod staged;
 mod store;
+mod table;
 mod texts;
 mod tree;
 mod trouble;

@@ -17,7 +17,7 @@ use super::large;
 use super::oid::{Kind, ObjectId};
 use super::pack::{Delta, Entry, NONE, Visit, Walk};
 use super::store::Store;
-use super::tree::{self, Known, Sort};
+use super::tree::{self, Known, Sort, TreeEntry};
 use super::trouble::Trouble;
 use crate::Scan;
 
@@ -476,11 +476,15 @@ impl<'q> Worker<'q> {
         self.findings.commits.push(CommitRow { number, tree, committed: parsed.committed, first_parent, parents });
     }
 
-    fn tree(&mut self, number: u32, bytes: &[u8], base: Option<(&State, &Delta)>) -> Vec<Known> {
+    /// The entries of a tree, and whether the name of one may be a key. The names of objects, random bytes, are not searched.
+    fn tree(&mut self, number: u32, bytes: &[u8], base: Option<(&State, &Delta)>) -> (bool, Vec<Known>) {
+        let (width, detector) = (self.queue.store.format.width(), &self.queue.scan.detector);
+        let is_key = |entry: TreeEntry<'_>| detector.candidate_in(entry.name, 0..entry.name.len());
         let mut known = Vec::with_capacity(base.map_or(8, |(base, _)| base.entries.len() + 1));
-        let width = self.queue.store.format.width();
+        let mut candidate = base.is_some_and(|(base, _)| base.candidate) && tree::entries(bytes, width).any(is_key);
         let base = base.map(|(base, delta)| (base.entries.as_slice(), delta.copied.as_slice()));
         let whole = tree::read(bytes, width, base, &mut known, |entry| {
+            candidate = candidate || is_key(entry);
             let kind = match entry.sort {
                 Sort::Submodule => return (NONE, NONE),
                 Sort::Tree => Kind::Tree,
@@ -505,7 +509,7 @@ impl<'q> Worker<'q> {
                 });
             }
         }
-        known
+        (candidate, known)
     }
 
     /// What stands in an object that may hold a key.
@@ -528,6 +532,9 @@ impl<'q> Worker<'q> {
             }
             Kind::Tree => {
                 for entry in tree::entries(bytes, self.queue.store.format.width()) {
+                    if !scan.detector.candidate_in(entry.name, 0..entry.name.len()) {
+                        continue;
+                    }
                     for found in scan.detector.detect(entry.name) {
                         let name = String::from_utf8_lossy(entry.name).into_owned();
                         self.hit(object, Part::Name, (found.span.start as u64, None), name, found);
@@ -545,18 +552,24 @@ impl Visit for Worker<'_> {
         let number = number + self.first;
         self.rebuilt = self.rebuilt.saturating_add(bytes.len() as u64);
         let known = self.is_known(number);
-        let mut candidate = known;
-        if self.phase.search && !known {
+        let looks = self.phase.search && !known;
+        let (candidate, entries) = match kind {
+            Kind::Tree => self.tree(number, bytes, base),
+            _ if looks => {
+                let changed = base.filter(|(base, _)| !base.candidate).map(|(_, delta)| delta);
+                (is_candidate(&self.queue.scan.detector, bytes, changed), Vec::new())
+            }
+            _ => (false, Vec::new()),
+        };
+        if looks {
             self.findings.objects += 1;
             self.findings.bytes += bytes.len() as u64;
-            let changed = base.filter(|(base, _)| !base.candidate).map(|(_, delta)| delta);
-            candidate = is_candidate(&self.queue.scan.detector, bytes, changed);
             if candidate || kind == Kind::Blob && crate::is_container(bytes) {
                 self.detect(number, kind, bytes);
             }
         }
         match kind {
-            Kind::Blob => {}
+            Kind::Blob | Kind::Tree => {}
             Kind::Commit => self.commit(number, bytes),
             Kind::Tag => {
                 if let Some((target, kind)) = commit::target(bytes) {
@@ -569,9 +582,8 @@ impl Visit for Worker<'_> {
                     self.findings.troubles.push((number, 1, Trouble::corrupt("it is a tag on nothing")));
                 }
             }
-            Kind::Tree => return State { candidate, entries: self.tree(number, bytes, base) },
         }
-        State { candidate, entries: Vec::new() }
+        State { candidate: candidate || known, entries }
     }
 
     fn large(&mut self, number: u32, kind: Kind, entry: Entry) -> Result<(), Trouble> {

@@ -1,13 +1,12 @@
 //! All objects of a repository, by number: those of its packs in their order, then the loose ones.
 
-use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 
 use akia_core::leak::Why;
-use hashbrown::HashTable;
 
 use super::oid::{Format, Kind, ObjectId};
 use super::pack::{Bases, Forest, Heads, PackFile, PackIndex, Walk, rebuild};
+use super::table::Table;
 use super::trouble::Trouble;
 use super::{alternates, loose};
 use crate::Limits;
@@ -35,13 +34,6 @@ pub(crate) struct Pack {
     pub(crate) forest: Forest,
     /// The number of its first object.
     pub(crate) first: u32,
-}
-
-/// Numbers by name.
-#[derive(Default)]
-struct Table {
-    numbers: HashTable<u32>,
-    hasher: foldhash::fast::RandomState,
 }
 
 impl Store {
@@ -236,7 +228,7 @@ impl Store {
     }
 
     fn build_table(&self) -> Table {
-        let mut table = Table { numbers: HashTable::with_capacity(self.len()), ..Table::default() };
+        let mut table = Table::new(self.len());
         for pack in &self.packs {
             for (number, name) in (pack.first..).zip(pack.index.names()) {
                 table.insert(number, name, |number| self.name(number));
@@ -246,20 +238,6 @@ impl Store {
             table.insert(number, name.as_bytes(), |number| self.name(number));
         }
         table
-    }
-}
-
-impl Table {
-    fn find<'s>(&self, name: &[u8], name_of: impl Fn(u32) -> &'s [u8]) -> Option<u32> {
-        self.numbers.find(self.hasher.hash_one(name), |number| name_of(*number) == name).copied()
-    }
-
-    /// The first object of a name is the one that is found.
-    fn insert<'s>(&mut self, number: u32, name: &[u8], name_of: impl Fn(u32) -> &'s [u8]) {
-        let hash = |name: &[u8]| self.hasher.hash_one(name);
-        self.numbers
-            .entry(hash(name), |known| name_of(*known) == name, |known| hash(name_of(*known)))
-            .or_insert(number);
     }
 }
 

@@ -77,20 +77,24 @@ pub(crate) fn read(
         // Whole entries of the base from here on, moved to where they stand now.
         let first = entries.partition_point(|entry| (entry.start as usize) < copy.from);
         let last = entries.partition_point(|entry| entry.end as usize <= copy.from + copy.length);
-        let Some(run) = entries.get(first..last) else { continue };
-        for entry in run {
-            let start = entry.start as usize - copy.from + copy.to;
-            if start < at {
-                continue;
-            }
-            if !read_up_to(tree, width, &mut at, start, known, &mut fresh) {
+        let mut run = entries.get(first..last).unwrap_or_default();
+        while let Some((head, others)) = run.split_first() {
+            let start = head.start as usize - copy.from + copy.to;
+            if start >= at && !read_up_to(tree, width, &mut at, start, known, &mut fresh) {
                 return false;
             }
+            // Where one begins as it did in the base, so do all behind it: nothing stands between entries.
             if at == start {
                 let moved = |old: u32| u32::try_from(old as usize - copy.from + copy.to).unwrap_or(NONE);
-                known.push(Known { start: moved(entry.start), end: moved(entry.end), ..*entry });
-                at = entry.end as usize - copy.from + copy.to;
+                known.extend(run.iter().map(|entry| Known {
+                    start: moved(entry.start),
+                    end: moved(entry.end),
+                    ..*entry
+                }));
+                at = run.last().map_or(at, |last| last.end as usize - copy.from + copy.to);
+                break;
             }
+            run = others;
         }
     }
     read_up_to(tree, width, &mut at, tree.len(), known, &mut fresh)

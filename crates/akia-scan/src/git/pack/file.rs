@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::files;
 use super::super::oid::Format;
@@ -16,6 +17,8 @@ pub(crate) const HEADER: u64 = 12;
 /// A pack, open.
 pub(crate) struct PackFile {
     pub(crate) path: PathBuf,
+    /// No other file that was opened has it.
+    pub(crate) number: u64,
     pub(crate) format: Format,
     /// How many objects its header claims.
     pub(crate) count: u32,
@@ -31,7 +34,9 @@ impl PackFile {
     pub(crate) fn open(path: &Path, start: u64, format: Format) -> Result<Self, Trouble> {
         let file = files::open(path)?;
         let length = file.metadata().map_err(|error| Trouble::io(&error))?.len();
-        let mut pack = Self { path: path.to_owned(), format, count: 0, end: 0, file, start };
+        static OPENED: AtomicU64 = AtomicU64::new(1);
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        let mut pack = Self { path: path.to_owned(), number, format, count: 0, end: 0, file, start };
         let mut header = [0; HEADER as usize];
         pack.read(0, &mut header).map_err(|error| Trouble::io(&error))?;
         let [b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, a, b, c, d] = header else {

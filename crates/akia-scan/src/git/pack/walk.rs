@@ -44,11 +44,24 @@ const HELD: u64 = 2;
 /// Walks through one pack on one thread; its buffers are used again and again.
 pub(crate) struct Walk {
     inflater: Inflater,
-    packed: Vec<u8>,
+    packed: Window,
     instructions: Vec<u8>,
     delta: Delta,
     spare: Vec<Vec<u8>>,
     most: u64,
+}
+
+/// A piece of a pack that was read last. Objects of a tree of deltas often stand side by side, and many are smaller than what it costs to ask the
+/// system for them.
+#[derive(Default)]
+struct Window {
+    bytes: Vec<u8>,
+    /// Which pack it is of, and which part.
+    pack: u64,
+    start: u64,
+    end: u64,
+    /// Where what was asked for last ended.
+    asked: u64,
 }
 
 /// An object, and what is kept of it.
@@ -66,7 +79,7 @@ impl Walk {
     pub(crate) fn new(most: u64) -> Self {
         Self {
             inflater: Inflater::new(),
-            packed: Vec::new(),
+            packed: Window::default(),
             instructions: Vec::new(),
             delta: Delta::default(),
             spare: Vec::new(),
@@ -161,8 +174,7 @@ impl Walk {
         bases: &impl Bases,
         visit: &mut V,
     ) -> Result<Option<Held<V::State>>, Trouble> {
-        let entry = self.fetch(pack, index, root, self.most)?;
-        let packed = self.packed.get(entry.head..).unwrap_or_default();
+        let (entry, packed) = self.packed.entry(pack, index, root, self.most)?;
         match entry.stored {
             Stored::Whole(_) if entry.size > self.most => {
                 visit.large(root, kind, entry)?;
@@ -193,36 +205,58 @@ impl Walk {
         base: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
-        let entry = self.fetch(pack, index, child, self.most)?;
+        let (entry, packed) = self.packed.entry(pack, index, child, self.most)?;
         if entry.size > self.most {
             return Err(Trouble::too_large(entry.size));
         }
-        let packed = self.packed.get(entry.head..).unwrap_or_default();
-        self.inflater.exactly(packed, entry.size, &mut self.instructions)?;
-        self.delta.apply(base, &self.instructions, self.most, out)
-    }
-
-    /// Reads an object as it is packed into `self.packed`; only its head where it is larger than `most`.
-    fn fetch(&mut self, pack: &PackFile, index: &PackIndex, number: u32, most: u64) -> Result<Entry, Trouble> {
-        let (start, end) = index.span(number);
-        let length = end.saturating_sub(start);
-        let read = if length > most.saturating_add(Entry::LONGEST as u64) { Entry::LONGEST as u64 } else { length };
-        let read = usize::try_from(read).map_err(|_| Trouble::too_large(length))?;
-        if self.packed.len() >= read {
-            self.packed.truncate(read);
-        } else {
-            self.packed.resize(read, 0);
-        }
-        pack.read(start, &mut self.packed).map_err(|error| Trouble::io(&error))?;
-        Entry::parse(&self.packed, pack.format).ok_or_else(|| Trouble::corrupt("its head is broken"))
+        let instructions = self.inflater.at_head(packed, entry.size, &mut self.instructions)?;
+        self.delta.apply(base, instructions, self.most, out)
     }
 
     /// Buffers are kept for the next tree, but not many and none that is huge.
     fn thin_out(&mut self) {
         const KEPT: usize = 8;
         const HUGE: usize = 16 << 20;
+        for buffer in [&mut self.packed.bytes, &mut self.instructions] {
+            buffer.truncate(HUGE);
+            buffer.shrink_to(HUGE);
+        }
         self.spare.retain(|buffer| buffer.capacity() <= HUGE);
         self.spare.truncate(KEPT);
+    }
+}
+
+impl Window {
+    /// How much is read on behind an object that stands close behind the last one.
+    const AHEAD: u64 = 8 << 10;
+    /// What is close.
+    const CLOSE: u64 = 4 << 10;
+
+    /// The head of an object and what is packed behind it; only the head where that is larger than `most`.
+    fn entry(&mut self, pack: &PackFile, index: &PackIndex, number: u32, most: u64) -> Result<(Entry, &[u8]), Trouble> {
+        let (start, end) = index.span(number);
+        let length = end.saturating_sub(start);
+        let length = if length > most.saturating_add(Entry::LONGEST as u64) { Entry::LONGEST as u64 } else { length };
+        let bytes = self.read(pack, start, start.saturating_add(length))?;
+        let entry = Entry::parse(bytes, pack.format).ok_or_else(|| Trouble::corrupt("its head is broken"))?;
+        Ok((entry, bytes.get(entry.head..).unwrap_or_default()))
+    }
+
+    fn read(&mut self, pack: &PackFile, start: u64, end: u64) -> Result<&[u8], Trouble> {
+        if pack.number != self.pack || start < self.start || end > self.end {
+            let follows = pack.number == self.pack && (self.asked..=self.asked + Self::CLOSE).contains(&start);
+            let ahead = if follows { end.saturating_add(Self::AHEAD).min(pack.end).max(end) } else { end };
+            let length = usize::try_from(ahead - start).map_err(|_| Trouble::too_large(end - start))?;
+            self.bytes.resize(self.bytes.len().max(length), 0);
+            // Nothing stands here if reading fails.
+            (self.pack, self.start, self.end) = (pack.number, start, start);
+            let bytes = self.bytes.get_mut(..length).unwrap_or_default();
+            pack.read(start, bytes).map_err(|error| Trouble::io(&error))?;
+            self.end = ahead;
+        }
+        self.asked = end;
+        let at = |offset: u64| usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        Ok(self.bytes.get(at(start)..at(end)).unwrap_or_default())
     }
 }
 
@@ -241,7 +275,7 @@ impl Walk {
         let mut chain = vec![number];
         let (kind, mut bytes) = loop {
             let number = chain.last().copied().unwrap_or(number);
-            let entry = self.fetch(pack, index, number, self.most)?;
+            let (entry, packed) = self.packed.entry(pack, index, number, self.most)?;
             match entry.stored {
                 Stored::Whole(kind) => {
                     chain.pop();
@@ -249,7 +283,7 @@ impl Walk {
                         return Err(Trouble::too_large(entry.size));
                     }
                     let mut bytes = Vec::new();
-                    self.inflater.exactly(self.packed.get(entry.head..).unwrap_or_default(), entry.size, &mut bytes)?;
+                    self.inflater.exactly(packed, entry.size, &mut bytes)?;
                     break (kind, bytes);
                 }
                 Stored::Offset(distance) => {
@@ -275,9 +309,8 @@ impl Walk {
 
     /// Inflates what is packed at an object, and says how much that is.
     pub(crate) fn inflate(&mut self, pack: &PackFile, index: &PackIndex, number: u32) -> u64 {
-        let Ok(entry) = self.fetch(pack, index, number, self.most) else { return 0 };
-        let packed = self.packed.get(entry.head..).unwrap_or_default();
-        self.inflater.exactly(packed, entry.size, &mut self.instructions).map_or(0, |()| entry.size)
+        let Ok((entry, packed)) = self.packed.entry(pack, index, number, self.most) else { return 0 };
+        self.inflater.at_head(packed, entry.size, &mut self.instructions).map_or(0, |_| entry.size)
     }
 
     /// Reads a loose object into `out`, and says what it is and how long its header is.
@@ -294,7 +327,7 @@ impl Walk {
         bases: &impl Bases,
     ) -> Result<Kind, Trouble> {
         for _ in 0..CHAIN {
-            let entry = self.fetch(pack, index, number, 0)?;
+            let (entry, _) = self.packed.entry(pack, index, number, 0)?;
             number = match entry.stored {
                 Stored::Whole(kind) => return Ok(kind),
                 Stored::Offset(distance) => {
