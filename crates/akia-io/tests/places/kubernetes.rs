@@ -342,3 +342,44 @@ async fn a_secret_bears_every_fault() {
         assert_eq!(upstream.data()["credentials"], text);
     }
 }
+
+/// Everything that was sent is in what the server would keep: it drops what it does not know.
+fn holds(kept: &Value, sent: &Value, at: &str) {
+    match (kept, sent) {
+        (Value::Object(kept), Value::Object(sent)) => {
+            for (name, sent) in sent {
+                holds(kept.get(name).unwrap_or(&Value::Null), sent, &format!("{at}.{name}"));
+            }
+        }
+        (Value::Array(kept), Value::Array(sent)) => {
+            assert_eq!(kept.len(), sent.len(), "{at}");
+            kept.iter()
+                .zip(sent)
+                .enumerate()
+                .for_each(|(number, (kept, sent))| holds(kept, sent, &format!("{at}[{number}]")));
+        }
+        _ => assert_eq!(kept, sent, "{at}"),
+    }
+}
+
+#[tokio::test]
+async fn the_manifests_of_the_server_are_taken_whole() {
+    let cluster = Cluster::start().await;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kubernetes/akia.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut kinds = Vec::new();
+    for document in text.split("\n---\n") {
+        let mut manifest: Value = serde_saphyr::from_str(document).unwrap();
+        if manifest["apiVersion"] == "policy/v1" {
+            // This API server is older than the name; the kind has not changed since.
+            manifest["apiVersion"] = json!("policy/v1beta1");
+        }
+        let (group, kind) = (manifest["apiVersion"].as_str().unwrap(), manifest["kind"].as_str().unwrap());
+        let base = if group == "v1" { "/api/v1".to_owned() } else { format!("/apis/{group}") };
+        let address = format!("{base}/namespaces/shop/{}s?dryRun=All", kind.to_lowercase());
+        let kept = cluster.desk.upstream.done("POST", &address, &manifest);
+        holds(&kept, &manifest, kind);
+        kinds.push(kind.to_owned());
+    }
+    assert_eq!(kinds, ["ServiceAccount", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget"]);
+}
