@@ -14,7 +14,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::access::Visitor;
 use crate::database::DatabaseError;
-use crate::estate::{AccountRow, Figures, Question, Row};
+use crate::estate::{AccountRow, Figures, Question, Row, SeverityName};
 use crate::schedule::Run;
 use crate::sight::Role;
 use crate::web::Shared;
@@ -161,7 +161,7 @@ struct Key {
     /// `akia.api.key/1`.
     schema: &'static str,
     /// The gravest of its findings.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<SeverityName>)]
     worst: Option<Severity>,
     /// What is known of it.
     key: Row,

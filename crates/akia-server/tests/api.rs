@@ -18,7 +18,7 @@ use akia_server::estate::Estate;
 use akia_server::schedule::{Job, Plans, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::switch::Switch;
-use akia_server::web::{Parts, Shared, router};
+use akia_server::web::{self, Parts, Shared, router};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -35,6 +35,10 @@ struct Server {
 }
 
 async fn server() -> Server {
+    server_called(HOST).await
+}
+
+async fn server_called(host: &str) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let state = StateFolder::open(&folder.path().join("state")).unwrap();
     let audits = Snapshots::open(&state).await.unwrap();
@@ -50,7 +54,7 @@ async fn server() -> Server {
         switch: Switch::new(database.clone(), StopFile::of(&state)),
         database,
         settings: AuditSettings::default(),
-        hosts: vec![HOST.to_owned()],
+        hosts: vec![host.to_owned()],
         clock: Arc::new(SystemClock),
     });
     shared.estate.refresh(&audits, &shared.settings).await.unwrap();
@@ -188,4 +192,45 @@ async fn a_question_that_means_nothing_is_answered_with_what_is_wrong() {
     }
     let none = server.json("/api/v1/keys?search=%27%20OR%201%3D1--", &admin).await;
     assert_eq!(none["total"], 0);
+}
+
+/// The judge of the test environment, which `cargo xtask venv` makes.
+fn schemathesis() -> std::process::Command {
+    let venv = std::env::var_os("AKIA_TEST_VENV").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv"),
+        std::path::PathBuf::from,
+    );
+    let program = venv.join("bin/schemathesis");
+    assert!(program.exists(), "{} is not there: run cargo xtask venv", program.display());
+    std::process::Command::new(program)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_document_allows_and_does_not_is_answered_as_it_says() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = server_called(&address.to_string()).await;
+    let cookie = server.cookie("ann", Role::Admin, &[]).await;
+    server.shared.runs.ask("audit", &["audit".to_owned()], "ann", server.shared.now()).await.unwrap();
+    let serving = tokio::spawn(web::serve(listener, server.shared.clone(), std::future::pending()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut judge = schemathesis();
+    judge.args(["run", &format!("http://{address}/api/openapi.json"), "--header", &format!("Cookie: {cookie}")]);
+    judge.args([
+        "--checks",
+        "all",
+        "--max-examples",
+        "25",
+        "--seed",
+        "1",
+        "--no-color",
+        "--suppress-health-check",
+        "all",
+    ]);
+    judge.current_dir(folder.path()).stdin(std::process::Stdio::null());
+    let output = tokio::task::spawn_blocking(move || judge.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Tested: 10"), "{said}");
+    serving.abort();
 }

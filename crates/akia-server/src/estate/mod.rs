@@ -16,6 +16,7 @@ use crate::sight::Sight;
 pub use figures::{AGES, Figures, IDLE};
 pub use question::{Page, Question, Sort};
 pub use refresh::RefreshError;
+pub(crate) use row::SeverityName;
 pub use row::{Finding, Row};
 
 /// The estate.

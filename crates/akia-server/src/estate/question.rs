@@ -6,7 +6,7 @@ use akia_core::finding::Severity;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Estate, Row};
+use super::{Estate, Row, SeverityName};
 use crate::database::{DatabaseError, Sql, number, text};
 use crate::sight::{Sight, escape_like};
 
@@ -24,11 +24,13 @@ pub struct Question {
     /// Only active keys, or only inactive ones.
     pub active: Option<bool>,
     /// Only those at least this old, in days.
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4294967295i64)]
     pub older_than: Option<u32>,
     /// Only those not used for at least so many days, or never and that old.
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4294967295i64)]
     pub unused_for: Option<u32>,
     /// Only those with a finding as grave as this.
-    #[param(value_type = Option<String>, example = "high")]
+    #[param(value_type = Option<SeverityName>, inline)]
     pub severity: Option<Severity>,
     /// Only those of this account.
     pub account: Option<String>,
@@ -42,8 +44,10 @@ pub struct Question {
     /// In the other direction.
     pub reverse: bool,
     /// Which page, from 0.
+    #[param(value_type = i64, minimum = 0, maximum = 4294967295i64)]
     pub page: u32,
     /// Keys on a page.
+    #[param(value_type = i64, minimum = 0, maximum = 4294967295i64)]
     pub size: u32,
 }
 

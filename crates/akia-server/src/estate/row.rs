@@ -58,13 +58,25 @@ pub struct Row {
     pub as_of: i64,
 }
 
+/// The words for a severity, for the document of the API: the type itself is the core's, which knows nothing of such documents.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is asked for")]
+pub(crate) enum SeverityName {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
 /// A rule that a key breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// The rule.
     pub rule: String,
     /// How much it matters.
-    #[schema(value_type = String, example = "high")]
+    #[schema(value_type = SeverityName)]
     pub severity: Severity,
     /// The evidence, in words.
     pub detail: String,
