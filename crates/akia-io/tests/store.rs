@@ -12,8 +12,7 @@ use akia_core::{AccessKeyId, RotationId, SecretAccessKey};
 use akia_io::keychain::{Keychain, NoKeychain};
 use akia_io::seal::{SealError, Sealer, SealingKeyAt};
 use akia_io::state::StateFolder;
-use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Hash, Head, SharedStore, Stage, StoreError, Threads};
+use akia_io::store::{Hash, Head, SharedStore, SqlStore, Stage, StoreError, Threads};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -47,7 +46,7 @@ impl Fixture {
     }
 
     async fn open(&self) -> SharedStore {
-        Arc::new(SqliteStore::open(&self.folder).await.unwrap())
+        Arc::new(SqlStore::open(&self.folder).await.unwrap())
     }
 }
 
@@ -63,7 +62,7 @@ async fn what_was_appended_is_there_after_reopening() {
     store.close().await;
     assert!(matches!(store.rotations().await, Err(StoreError::Database { .. })), "it was closed");
 
-    let store: SharedStore = Arc::new(SqliteStore::open_existing(&fixture.folder).await.unwrap().unwrap());
+    let store: SharedStore = Arc::new(SqlStore::open_existing(&fixture.folder).await.unwrap().unwrap());
     let entries = store.entries(Threads::All).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.body.as_str()).collect::<Vec<_>>(), [r#"{"n":1}"#, r#"{"n":2}"#]);
     assert_eq!(store.entries(Threads::One(rotation(2).into())).await.unwrap(), entries[1..]);
@@ -104,7 +103,7 @@ async fn concurrent_appends_share_transactions_and_keep_the_chain() {
     let mut best = Duration::MAX;
     for _ in 0..10 {
         let started = Instant::now();
-        let store = SqliteStore::open_existing(&fixture.folder).await.unwrap().unwrap();
+        let store = SqlStore::open_existing(&fixture.folder).await.unwrap().unwrap();
         best = best.min(started.elapsed());
         drop(store);
     }
@@ -118,9 +117,9 @@ async fn opening_for_reading_creates_nothing() {
     assert_eq!(StateFolder::existing(&path).unwrap(), None);
     assert!(!path.exists());
     let folder = StateFolder::open(&path).unwrap();
-    assert!(SqliteStore::open_existing(&folder).await.unwrap().is_none());
+    assert!(SqlStore::open_existing(&folder).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
-    let empty: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
+    let empty: SharedStore = Arc::new(SqlStore::open(&folder).await.unwrap());
     assert_eq!(empty.verify(Vec::new()).await.unwrap().hash, Hash::GENESIS);
 }
 
@@ -253,19 +252,17 @@ async fn what_sqlite_counts_can_be_cut_too_and_only_a_noted_hash_tells() {
 async fn a_newer_a_foreign_and_a_damaged_database_are_named() {
     let (fixture, _) = Fixture::with_records().await;
     fixture.tamper("UPDATE meta SET value = '2' WHERE name = 'schema'").await.unwrap();
-    for result in
-        [SqliteStore::open(&fixture.folder).await.err(), SqliteStore::open_existing(&fixture.folder).await.err()]
-    {
+    for result in [SqlStore::open(&fixture.folder).await.err(), SqlStore::open_existing(&fixture.folder).await.err()] {
         assert!(matches!(result, Some(StoreError::Newer { found: 2, known: 1, .. })), "{result:?}");
     }
     let foreign = Fixture::new();
     fs::write(foreign.database(), "").unwrap();
-    assert!(SqliteStore::open_existing(&foreign.folder).await.unwrap().is_none());
+    assert!(SqlStore::open_existing(&foreign.folder).await.unwrap().is_none());
     foreign.tamper("CREATE TABLE other (x)").await.unwrap();
-    assert!(matches!(SqliteStore::open(&foreign.folder).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(SqlStore::open(&foreign.folder).await, Err(StoreError::Damaged { .. })));
     let damaged = Fixture::new();
     fs::write(damaged.database(), "this is not a database, whatever its name says".repeat(100)).unwrap();
-    assert!(matches!(SqliteStore::open(&damaged.folder).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(SqlStore::open(&damaged.folder).await, Err(StoreError::Damaged { .. })));
 }
 
 #[cfg(unix)]
@@ -283,7 +280,7 @@ async fn files_are_0600_and_one_that_others_could_write_is_refused() {
     fixture.open().await;
     assert_eq!(mode(&fixture.database()), 0o600);
     set(&fixture.database(), 0o660);
-    assert!(matches!(SqliteStore::open(&fixture.folder).await, Err(StoreError::State(_))));
+    assert!(matches!(SqlStore::open(&fixture.folder).await, Err(StoreError::State(_))));
     let key_file = fixture.folder.path().join("seal.key");
     set(&key_file, 0o640);
     assert!(matches!(Sealer::open(&fixture.folder, no_keychain), Err(SealError::Readable { mode: 0o640, .. })));
@@ -391,7 +388,7 @@ async fn two_processes_append_without_losing_or_mixing_records() {
     const EACH: u64 = 60;
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = StateFolder::open(Path::new(&folder)).unwrap();
-        let store: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
+        let store: SharedStore = Arc::new(SqlStore::open(&folder).await.unwrap());
         let own = rotation(u64::from(std::process::id()));
         for n in 0..EACH {
             store.append_json(own.clone().into(), n.to_string(), None).await.unwrap();
@@ -427,7 +424,7 @@ async fn a_kill_at_any_moment_keeps_what_was_acknowledged_and_the_secret_with_it
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = StateFolder::open(Path::new(&folder)).unwrap();
         let sealer = Sealer::open(&folder, no_keychain).unwrap();
-        let store: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
+        let store: SharedStore = Arc::new(SqlStore::open(&folder).await.unwrap());
         let acknowledged = folder.path().join("acknowledged");
         loop {
             let own = rotation(getrandom::u64().unwrap());
