@@ -113,9 +113,12 @@ async fn connect(url: &DatabaseUrl, at: &DatabaseAt) -> Result<AnyConnection, St
 
 /// The version of the schema; `None` where there is none.
 async fn version(connection: &mut AnyConnection) -> Result<Option<Version>, sqlx::Error> {
-    let there: bool =
-        sqlx::query_scalar("SELECT to_regclass('akia.schema_version') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !there {
+    // Not `to_regclass`: it may answer from a cache that is older than what another session has just made.
+    let there: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'akia' AND tablename = 'schema_version'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if there == 0 {
         return Ok(None);
     }
     let row = sqlx::query("SELECT major, minor FROM akia.schema_version ORDER BY major DESC, minor DESC LIMIT 1")
@@ -152,11 +155,11 @@ async fn bring_up_to_date(connection: &mut AnyConnection, at: &DatabaseAt, steps
     }
     if found.is_none() {
         // Whoever may not make schemas gets one made by somebody who may, and the right to make tables in it.
-        let schema: bool = sqlx::query_scalar("SELECT to_regnamespace('akia') IS NOT NULL")
+        let schemas: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = 'akia'")
             .fetch_one(&mut *transaction)
             .await
             .map_err(fails)?;
-        if !schema {
+        if schemas == 0 {
             sqlx::raw_sql("CREATE SCHEMA akia").execute(&mut *transaction).await.map_err(fails)?;
         }
         sqlx::raw_sql(

@@ -577,6 +577,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::ground::{Ground, on_both};
 
     fn day(number: i64) -> Timestamp {
         "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * number)
@@ -655,16 +656,13 @@ mod tests {
         snapshots.add(audit, &about(source), &listed(audit), SnapshotSettings::default()).await.unwrap()
     }
 
-    async fn empty() -> (tempfile::TempDir, Snapshots) {
-        let folder = tempfile::tempdir().unwrap();
-        let state = crate::state::StateFolder::open(&folder.path().join("state")).unwrap();
-        let snapshots = Snapshots::open(&state).await.unwrap();
-        (folder, snapshots)
+    async fn empty(ground: &Ground) -> Snapshots {
+        Snapshots::open(&ground.home).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn what_was_kept_is_read_back_as_it_was() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn what_was_kept_is_read_back_as_it_was(ground: Ground) {
+        let snapshots = empty(&ground).await;
         let audit = audit(2, day(0));
         assert_eq!(add(&snapshots, &audit, "aws").await, Added { id: 1, changes: None });
         let details = snapshots.details(1).await.unwrap();
@@ -681,10 +679,11 @@ mod tests {
         assert_eq!(earlier.listed.len(), 20);
         assert_eq!(snapshots.earlier("http://127.0.0.1:1", account).await.unwrap(), None);
     }
+    }
 
-    #[tokio::test]
-    async fn details_and_counts_end_when_their_time_is_over_and_the_latest_of_an_account_stays() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn details_and_counts_end_when_their_time_is_over_and_the_latest_of_an_account_stays(ground: Ground) {
+        let snapshots = empty(&ground).await;
         add(&snapshots, &audit(2, day(0)), "aws").await;
         add(&snapshots, &audit(1, day(30)), "aws").await;
         // The second account was not read any more: its only look stays.
@@ -701,10 +700,11 @@ mod tests {
         let entries = snapshots.list().await.unwrap();
         assert_eq!(has(entries), [(3, false), (4, true)], "400 days after 3");
     }
+    }
 
-    #[tokio::test]
-    async fn a_hub_holds_what_it_took_last_and_what_it_may_have_taken_since() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn a_hub_holds_what_it_took_last_and_what_it_may_have_taken_since(ground: Ground) {
+        let snapshots = empty(&ground).await;
         let region: Region = "eu-west-1".parse().unwrap();
         let one = audit(1, day(0));
         let account = one.estates[0].account.id.clone();
@@ -740,18 +740,21 @@ mod tests {
         let emulator = snapshots.imported("http://127.0.0.1:1", &account, &region, ids[3]).await.unwrap();
         assert!(emulator.is_empty());
     }
+    }
 
     /// `cargo test -p akia-io --lib snapshots -- --nocapture size` prints the figures of docs/settings.md.
     #[tokio::test]
     async fn the_size_of_an_estate_is_what_the_documentation_says() {
         const ACCOUNTS: u64 = 100;
-        let (folder, snapshots) = empty().await;
+        let ground = Ground::sqlite();
+        let Home::Folder(folder) = &ground.home else { panic!() };
+        let snapshots = empty(&ground).await;
         let audit = audit(ACCOUNTS, day(0));
         let (users, keys) = audit.size();
         // Without the tables that are empty: they do not grow with the estate.
-        let empty = std::fs::metadata(folder.path().join("state/audits.db")).unwrap().len();
+        let empty = std::fs::metadata(folder.path().join("audits.db")).unwrap().len();
         add(&snapshots, &audit, "aws").await;
-        let bytes = std::fs::metadata(folder.path().join("state/audits.db")).unwrap().len() - empty;
+        let bytes = std::fs::metadata(folder.path().join("audits.db")).unwrap().len() - empty;
         let sizes = bodies(&audit, &listed(&audit)).unwrap();
         let packed: usize = sizes.iter().map(|(.., body)| body.len()).sum();
         println!(
