@@ -180,11 +180,12 @@ async fn a_young_event_is_given_time_and_an_old_one_is_not(ground: Ground) {
     let young = Stage::new(&ground, late.clone()).await;
     let taken = young.take(&deactivated("e-1", "2026-11-29T11:59:30Z")).await;
     assert_eq!((young.asked(), taken.row.looks[0].found.as_ref().unwrap().keys[0].status), (2, KeyStatus::Inactive));
-    let old = Stage::new(&ground, late).await;
+    let (second, third) = (ground.another(), ground.another());
+    let old = Stage::new(&second, late).await;
     old.take(&deactivated("e-1", "2026-11-29T11:00:00Z")).await;
     assert_eq!(old.asked(), 1);
     // What is forged never agrees, and ends all the same.
-    let never = Stage::new(&ground, vec![bob(&[(&key(), KeyStatus::Active)])]).await;
+    let never = Stage::new(&third, vec![bob(&[(&key(), KeyStatus::Active)])]).await;
     never.take(&deactivated("e-1", "2026-11-29T11:59:30Z")).await;
     assert_eq!(never.asked(), 3);
 }

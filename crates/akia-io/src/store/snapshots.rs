@@ -27,7 +27,8 @@ use super::connection::{Beside, Opened, begin_writing, database_error};
 use super::home::{DatabaseAt, Home};
 
 /// The database in the state folder. The body of an account is of some kilobytes: pages of 4 would stand half empty.
-const DATABASE: Beside = Beside { file: "audits.db", steps: &MIGRATIONS, page_size: Some("PRAGMA page_size = 16384") };
+pub(super) const DATABASE: Beside =
+    Beside { file: "audits.db", steps: &MIGRATIONS, page_size: Some("PRAGMA page_size = 16384") };
 /// Longest body of an account, in bytes: 5,000 users with everything need some ten megabytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
 /// Of deflate, from 1 to 10: a better one costs three times as long for a twentieth of the size.

@@ -203,7 +203,7 @@ on_both! {
 /// The process ends between the sending and the receipt.
 async fn a_message_found_half_sent_goes_again_only_where_two_are_as_good_as_one(ground: Ground) {
     for (is_idempotent, arrives) in [(true, true), (true, false), (false, true), (false, false)] {
-        let clock = Turned::new();
+        let (ground, clock) = (ground.another(), Turned::new());
         let fake = Fake::new(is_idempotent, &[Deed::Dies { arrives }]);
         let channels = channels(&fake, 12);
         let notice = notice(NoticeKind::Announced, &["c-1"]);
@@ -238,7 +238,7 @@ async fn a_message_found_half_sent_goes_again_only_where_two_are_as_good_as_one(
 on_both! {
 async fn a_channel_that_may_repeat_is_tried_again_after_a_lost_answer(ground: Ground) {
     for may_repeat in [false, true] {
-        let clock = Turned::new();
+        let (ground, clock) = (ground.another(), Turned::new());
         let outbox = open(&ground).await;
         let fake = Fake::new(false, &[Deed::LosesAnswer { arrives: true }]);
         let channels = Channels::of([("fake".to_owned(), Arc::clone(&fake) as Arc<dyn Channel>, may_repeat)], 12);
@@ -464,6 +464,11 @@ proptest! {
     ) {
         run(nothing_is_lost_and_nothing_is_sent_twice(Ground::sqlite(), deeds, count, is_idempotent));
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 30, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_and_nothing_is_sent_twice_on_a_server(

@@ -42,6 +42,11 @@ impl Ground {
         Self { home: home_of(&word), notes, is_child, kind, word, _temporary: temporary }
     }
 
+    /// Another one of the same kind.
+    pub(crate) fn another(&self) -> Self {
+        if self.is_on_server() { Self::postgresql() } else { Self::sqlite() }
+    }
+
     /// Runs a test of [`on_both`] in a process of its own, with the same home.
     pub(crate) fn child(&self, test: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
