@@ -29,7 +29,7 @@ use crate::store::connection::{Beside, Opened, begin_writing, database_error};
 use crate::store::{DatabaseAt, Home, StoreError};
 
 /// The database in the state folder.
-const DATABASE: Beside = Beside { file: "outbox.db", steps: &MIGRATIONS, page_size: None };
+pub(crate) const DATABASE: Beside = Beside { file: "outbox.db", steps: &MIGRATIONS, page_size: None };
 /// How long a sender may take before its message counts as half sent. The slowest channel makes some calls for each key.
 const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// The first pause after a try that failed; it doubles.

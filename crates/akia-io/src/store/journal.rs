@@ -24,7 +24,7 @@ use crate::seal::Sealed;
 use crate::state::{Lock, LockError};
 
 /// The database in the state folder.
-const FILE_NAME: &str = "journal.db";
+pub(super) const FILE_NAME: &str = "journal.db";
 
 /// How long a server may take for a statement or a commit. Whoever waits longer has lost it.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(40);

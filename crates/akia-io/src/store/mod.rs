@@ -13,6 +13,7 @@ mod postgres;
 mod session_lock;
 pub mod snapshots;
 mod sqlite;
+pub mod transfer;
 mod url;
 
 use std::sync::Arc;

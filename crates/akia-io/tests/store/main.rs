@@ -21,6 +21,7 @@ mod ground;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod server;
+mod transfer;
 
 use ground::{Ground, on_both};
 
