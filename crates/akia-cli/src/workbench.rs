@@ -41,8 +41,8 @@ impl Workbench {
         let files = context.aws_files()?;
         let state = state_folder(context)?;
         let home = home(context)?;
-        let sealer = sealer(context, &home).await?;
         let store = SqlStore::open(&home).await.map_err(store_error)?;
+        let sealer = sealer(context, &home).await?;
         store.agree_on_sealing_key(&sealer.key_name()).await.map_err(store_error)?;
         let store: SharedStore = Arc::new(store);
         let (aws, clock) = (aws(context)?, clock());
