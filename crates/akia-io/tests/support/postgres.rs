@@ -65,7 +65,9 @@ fn programs() -> PathBuf {
     }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists()).max();
-    newest.expect("no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql, or run cargo xtask test")
+    newest.unwrap_or_else(|| {
+        panic!("no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql, or run cargo xtask test")
+    })
 }
 
 impl Server {
