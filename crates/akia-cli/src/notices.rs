@@ -40,7 +40,7 @@ pub(crate) async fn channels(context: &Context, settings: &NotifySettings) -> Re
 /// # Errors
 /// When it cannot be used.
 pub(crate) async fn outbox(context: &Context) -> Result<Outbox, CommandError> {
-    Outbox::open(&workbench::state_folder(context)?).await.map_err(unusable)
+    Outbox::open(workbench::home(context)?).await.map_err(unusable)
 }
 
 /// The outbox for reading. `None` where there is none yet.
@@ -48,8 +48,8 @@ pub(crate) async fn outbox(context: &Context) -> Result<Outbox, CommandError> {
 /// # Errors
 /// When there is one that cannot be used.
 pub(crate) async fn existing_outbox(context: &Context) -> Result<Option<Outbox>, CommandError> {
-    let Some(state) = workbench::existing_state_folder(context)? else { return Ok(None) };
-    Outbox::open_existing(&state).await.map_err(unusable)
+    let Some(home) = workbench::existing_home(context)? else { return Ok(None) };
+    Outbox::open_existing(home).await.map_err(unusable)
 }
 
 /// The outbox cannot be used: what failed, and what to do.

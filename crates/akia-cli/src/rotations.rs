@@ -157,7 +157,7 @@ impl Locks {
     pub async fn lock(&mut self, bench: &Workbench, rotation: &Rotation) -> Result<Rotation, CommandError> {
         let identity = &rotation.plan().identity;
         if let Entry::Vacant(place) = self.held.entry((identity.account().clone(), identity.user_id.clone())) {
-            place.insert(akia_io::rotate::lock_user(&bench.state, identity).map_err(|error| {
+            place.insert(akia_io::rotate::lock_user(&*bench.driver.store, identity).await.map_err(|error| {
                 CommandError::failed(format_args!("another akia works on user {}: {error}", identity.user_name()))
                     .next("let it finish, then run the same command again")
             })?);

@@ -4,8 +4,8 @@ use akia_core::checkpoint::BucketPlace;
 use akia_core::settings::JournalSettings;
 use akia_io::aws::Caller;
 use akia_io::checkpoint::{CheckpointError, CheckpointSigner, Found, Sealed, Vault};
-use akia_io::state::StateFolder;
-use akia_io::store::{Head, Store};
+
+use akia_io::store::{Head, Home, Store};
 use jiff::SignedDuration;
 
 use crate::context::Context;
@@ -36,13 +36,13 @@ impl Wish {
 pub(crate) async fn seal(
     context: &Context,
     store: &dyn Store,
-    folder: &StateFolder,
+    home: &Home,
     caller: &Caller,
     by: &str,
     wish: &Wish,
 ) -> Result<(Head, Sealed), CommandError> {
     let head = store.verify(Vec::new()).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
-    let signer = signer(context, folder).await?;
+    let signer = signer(context, home).await?;
     let vault = Vault { caller, region: caller.region(), place: wish.place.clone() };
     let sealed = vault.seal(&signer, head, by, context.started_at, wish.retain).await;
     let sealed =
@@ -75,9 +75,9 @@ pub(crate) async fn read(
 ) -> Result<Found, CommandError> {
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
-    let key_id = match (signer_id, workbench::existing_state_folder(context)?) {
+    let key_id = match (signer_id, workbench::existing_home(context)?) {
         (Some(key_id), _) => key_id.to_owned(),
-        (None, Some(folder)) => signer(context, &folder).await?.key_id(),
+        (None, Some(home)) => signer(context, &home).await?.key_id(),
         (None, None) => {
             return Err(CommandError::failed("there is no journal on this machine")
                 .next("name the key that has signed: --signer KEY (akia history seal prints it)"));
@@ -102,8 +102,8 @@ pub(crate) async fn read(
     Ok(found)
 }
 
-async fn signer(context: &Context, folder: &StateFolder) -> Result<CheckpointSigner, CommandError> {
-    CheckpointSigner::of(&workbench::sealer(context, folder).await?).map_err(CommandError::failed)
+async fn signer(context: &Context, home: &Home) -> Result<CheckpointSigner, CommandError> {
+    CheckpointSigner::of(&workbench::sealer(context, home).await?).map_err(CommandError::failed)
 }
 
 fn refused(error: &CheckpointError, now: &str) -> CommandError {

@@ -4,7 +4,9 @@ use akia_core::rotation::Identity;
 use akia_core::{AccessKeyId, AccountId, ProfileName, UserName};
 use akia_io::aws::{Aws, AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
 use akia_io::profiles::AwsFiles;
-use akia_io::state::{Lock, StateFolder};
+use akia_io::rotate::lock_of_user;
+use akia_io::state::Lock;
+use akia_io::store::Home;
 
 use crate::context::{Context, ProfileChoice};
 use crate::error::CommandError;
@@ -172,14 +174,14 @@ pub async fn whose(signed: &Signed, named: Option<&UserName>) -> Result<Whose, C
     }
 }
 
-/// Keeps rotations of the same user on this machine apart from a change by hand. Whoever may not read another user's
+/// Keeps rotations of the same user apart from a change by hand. Whoever may not read another user's
 /// immutable id goes without.
 ///
 /// # Errors
 /// When another akia works on the user.
-pub async fn lock_user(state: &StateFolder, signed: &Signed, whose: &Whose) -> Result<Option<Lock>, CommandError> {
+pub async fn lock_user(home: &Home, signed: &Signed, whose: &Whose) -> Result<Option<Lock>, CommandError> {
     let Some(identity) = identity(signed, whose).await else { return Ok(None) };
-    akia_io::rotate::lock_user(state, &identity).map(Some).map_err(|error| {
+    home.lock(&lock_of_user(&identity)).await.map(Some).map_err(|error| {
         CommandError::failed(format_args!("another akia works on user {}: {error}", whose.user))
             .next("let it finish, then run the same command again")
     })

@@ -13,8 +13,7 @@ use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Draw, Driver, Signers};
 use akia_io::seal::Sealer;
 use akia_io::state::StateFolder;
-use akia_io::store::SharedStore;
-use akia_io::store::sqlite::SqliteStore;
+use akia_io::store::{DatabaseUrl, DatabaseUrlError, Home, SharedStore, SqlStore};
 use futures_util::future::BoxFuture;
 
 use crate::context::{Context, Environment};
@@ -27,6 +26,8 @@ pub struct Workbench {
     pub files: AwsFiles,
     /// The state folder.
     pub state: StateFolder,
+    /// Where the stores are.
+    pub home: Home,
     /// The driver.
     pub driver: Driver,
 }
@@ -39,14 +40,16 @@ impl Workbench {
     pub async fn open(context: &Context) -> Result<Self, CommandError> {
         let files = context.aws_files()?;
         let state = state_folder(context)?;
-        let store = SqliteStore::open(&state).await.map_err(store_error)?;
-        let sealer = sealer(context, &state).await?;
+        let home = home(context)?;
+        let store = SqlStore::open(&home).await.map_err(store_error)?;
+        let sealer = sealer(context, &home).await?;
+        store.agree_on_sealing_key(&sealer.key_name()).await.map_err(store_error)?;
         let store: SharedStore = Arc::new(store);
         let (aws, clock) = (aws(context)?, clock());
         let signers = Arc::new(Signers::new(wallet(context, &files)?));
         let places = Arc::new(places(context, &state).with_outside(outside(&aws, &signers, &clock)));
         let driver = Driver { aws, store, sealer: Arc::new(sealer), places, clock, signers };
-        Ok(Self { files, state, driver })
+        Ok(Self { files, state, home, driver })
     }
 }
 
@@ -78,22 +81,96 @@ pub fn existing_state_folder(context: &Context) -> Result<Option<StateFolder>, C
     })
 }
 
+/// The variable that puts the stores on a server.
+pub const DATABASE: &str = "AKIA_DATABASE";
+
+/// The variable that names the file of the sealing key, where the stores are on a server.
+pub const SEALING_KEY_FILE: &str = "AKIA_SEALING_KEY_FILE";
+
+/// Where the stores are: on the server of `AKIA_DATABASE`, else in the state folder, which is made where there is none.
+///
+/// # Errors
+/// When the address makes no sense, or the folder cannot be used.
+pub fn home(context: &Context) -> Result<Home, CommandError> {
+    match server(context)? {
+        Some(url) => Ok(Home::Server(url)),
+        None => state_folder(context).map(Home::Folder),
+    }
+}
+
+/// The same, where there is one; nothing is made.
+///
+/// # Errors
+/// When the address makes no sense, or others could write to the folder.
+pub fn existing_home(context: &Context) -> Result<Option<Home>, CommandError> {
+    match server(context)? {
+        Some(url) => Ok(Some(Home::Server(url))),
+        None => Ok(existing_state_folder(context)?.map(Home::Folder)),
+    }
+}
+
+fn server(context: &Context) -> Result<Option<DatabaseUrl>, CommandError> {
+    let Some(value) = variable(context, DATABASE).filter(|value| !value.is_empty()) else { return Ok(None) };
+    // It may hold a password, so it is not repeated.
+    let text = value.into_string().map_err(|_| CommandError::usage(format_args!("{DATABASE} is not UTF-8")))?;
+    let url = text.parse().map_err(|error: DatabaseUrlError| {
+        let hint = error.hint();
+        CommandError::usage(format_args!("{DATABASE}: {error}")).next(hint)
+    })?;
+    Ok(Some(url))
+}
+
+/// The journal, made where there is none.
+///
+/// # Errors
+/// When it cannot be used.
+pub async fn open_journal(context: &Context) -> Result<SharedStore, CommandError> {
+    let store = SqlStore::open(home(context)?).await.map_err(store_error)?;
+    Ok(Arc::new(store))
+}
+
 /// The journal for reading. `None` where akia has not kept one yet; nothing is made.
 ///
 /// # Errors
 /// When there is one that cannot be read.
 pub async fn journal(context: &Context) -> Result<Option<SharedStore>, CommandError> {
-    let Some(state) = existing_state_folder(context)? else { return Ok(None) };
-    let store = SqliteStore::open_existing(&state).await.map_err(store_error)?;
+    let Some(home) = existing_home(context)? else { return Ok(None) };
+    let store = SqlStore::open_existing(home).await.map_err(store_error)?;
     Ok(store.map(|store| Arc::new(store) as SharedStore))
 }
 
-/// The sealing key of a state folder, made where there is none.
+/// The sealing key of a state folder, made where there is none; with a database that others share, that of the file that the person
+/// has named.
 ///
 /// # Errors
 /// When it cannot be had.
-pub async fn sealer(context: &Context, state: &StateFolder) -> Result<Sealer, CommandError> {
-    let (state, keychain) = (state.clone(), keychain_opener(context));
+pub async fn sealer(context: &Context, home: &Home) -> Result<Sealer, CommandError> {
+    let named = variable(context, SEALING_KEY_FILE).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+    let state = match (home, named) {
+        (Home::Server(_), Some(path)) => {
+            return Sealer::from_file(&path).map_err(|error| {
+                let hint = error.hint();
+                CommandError::failed(format_args!("{SEALING_KEY_FILE}: {error}")).next(hint)
+            });
+        }
+        (Home::Server(_), None) => {
+            return Err(CommandError::usage(format_args!(
+                "{DATABASE} is set and {SEALING_KEY_FILE} is not: what this machine seals, another must open"
+            ))
+            .now("nothing was changed")
+            .next(format!(
+                "(umask 077; head -c 32 /dev/urandom > FILE), once; then {SEALING_KEY_FILE}=FILE on every machine"
+            )));
+        }
+        (Home::Folder(_), Some(_)) => {
+            return Err(CommandError::usage(format_args!(
+                "{SEALING_KEY_FILE} is for {DATABASE}, which is not set; a state folder has a sealing key of its own"
+            ))
+            .next(format!("set {DATABASE}, or unset {SEALING_KEY_FILE}")));
+        }
+        (Home::Folder(state), None) => state.clone(),
+    };
+    let keychain = keychain_opener(context);
     // The keychain may take a moment to say that there is none.
     let opened = tokio::task::spawn_blocking(move || Sealer::open(&state, || keychain())).await;
     let opened = opened.map_err(|error| CommandError::failed(format_args!("the sealing key: {error}")))?;

@@ -30,3 +30,15 @@ pub mod settings;
 pub mod state;
 pub mod store;
 pub mod terminal;
+
+// What unit tests of stores stand on, shared with the integration tests, which know this crate by its name.
+#[cfg(test)]
+extern crate self as akia_io;
+#[cfg(test)]
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "../tests/support/ground.rs"]
+mod ground;
+#[cfg(test)]
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "../tests/support/postgres.rs"]
+mod postgres;

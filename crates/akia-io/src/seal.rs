@@ -60,6 +60,8 @@ pub enum SealingKeyAt {
     Keychain,
     /// In `seal.key` in the state folder.
     File,
+    /// In a file that a person named, for several machines.
+    Named,
 }
 
 /// Seals and opens. Its key is wiped from memory when it is dropped.
@@ -98,6 +100,12 @@ pub enum SealError {
     /// A file of the sealing key does not have its form.
     #[error("{path} is damaged: it is not what akia wrote")]
     Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that a person named holds no key.
+    #[error("{path} does not hold a sealing key: it takes 32 random bytes, or their base64")]
+    NoKey {
         /// The file.
         path: PathBuf,
     },
@@ -151,6 +159,12 @@ impl SealError {
                 "the staged secret is lost; the displaced key still works: discard the rotation with akia resume".into()
             }
             Self::Keychain(_) => "unlock the keychain, then run akia again".into(),
+            Self::NoKey { path } => {
+                format!(
+                    "(umask 077; head -c 32 /dev/urandom > '{}'), once, and the same file on every machine",
+                    path.display()
+                )
+            }
             Self::Readable { path, .. } => format!("chmod 600 '{}', and rotate what was staged", path.display()),
             Self::Unsafe(error) => error.hint(),
             Self::Lock(_) => "let the other akia finish, then run again".into(),
@@ -201,6 +215,26 @@ impl Sealer {
         }
         write_private(folder, KEY_FILE, key.as_ref())?;
         Ok(Self { key, at: SealingKeyAt::File })
+    }
+
+    /// Opens the sealing key in a file that a person has named: the machines that share a database share it.
+    pub fn from_file(path: &Path) -> Result<Self, SealError> {
+        let missing = || SealError::Io { doing: "read", path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
+        let bytes = read_private(path)?.ok_or_else(missing)?;
+        let key = key_of(&bytes).or_else(|| {
+            let decoded = data_encoding::BASE64.decode(bytes.trim_ascii()).map(Zeroizing::new);
+            decoded.ok().and_then(|decoded| key_of(&decoded))
+        });
+        Ok(Self { key: key.ok_or_else(|| SealError::NoKey { path: path.to_owned() })?, at: SealingKeyAt::Named })
+    }
+
+    /// A name for the key, from which nothing follows: two machines tell by it that they have the same.
+    #[must_use]
+    pub fn key_name(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(b"akia sealing key name 1\0");
+        digest.update(self.key.as_slice());
+        data_encoding::HEXLOWER.encode(&digest.finalize()[..8])
     }
 
     /// Where the key of this state folder lives.

@@ -5,7 +5,7 @@
 //! never repaired behind the owner's back.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -154,7 +154,7 @@ impl StateFolder {
                 let mut text = String::new();
                 // The note is only for the message: without it the holder stays unnamed.
                 let _ = (&mut file).take(200).read_to_string(&mut text);
-                return Err(LockError::Held { name: name.to_owned(), holder: Holder::parse(&text), path });
+                return Err(LockError::Held { name: name.to_owned(), holder: Holder::parse(&text) });
             }
             Err(TryLockError::Error(source)) => return Err(io("lock", source)),
         }
@@ -163,7 +163,7 @@ impl StateFolder {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(note.as_bytes()))
             .map_err(|source| io("write our name into", source))?;
-        Ok(Lock { _file: file })
+        Ok(Lock::held_by(file))
     }
 
     /// Takes the lock of that name, waiting at most `patience` for its holder. Blocks the thread.
@@ -181,15 +181,24 @@ impl StateFolder {
 }
 
 /// A lock held by this process. The system gives it back when the process dies, however it dies, so a stale lock
-/// file never blocks anybody.
+/// file never blocks anybody; a server gives it back when the connection ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    _held: Box<dyn std::fmt::Debug + Send + Sync>,
+}
+
+impl Lock {
+    /// A lock that is held as long as this is not dropped.
+    pub(crate) fn held_by(held: impl std::fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
 }
 
 /// Who holds a lock, as far as its note tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holder {
+    /// The machine, where it may be another one.
+    pub host: Option<String>,
     /// Process id.
     pub pid: Option<u32>,
     /// When the lock was taken.
@@ -200,6 +209,7 @@ impl Holder {
     fn parse(text: &str) -> Self {
         let mut lines = text.lines();
         Self {
+            host: None,
             pid: lines.next().and_then(|line| line.parse().ok()),
             since: lines.next().and_then(|line| line.parse().ok()),
         }
@@ -208,10 +218,16 @@ impl Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pid {
+            Some(pid) => write!(formatter, "process {pid}")?,
+            None => formatter.write_str("another process")?,
+        }
+        if let Some(host) = &self.host {
+            write!(formatter, " on {host}")?;
+        }
         match (self.pid, self.since) {
-            (Some(pid), Some(since)) => write!(formatter, "process {pid}, since {since}"),
-            (Some(pid), None) => write!(formatter, "process {pid}"),
-            (None, _) => formatter.write_str("another process"),
+            (Some(_), Some(since)) => write!(formatter, ", since {since}"),
+            (Some(_) | None, _) => Ok(()),
         }
     }
 }
@@ -226,8 +242,14 @@ pub enum LockError {
         name: String,
         /// By whom.
         holder: Holder,
-        /// The lock file.
-        path: PathBuf,
+    },
+    /// The database that keeps the locks failed.
+    #[error("the lock {name} cannot be taken: {error}")]
+    Store {
+        /// What was to be locked.
+        name: String,
+        /// What the database said.
+        error: std::sync::Arc<crate::store::StoreError>,
     },
     /// The system refused something.
     #[error("cannot {doing} the lock file {path}: {source}")]

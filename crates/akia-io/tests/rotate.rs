@@ -30,8 +30,9 @@ use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Draw, DriveError, Driver, Options, Refusal, Selection, Signers, Stop, Watch};
 use akia_io::seal::{Sealed, Sealer};
 use akia_io::state::{Lock, LockError, StateFolder};
-use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary, Threads};
+use akia_io::store::{
+    Appended, DatabaseAt, Entry, Hash, Head, SharedStore, SqlStore, Stage, Store, StoreError, Summary, Threads,
+};
 use akia_sandbox::{Call, Clock as SandboxClock, Fault, FaultKind, KeyPair, LastUsed, Propagation, Sandbox};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::future::BoxFuture;
@@ -127,7 +128,7 @@ async fn a_run_over_many_users_reads_the_journal_once() {
         let counter = Fuse::new(world.store().await, i64::MAX, false);
         let driver = world.driver_on(Arc::clone(&counter) as SharedStore);
         let draw = Draw::seeded(run);
-        let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options, &draw).await;
+        let prepared = driver.prepare(&world.files(), &Selection::All, &options, &draw).await;
         assert!(prepared.refused.is_empty(), "{:?}", prepared.refused);
         assert_eq!(prepared.rotations.len(), users);
         assert_eq!(counter.reads.load(Ordering::Relaxed), 1, "run {run}");
@@ -743,7 +744,7 @@ async fn two_keys_of_one_user_are_never_taken_for_another_akia_at_work() {
     let driver = world.driver().await;
     for _ in 0..10 {
         let draw = Draw::seeded(13);
-        let prepared = driver.prepare(&world.files(), &world.state(), &Selection::All, &options(), &draw).await;
+        let prepared = driver.prepare(&world.files(), &Selection::All, &options(), &draw).await;
         assert_eq!(prepared.refused.len(), 2);
         for refused in &prepared.refused {
             assert!(matches!(refused.refusal, Refusal::TwoProfilesTwoKeys { .. }), "{}", refused.refusal);
@@ -845,7 +846,7 @@ impl World {
     }
 
     async fn store(&self) -> SharedStore {
-        Arc::new(SqliteStore::open(&self.state()).await.unwrap())
+        Arc::new(SqlStore::open(&self.state()).await.unwrap())
     }
 
     /// Everything anew from what is on the disk: another process.
@@ -918,7 +919,7 @@ impl World {
     ) -> Done {
         let driver = self.driver_on(store);
         let draw = Draw::seeded(11 + u64::try_from(driver.store.rotations().await.unwrap().len()).unwrap());
-        let prepared = driver.prepare(&self.files(), &self.state(), selection, options, &draw).await;
+        let prepared = driver.prepare(&self.files(), selection, options, &draw).await;
         if let Some(refused) = prepared.refused.into_iter().next() {
             return Done::Refused(refused.refusal);
         }
@@ -1353,8 +1354,8 @@ impl Store for Fuse {
                 }
             }
             if self.lies {
-                let path = std::path::PathBuf::from("journal.db");
-                return Err(StoreError::Database { path, doing: "sync the folder of", reason: "i/o error".into() });
+                let at = DatabaseAt::File("journal.db".into());
+                return Err(StoreError::Database { at, doing: "sync the folder of", reason: "i/o error".into() });
             }
             self.blown.notify_one();
             std::future::pending().await
@@ -1395,7 +1396,7 @@ impl Store for Fuse {
         self.inner.verify(expect)
     }
 
-    fn lock(&self, name: &str) -> Result<Lock, LockError> {
+    fn lock<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Lock, LockError>> {
         self.inner.lock(name)
     }
 

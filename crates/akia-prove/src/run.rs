@@ -355,7 +355,7 @@ async fn rotate(world: &World, plot: &Plot, act: &Act, process: &Process, draw: 
         Selection::Profiles(vec!["a".parse::<ProfileName>().unwrap()])
     };
     let driver = &process.driver;
-    let prepared = driver.prepare(&process.files, &process.state, &selection, &options, draw).await;
+    let prepared = driver.prepare(&process.files, &selection, &options, draw).await;
     if let Some(refused) = prepared.refused.into_iter().next() {
         return tell(world, format!("{:?}", refused.refusal));
     }
@@ -431,7 +431,7 @@ async fn resume_one(
         Ok(rotation) => rotation,
         Err(error) => return told_of(world, &error),
     };
-    let _lock = match lock_user(&process.state, &rotation.plan().identity) {
+    let _lock = match lock_user(&*driver.store, &rotation.plan().identity).await {
         Ok(lock) => lock,
         Err(error) => return tell(world, format!("Locked {error}")),
     };
@@ -512,7 +512,7 @@ async fn decisions(
 async fn undo(world: &World, process: &Process, mut rotations: Vec<Rotation>) -> Option<String> {
     let driver = &process.driver;
     let mut rotation = rotations.pop()?;
-    let _lock = match lock_user(&process.state, &rotation.plan().identity) {
+    let _lock = match lock_user(&*driver.store, &rotation.plan().identity).await {
         Ok(lock) => lock,
         Err(error) => return tell(world, format!("Locked {error}")),
     };
@@ -534,7 +534,7 @@ async fn retire(world: &World, process: &Process, rotations: Vec<Rotation>, waiv
         if !(rotation.is_out_of_grace(now) || waive && is_in_grace) {
             continue;
         }
-        let Ok(_lock) = lock_user(&process.state, &rotation.plan().identity) else { continue };
+        let Ok(_lock) = lock_user(&*driver.store, &rotation.plan().identity).await else { continue };
         if let Err(error) = driver.record(&mut rotation, Event::Resumed, None, &Silent).await {
             return told_of(world, &error);
         }

@@ -17,8 +17,9 @@ use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Driver, Signers};
 use akia_io::seal::{Sealed, Sealer};
 use akia_io::state::{Lock, LockError, StateFolder};
-use akia_io::store::sqlite::SqliteStore;
-use akia_io::store::{Appended, Entry, Hash, Head, SharedStore, Stage, Store, StoreError, Summary, Threads};
+use akia_io::store::{
+    Appended, DatabaseAt, Entry, Hash, Head, SharedStore, SqlStore, Stage, Store, StoreError, Summary, Threads,
+};
 use akia_sandbox::{Clock as SandboxClock, Propagation, Sandbox};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::http::{
@@ -118,7 +119,7 @@ impl World {
         let paths = AwsPaths { credentials: folder.join("credentials"), config: folder.join("config") };
         let files = AwsFiles::load(paths).map_err(|error| error.to_string())?;
         let (credentials, config) = files.both();
-        let inner: SharedStore = Arc::new(SqliteStore::open(&state).await.map_err(|error| error.to_string())?);
+        let inner: SharedStore = Arc::new(SqlStore::open(&state).await.map_err(|error| error.to_string())?);
         let sealer = Sealer::open(&state, || Err(no_keychain())).map_err(|error| error.to_string())?;
         let director = Arc::clone(&self.director);
         let prompt = Box::new(Device(director.sandbox.clone()));
@@ -282,8 +283,11 @@ struct Journal {
 impl Journal {
     async fn through<T>(&self, what: &str, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let blow = self.director.reach(self.machine, Class::Journal, what).await;
-        let fails =
-            || StoreError::Database { doing: "append to", path: "the journal".into(), reason: "disk I/O error".into() };
+        let fails = || StoreError::Database {
+            doing: "append to",
+            at: DatabaseAt::File("the journal".into()),
+            reason: "disk I/O error".into(),
+        };
         if blow == Some(Blow::Fail(When::Before)) {
             return Err(fails());
         }
@@ -365,7 +369,7 @@ impl Store for Journal {
         self.inner.verify(expect)
     }
 
-    fn lock(&self, name: &str) -> Result<Lock, LockError> {
+    fn lock<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Lock, LockError>> {
         self.inner.lock(name)
     }
 

@@ -184,12 +184,12 @@ fn point(entry: Entry) -> TrendPoint {
 }
 
 async fn make(context: &Context) -> Result<Snapshots, String> {
-    let folder = workbench::state_folder(context).map_err(|error| error.what)?;
-    Snapshots::open(&folder).await.map_err(|error| error.to_string())
+    let home = workbench::home(context).map_err(|error| error.what)?;
+    Snapshots::open(home).await.map_err(|error| error.to_string())
 }
 
 /// Those that there are; nothing is made.
 pub(crate) async fn existing(context: &Context) -> Result<Option<Snapshots>, String> {
-    let Some(folder) = workbench::existing_state_folder(context).map_err(|error| error.what)? else { return Ok(None) };
-    Snapshots::open_existing(&folder).await.map_err(|error| error.to_string())
+    let Some(home) = workbench::existing_home(context).map_err(|error| error.what)? else { return Ok(None) };
+    Snapshots::open_existing(home).await.map_err(|error| error.to_string())
 }

@@ -292,14 +292,14 @@ async fn seal(context: &Context, journal: Option<SharedStore>, args: &SealArgs) 
         None => Wish::of(&settings).ok_or_else(nowhere)?,
     };
     let wish = Wish { retain: args.retain.or(settings.retain), ..wish };
-    let (Some(journal), Some(folder)) = (journal, workbench::existing_state_folder(context)?) else {
+    let (Some(journal), Some(home)) = (journal, workbench::existing_home(context)?) else {
         return Err(CommandError::failed("there is no journal on this machine: there is nothing to seal"));
     };
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
     let identity = signed.caller.caller_identity().await;
     let identity = identity.map_err(|error| signing::refused("who calls cannot be found out", &error))?;
-    let (head, sealed) = sealing::seal(context, &*journal, &folder, &signed.caller, &identity.arn, &wish).await?;
+    let (head, sealed) = sealing::seal(context, &*journal, &home, &signed.caller, &identity.arn, &wish).await?;
     let mut report = Report::new(
         "history-seal",
         "checkpoints",

@@ -31,6 +31,7 @@ pub mod serve;
 pub mod service;
 pub mod setup;
 pub mod status;
+pub mod store;
 pub mod undo;
 
 use clap::{Args, Subcommand};
@@ -52,6 +53,7 @@ pub enum Verb {
     Key(key::KeyArgs),
     Service(Box<service::ServiceArgs>),
     History(history::HistoryArgs),
+    Store(store::StoreArgs),
     Audit(Box<audit::AuditArgs>),
     Contain(Box<contain::ContainArgs>),
     Enforce(enforce::EnforceArgs),
@@ -93,6 +95,7 @@ impl Verb {
             Self::Key(args) => on_runtime(key::run(context, args)),
             Self::Service(args) => on_runtime(service::run(context, *args)),
             Self::History(args) => on_runtime(history::run(context, args)),
+            Self::Store(args) => on_runtime(store::run(context, args)),
             Self::Audit(args) => on_runtime(audit::run(context, *args)),
             Self::Contain(args) => on_runtime(contain::run(context, *args)),
             Self::Enforce(args) => on_runtime(enforce::run(context, args)),
@@ -129,6 +132,7 @@ impl Verb {
             | Self::Key(_)
             | Self::Service(_)
             | Self::History(_)
+            | Self::Store(_)
             | Self::Audit(_)
             | Self::Contain(_)
             | Self::Enforce(_)

@@ -137,7 +137,7 @@ pub(crate) async fn run(context: &Context, args: RotateArgs) -> Result<Exit, Com
     } else {
         let selection = selection(context, &args)?;
         let options = Options { older_than: args.older_than, ..options(context, &args)? };
-        (bench.driver.prepare(&bench.files, &bench.state, &selection, &options, &draw).await, Vec::new(), None)
+        (bench.driver.prepare(&bench.files, &selection, &options, &draw).await, Vec::new(), None)
     };
     for rotation in &carried {
         context.say(&format!("resume  {}", rotations::describe(rotation, context.started_at)));

@@ -50,8 +50,8 @@ impl Bench {
     pub(super) async fn open(context: &Context, config: &ConfigArgs) -> Result<Self, CommandError> {
         let settings = config.load(context)?.settings;
         let work = Workbench::open(context).await?;
-        let lock = work.state.lock("enforce").map_err(|error| {
-            CommandError::failed(format_args!("another akia contains or enforces on this machine: {error}"))
+        let lock = work.driver.store.lock("enforce").await.map_err(|error| {
+            CommandError::failed(format_args!("another akia contains or enforces: {error}"))
                 .next("let it finish, then run again")
         })?;
         let aws = workbench::aws(context)?;
@@ -66,7 +66,7 @@ impl Bench {
         let caller = Arc::new(caller);
         let gate = Gate::new(Arc::clone(&caller), entry, roles);
         // Without the earlier audits, AWS is asked.
-        let audits = Snapshots::open_existing(&work.state).await.ok().flatten();
+        let audits = Snapshots::open_existing(&work.home).await.ok().flatten();
         Ok(Self { work, signed: by, identity, gate, caller, settings, audits, draw: workbench::draw()?, _lock: lock })
     }
 
@@ -107,7 +107,6 @@ impl Bench {
             store: Arc::clone(&self.work.driver.store),
             clock: workbench::clock(),
             gate: &self.gate,
-            folder: &self.work.state,
             rotating,
             stop,
             policy: None,
@@ -122,7 +121,7 @@ impl Bench {
     pub(super) async fn seal(&self, context: &Context) -> Result<(), CommandError> {
         let Some(wish) = Wish::of(&self.settings.journal) else { return Ok(()) };
         let store = &*self.work.driver.store;
-        let sealed = sealing::seal(context, store, &self.work.state, &self.caller, &self.identity.arn, &wish).await;
+        let sealed = sealing::seal(context, store, &self.work.home, &self.caller, &self.identity.arn, &wish).await;
         // What was done is done, and said.
         sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
     }

@@ -526,7 +526,7 @@ async fn prepare(
                 .next("name one: --profile ADMIN"),
         ));
     };
-    let prepared = rotating.prepare(&bench.work.state, opening).await;
+    let prepared = rotating.prepare(opening).await;
     prepared.map_err(|refusal| {
         let told = format!("{key} cannot be replaced: {refusal}");
         let told = if refusal.needs_decision() { CommandError::decision(told) } else { CommandError::failed(told) };

@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Com
         return Ok(Exit::Done);
     }
     prompt::confirm(context, args.consent.yes, "Carry this out?")?;
-    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
+    let desk = Desk::open(context, &agreed, &args.reach).await?;
     let post = Post::open(context, &agreed.settings.notify).await?;
     let source = Source::of(context, &args.reach, &folder);
     let basis = planning::latest(context, Some(plan.evidence.audit), &|_| false).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn reactivate(context: &Context, args: &ReactivateArgs) -> Resu
     prompt::confirm(context, args.consent.yes, "Activate the key again?")?;
     // Bringing back needs no policy: whatever the file says, or whether there is one.
     let agreed = agreed_or_default(context, &args.reach.config)?;
-    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
+    let desk = Desk::open(context, &agreed, &args.reach).await?;
     let post = Post::open(context, &agreed.settings.notify).await?;
     let source = Source::of(context, &args.reach, &folder);
     let enforcer = enforcer(&desk, &source, &post, HashMap::new());

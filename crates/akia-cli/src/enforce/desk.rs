@@ -5,9 +5,8 @@ use std::sync::Arc;
 use akia_core::settings::JournalSettings;
 use akia_io::aws::Caller;
 use akia_io::enforce::{Gate, Quarantiner};
-use akia_io::state::{Lock, StateFolder};
+use akia_io::state::Lock;
 use akia_io::store::SharedStore;
-use akia_io::store::sqlite::SqliteStore;
 
 use super::Agreed;
 use crate::commands::enforce::ReachArgs;
@@ -21,7 +20,6 @@ use crate::workbench;
 /// Everything that a run needs.
 pub(super) struct Desk {
     pub(super) store: SharedStore,
-    folder: StateFolder,
     caller: Arc<Caller>,
     pub(super) gate: Gate,
     _lock: Lock,
@@ -32,18 +30,12 @@ impl Desk {
     ///
     /// # Errors
     /// When another run is under way, or nobody can be signed as.
-    pub(super) async fn open(
-        context: &Context,
-        folder: &StateFolder,
-        agreed: &Agreed,
-        reach: &ReachArgs,
-    ) -> Result<Self, CommandError> {
+    pub(super) async fn open(context: &Context, agreed: &Agreed, reach: &ReachArgs) -> Result<Self, CommandError> {
         let roles = agreed.policy.roles.clone();
-        let lock = folder.lock("enforce").map_err(|error| {
-            CommandError::failed(format_args!("another akia enforces on this machine: {error}"))
-                .next("let it finish, then run again")
+        let store = workbench::open_journal(context).await?;
+        let lock = store.lock("enforce").await.map_err(|error| {
+            CommandError::failed(format_args!("another akia enforces: {error}")).next("let it finish, then run again")
         })?;
-        let store = SqliteStore::open(folder).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
         let files = context.aws_files()?;
         let aws = workbench::aws(context)?;
         let signed = signing::sign_as(context, &files, Mfa::IfPossible, aws, context.profile()?).await?;
@@ -52,7 +44,7 @@ impl Desk {
         let entry = super::entry(identity, reach, &roles, "akia-enforce");
         let caller = Arc::new(signed.caller);
         let gate = Gate::new(Arc::clone(&caller), entry, roles);
-        Ok(Self { store: Arc::new(store), folder: folder.clone(), caller, gate, _lock: lock })
+        Ok(Self { store, caller, gate, _lock: lock })
     }
 
     /// Puts users into quarantine.
@@ -66,8 +58,15 @@ impl Desk {
     /// When it is not there afterwards.
     pub(super) async fn seal(&self, context: &Context, settings: &JournalSettings) -> Result<(), CommandError> {
         let Some(wish) = Wish::of(settings) else { return Ok(()) };
-        let sealed =
-            sealing::seal(context, &*self.store, &self.folder, &self.caller, self.gate.caller_arn(), &wish).await;
+        let sealed = sealing::seal(
+            context,
+            &*self.store,
+            &workbench::home(context)?,
+            &self.caller,
+            self.gate.caller_arn(),
+            &wish,
+        )
+        .await;
         // What was done is done, and said.
         sealed.map(|_| ()).map_err(|error| CommandError { exit: Exit::Partly, ..error.next("akia history seal") })
     }

@@ -97,11 +97,11 @@ pub(super) async fn latest(
     number: Option<i64>,
     matters: &dyn Fn(&User) -> bool,
 ) -> Result<Option<Basis>, CommandError> {
-    let Some(folder) = workbench::existing_state_folder(context)? else { return Ok(None) };
+    let Some(home) = workbench::existing_home(context)? else { return Ok(None) };
     let unreadable = |error: akia_io::store::snapshots::SnapshotError| {
         CommandError::failed(format_args!("the kept audits cannot be read: {error}"))
     };
-    let Some(snapshots) = Snapshots::open_existing(&folder).await.map_err(unreadable)? else { return Ok(None) };
+    let Some(snapshots) = Snapshots::open_existing(home).await.map_err(unreadable)? else { return Ok(None) };
     let entries = snapshots.list().await.map_err(unreadable)?;
     let wanted = |id: i64| number.is_none_or(|number| number == id);
     let Some(entry) = entries.iter().rev().find(|entry| entry.has_details && wanted(entry.id)) else {

@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &Context, args: &QuarantineArgs) -> Result<Exit
     let folder = workbench::state_folder(context)?;
     switch::refuse_when_off(&folder)?;
     let agreed = agreed_or_default(context, &args.reach.config)?;
-    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
+    let desk = Desk::open(context, &agreed, &args.reach).await?;
     let quarantiner = desk.quarantiner();
     let Asked { opening, tags } = quarantiner
         .opening(workbench::draw()?.quarantine(), &args.key, &args.reason)
@@ -88,7 +88,6 @@ pub(crate) async fn run(context: &Context, args: &QuarantineArgs) -> Result<Exit
 
 /// Runs `release`.
 pub(crate) async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exit, CommandError> {
-    let folder = workbench::state_folder(context)?;
     let none = || {
         CommandError::failed(format_args!("akia holds no quarantine for key {} on this machine", args.key))
             .next("akia enforce status")
@@ -103,7 +102,7 @@ pub(crate) async fn release(context: &Context, args: &ReleaseArgs) -> Result<Exi
     }
     prompt::confirm(context, args.consent.yes, "Take the quarantine back?")?;
     let agreed = agreed_or_default(context, &args.reach.config)?;
-    let desk = Desk::open(context, &folder, &agreed, &args.reach).await?;
+    let desk = Desk::open(context, &agreed, &args.reach).await?;
     let quarantiner = desk.quarantiner();
     quarantiner.ask_release(&mut one, &args.reason).await.map_err(|error| refused(&error))?;
     let done = quarantiner.carry_out(&mut one).await.map_err(|error| refused(&error))?;

@@ -3,17 +3,13 @@
 //! An event is a hint that others may have written, and IAM does not say that a key is exposed. So this is off unless the policy wants it, never
 //! touches who is protected, holds to the caps and the kill switch, and can be taken back. The policy is read anew for each key.
 
-use std::sync::Arc;
-
 use akia_core::enforce::OnExposure;
 use akia_core::estate::{Account, User};
 use akia_io::enforce::{Gate, PolicySource as _};
 use akia_io::events::ExposedKey;
 use akia_io::rotate::{Draw, Stop};
-use akia_io::state::StateFolder;
 use akia_io::store::SharedStore;
 use akia_io::store::snapshots::Snapshots;
-use akia_io::store::sqlite::SqliteStore;
 
 use crate::commands::enforce::ReachArgs;
 use crate::context::Context;
@@ -27,7 +23,6 @@ pub(super) const REASON: &str = "an event of AWS calls the key exposed: ";
 /// What containing a user or a key takes.
 pub(super) struct Containing<'a> {
     pub(super) context: &'a Context,
-    pub(super) folder: StateFolder,
     pub(super) store: SharedStore,
     pub(super) gate: &'a Gate,
     /// The policy and the kill switch.
@@ -74,10 +69,9 @@ impl<'a> Containing<'a> {
         stop: Stop,
     ) -> Result<Self, CommandError> {
         let folder = workbench::state_folder(context)?;
-        let store = SqliteStore::open(&folder).await;
-        let store: SharedStore = Arc::new(store.map_err(|error| CommandError::failed(&error).next(error.hint()))?);
+        let store = workbench::open_journal(context).await?;
         let (policy, draw) = (Source::of(context, reach, &folder), workbench::draw()?);
-        Ok(Self { context, folder, store, gate, policy, audits, draw, stop })
+        Ok(Self { context, store, gate, policy, audits, draw, stop })
     }
 
     /// Does what the policy says now.
@@ -102,7 +96,7 @@ impl<'a> Containing<'a> {
             return Ok(Contained::open(format!("{not}: {name} is protected by the policy")));
         }
         // A person may be at it.
-        let _lock = self.folder.lock("enforce").map_err(|error| error.to_string())?;
+        let _lock = self.store.lock("enforce").await.map_err(|error| error.to_string())?;
         match now.policy.on_exposure {
             OnExposure::Contain { strategy } => self.shut(exposed, strategy, &now.policy, &not).await,
             OnExposure::Record | OnExposure::Notify | OnExposure::Quarantine => {

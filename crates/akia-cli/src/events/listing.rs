@@ -14,8 +14,8 @@ use crate::signing::{self, Mfa};
 use crate::workbench;
 
 async fn store(context: &Context) -> Result<Option<Snapshots>, CommandError> {
-    let Some(folder) = workbench::existing_state_folder(context)? else { return Ok(None) };
-    Snapshots::open_existing(&folder).await.map_err(|error| unusable(&error))
+    let Some(home) = workbench::existing_home(context)? else { return Ok(None) };
+    Snapshots::open_existing(home).await.map_err(|error| unusable(&error))
 }
 
 fn tone(state: EventState) -> Tone {

@@ -42,7 +42,6 @@ impl Containing<'_> {
             store: Arc::clone(&self.store),
             clock: workbench::clock(),
             gate: self.gate,
-            folder: &self.folder,
             rotating: None,
             stop: self.stop.clone(),
             policy: Some(&self.policy),

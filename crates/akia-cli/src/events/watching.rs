@@ -41,11 +41,12 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> Result<Exit, Com
         );
     }
     let settings = args.reach.config.load(context)?.settings;
-    let folder = workbench::state_folder(context)?;
-    let _lock = folder
+    let home = workbench::home(context)?;
+    let _lock = home
         .lock("events")
-        .map_err(|error| CommandError::failed(format_args!("another akia watches events on this machine: {error}")))?;
-    let store = Snapshots::open(&folder).await.map_err(|error| unusable(&error))?;
+        .await
+        .map_err(|error| CommandError::failed(format_args!("another akia watches events: {error}")))?;
+    let store = Snapshots::open(&home).await.map_err(|error| unusable(&error))?;
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
     let identity = signed.caller.caller_identity().await;

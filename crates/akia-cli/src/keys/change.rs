@@ -107,8 +107,7 @@ pub async fn run(context: &Context, change: &Change<'_>) -> Result<Exit, Command
     }
     let Consent { yes, .. } = change.consent;
     stakes::consent(context, yes, change.despite, change.act.verb(), change.key, &seen.stakes)?;
-    let state = workbench::state_folder(context)?;
-    let _lock = signing::lock_user(&state, &subject.signed, &subject.whose).await?;
+    let _lock = signing::lock_user(&workbench::home(context)?, &subject.signed, &subject.whose).await?;
     let now = look(context, &subject, &holders, change).await?;
     if change.act.is_done(now.key.status) {
         let status = now.key.status.as_str().to_lowercase();

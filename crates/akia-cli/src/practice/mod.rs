@@ -138,6 +138,9 @@ impl World {
             // A proxy cannot reach this machine's own loopback. Every program reads the name in small letters first.
             ("no_proxy", "127.0.0.1".into()),
             ("AKIA_STATE_DIR", path("state")),
+            // What is practised does not go to the database of a team.
+            ("AKIA_DATABASE", OsString::new()),
+            ("AKIA_SEALING_KEY_FILE", OsString::new()),
             ("AKIA_KEYCHAIN", "off".into()),
         ]
     }

@@ -83,7 +83,7 @@ pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Co
         return Ok(Exit::Done);
     }
     prompt::confirm(context, args.consent.yes, "Make this?")?;
-    let _lock = signing::lock_user(&state, &signed, &whose).await?;
+    let _lock = signing::lock_user(&workbench::home(context)?, &signed, &whose).await?;
     if look(&signed.caller, user).await.map_err(|error| refused(&error))? != found {
         return Err(CommandError::decision(format_args!("somebody has changed {user} since the plan was made"))
             .now("nothing was changed")

@@ -77,7 +77,7 @@ pub async fn create(context: &Context, ask: &NewKey<'_>, files: &AwsFiles) -> Re
         return plan.report_dry(context, "would be created");
     }
     prompt::confirm(context, ask.consent.yes, "Create this key?")?;
-    let _lock = signing::lock_user(&state, &signed, &whose).await?;
+    let _lock = signing::lock_user(&workbench::home(context)?, &signed, &whose).await?;
     // Whatever was seen before the question may have changed since.
     let before = room(context, &signed, &whose).await?;
     // Listens from here on: whoever asks this process to end has to wait until the secret is in its place.

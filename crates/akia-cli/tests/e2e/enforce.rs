@@ -96,10 +96,15 @@ fn notices(home: &Home) -> Vec<Value> {
 }
 
 fn a_key_goes_through_every_stage_and_its_owner_is_told_of_each(cloud: &Cloud) {
+    a_key_goes_through_every_stage(cloud, |home| home);
+}
+
+/// The same with a home that was prepared otherwise.
+pub(crate) fn a_key_goes_through_every_stage(cloud: &Cloud, prepared: impl FnOnce(Home) -> Home) {
     cloud.user_without_rights("ann", "/");
     cloud.user_without_rights("break-glass", "/");
     let (key, spared) = (cloud.key("ann"), cloud.key("break-glass"));
-    let home = home(cloud, QUICK);
+    let home = prepared(home(cloud, QUICK));
     // A key of this second is no older than the second that the rule allows.
     std::thread::sleep(Duration::from_millis(2_100));
     let first = plan(&home);

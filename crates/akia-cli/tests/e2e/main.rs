@@ -31,6 +31,7 @@ mod broken_journal;
 mod config_rule;
 mod contain;
 mod contract;
+mod database;
 mod enforce;
 mod events;
 mod ground;
@@ -44,6 +45,8 @@ mod leak;
 mod notify;
 mod organization;
 mod policy_check;
+#[path = "../../../akia-io/tests/support/postgres.rs"]
+mod postgres;
 mod practice;
 mod quarantine;
 mod races;

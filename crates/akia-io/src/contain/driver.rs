@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::enforce::{Gate, PolicyNow, PolicySource, QuarantineError, Quarantiner, load_quarantines};
 use crate::profiles::AwsFiles;
 use crate::rotate::{Draw, DriveError, Driver, Options, PreparedRotation, Refusal, Selection, Stop, Watch, lock_user};
-use crate::state::StateFolder;
 use crate::store::{Entry, SharedStore, Store, StoreError, Threads};
 
 /// Looks and acts in one run, at most; a bound on a bug.
@@ -66,11 +65,7 @@ impl Rotating<'_> {
     ///
     /// # Errors
     /// Why it cannot be rotated.
-    pub async fn prepare(
-        &self,
-        folder: &StateFolder,
-        opening: &ContainmentOpening,
-    ) -> Result<PreparedRotation, Box<Refusal>> {
+    pub async fn prepare(&self, opening: &ContainmentOpening) -> Result<PreparedRotation, Box<Refusal>> {
         let selection = Selection::User { user: opening.user.name.clone(), signer: self.signer.clone() };
         let options = Options {
             retirement: Retirement::Deactivate,
@@ -82,7 +77,7 @@ impl Rotating<'_> {
             without_evidence: true,
             pace: Pace::default(),
         };
-        let prepared = self.driver.prepare(self.files, folder, &selection, &options, self.draw).await;
+        let prepared = self.driver.prepare(self.files, &selection, &options, self.draw).await;
         let of_key = prepared.rotations.into_iter().find(|one| one.plan.displaced == opening.key);
         let refused = prepared.refused.into_iter().next().map(|one| Box::new(one.refusal));
         of_key.ok_or_else(|| {
@@ -99,8 +94,6 @@ pub struct Container<'a> {
     pub clock: Arc<dyn Clock>,
     /// The way into the account.
     pub gate: &'a Gate,
-    /// Locks.
-    pub folder: &'a StateFolder,
     /// Rotates, where that can be done from here.
     pub rotating: Option<Rotating<'a>>,
     /// A person may stop the run between two acts.
@@ -272,7 +265,7 @@ impl Container<'_> {
             Act::Deactivate | Act::Delete | Act::Activate => {
                 let opening = one.opening().clone();
                 let identity = Identity { arn: opening.user.clone(), user_id: opening.user_id.clone() };
-                let locked = lock_user(self.folder, &identity);
+                let locked = lock_user(&*self.store, &identity).await;
                 let opened = self.gate.actor(key_act(act), &subject(&opening, one.opened_at())).await;
                 let by = opened.as_ref().map_or(by, |(_, by)| by.clone());
                 self.record(one, ContainmentEvent::Intended { act, by }).await?;
@@ -435,7 +428,7 @@ impl Container<'_> {
         if let Some(mut rotation) = earlier.filter(|earlier| !is_given_up(earlier)) {
             self.record(one, ContainmentEvent::Intended { act: Act::Rotate, by }).await?;
             let identity = &rotation.plan().identity;
-            let _lock = match lock_user(self.folder, identity) {
+            let _lock = match lock_user(&*self.store, identity).await {
                 Ok(lock) => lock,
                 Err(error) => {
                     let why = format!("another akia works on the user: {error}");
@@ -452,7 +445,7 @@ impl Container<'_> {
         let prepared = rotating.prepared.lock().await.take();
         let prepared = match prepared {
             Some(prepared) => Ok(prepared),
-            None => rotating.prepare(self.folder, one.opening()).await,
+            None => rotating.prepare(one.opening()).await,
         };
         match prepared {
             Err(refusal) => {
@@ -505,7 +498,7 @@ impl Container<'_> {
         let Some(rotation) = self.rotation(rotating.driver, id).await? else {
             return Ok(Ending::Done(None));
         };
-        let _lock = match lock_user(self.folder, &rotation.plan().identity) {
+        let _lock = match lock_user(&*self.store, &rotation.plan().identity).await {
             Ok(lock) => lock,
             Err(error) => return Ok(Ending::Refused(format!("another akia works on the user: {error}"))),
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::aws::Call;
-use crate::state::StateFolder;
+use crate::ground::{Ground, on_both};
 
 /// What AWS answers: a list that is asked through, the last answer over and over.
 struct Aws {
@@ -77,17 +77,15 @@ impl Clock for Still {
 }
 
 struct Stage {
-    _folder: tempfile::TempDir,
     store: Snapshots,
     aws: Aws,
     owner: Owner,
 }
 
 impl Stage {
-    async fn new(answers: Vec<Result<Option<Seen>, AwsError>>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Snapshots::open(&StateFolder::open(&folder.path().join("state")).unwrap()).await.unwrap();
-        Self { _folder: folder, store, aws: Aws::new(answers), owner: Owner::default() }
+    async fn new(ground: &Ground, answers: Vec<Result<Option<Seen>, AwsError>>) -> Self {
+        let store = Snapshots::open(&ground.home).await.unwrap();
+        Self { store, aws: Aws::new(answers), owner: Owner::default() }
     }
 
     async fn take(&self, body: &str) -> Taken {
@@ -154,9 +152,9 @@ fn exposed(id: &str) -> String {
     event.to_string()
 }
 
-#[tokio::test]
-async fn what_aws_says_is_kept_and_not_what_the_event_says() {
-    let stage = Stage::new(vec![bob(&[(&key(), KeyStatus::Active)])]).await;
+on_both! {
+async fn what_aws_says_is_kept_and_not_what_the_event_says(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[(&key(), KeyStatus::Active)])]).await;
     let taken = stage.take(&deactivated("e-1", "2026-11-29T10:00:00Z")).await;
     assert_eq!((taken.row.state, taken.settled.clone()), (EventState::Applied, Ok(())));
     let looks = stage.store.looks_since("aws", Timestamp::MIN).await.unwrap();
@@ -164,35 +162,39 @@ async fn what_aws_says_is_kept_and_not_what_the_event_says() {
     assert_eq!(looks[0].event.said, "key-deactivated");
     assert_eq!(stage.store.looks_since("http://127.0.0.1:1", Timestamp::MIN).await.unwrap(), [], "of another AWS");
 }
+}
 
-#[tokio::test]
-async fn what_comes_twice_is_asked_about_once() {
-    let stage = Stage::new(vec![bob(&[(&key(), KeyStatus::Inactive)])]).await;
+on_both! {
+async fn what_comes_twice_is_asked_about_once(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[(&key(), KeyStatus::Inactive)])]).await;
     let event = deactivated("e-1", "2026-11-29T10:00:00Z");
     assert!(!stage.take(&event).await.is_duplicate);
     let again = stage.take(&event).await;
     assert_eq!((again.is_duplicate, again.settled, stage.asked()), (true, Ok(()), 1));
 }
+}
 
-#[tokio::test]
-async fn a_young_event_is_given_time_and_an_old_one_is_not() {
+on_both! {
+async fn a_young_event_is_given_time_and_an_old_one_is_not(ground: Ground) {
     let late = vec![bob(&[(&key(), KeyStatus::Active)]), bob(&[(&key(), KeyStatus::Inactive)])];
-    let young = Stage::new(late.clone()).await;
+    let young = Stage::new(&ground, late.clone()).await;
     let taken = young.take(&deactivated("e-1", "2026-11-29T11:59:30Z")).await;
     assert_eq!((young.asked(), taken.row.looks[0].found.as_ref().unwrap().keys[0].status), (2, KeyStatus::Inactive));
-    let old = Stage::new(late).await;
+    let (second, third) = (ground.another(), ground.another());
+    let old = Stage::new(&second, late).await;
     old.take(&deactivated("e-1", "2026-11-29T11:00:00Z")).await;
     assert_eq!(old.asked(), 1);
     // What is forged never agrees, and ends all the same.
-    let never = Stage::new(vec![bob(&[(&key(), KeyStatus::Active)])]).await;
+    let never = Stage::new(&third, vec![bob(&[(&key(), KeyStatus::Active)])]).await;
     never.take(&deactivated("e-1", "2026-11-29T11:59:30Z")).await;
     assert_eq!(never.asked(), 3);
 }
+}
 
-#[tokio::test]
-async fn where_aws_cannot_be_asked_the_event_is_a_hint_and_is_asked_about_again() {
+on_both! {
+async fn where_aws_cannot_be_asked_the_event_is_a_hint_and_is_asked_about_again(ground: Ground) {
     let denied = Err(AwsError::AccessDenied { call: call(), action: None, reason: None, message: String::new() });
-    let stage = Stage::new(vec![denied, bob(&[(&key(), KeyStatus::Inactive)])]).await;
+    let stage = Stage::new(&ground, vec![denied, bob(&[(&key(), KeyStatus::Inactive)])]).await;
     let event = deactivated("e-1", "2026-11-29T10:00:00Z");
     let taken = stage.take(&event).await;
     assert_eq!((taken.row.state, taken.settled), (EventState::Unconfirmed, Ok(())), "a message for ever is no use");
@@ -211,20 +213,22 @@ async fn where_aws_cannot_be_asked_the_event_is_a_hint_and_is_asked_about_again(
     assert_eq!(intake.again(row.clone()).await.unwrap().row.state, EventState::Applied);
     assert_eq!(stage.store.events(Some(EventState::Unconfirmed), 9).await.unwrap(), []);
 }
+}
 
-#[tokio::test]
-async fn what_passes_by_itself_leaves_the_message_on_the_queue() {
+on_both! {
+async fn what_passes_by_itself_leaves_the_message_on_the_queue(ground: Ground) {
     let throttled = Err(AwsError::Throttled { call: call(), status: 400, code: "Throttling".to_owned() });
-    let stage = Stage::new(vec![throttled, bob(&[(&key(), KeyStatus::Inactive)])]).await;
+    let stage = Stage::new(&ground, vec![throttled, bob(&[(&key(), KeyStatus::Inactive)])]).await;
     let event = deactivated("e-1", "2026-11-29T10:00:00Z");
     assert!(stage.take(&event).await.settled.is_err());
     let second = stage.take(&event).await;
     assert_eq!((second.row.state, second.settled), (EventState::Applied, Ok(())));
 }
+}
 
-#[tokio::test]
-async fn an_exposed_key_is_answered_to_before_the_message_goes() {
-    let stage = Stage::new(vec![bob(&[(&key(), KeyStatus::Active)])]).await;
+on_both! {
+async fn an_exposed_key_is_answered_to_before_the_message_goes(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[(&key(), KeyStatus::Active)])]).await;
     stage.owner.failures.store(1, Ordering::SeqCst);
     let first = stage.take(&exposed("e-1")).await;
     assert_eq!(first.settled, Err("the disk is full".to_owned()));
@@ -237,20 +241,22 @@ async fn an_exposed_key_is_answered_to_before_the_message_goes() {
     assert_eq!(told.len(), 2);
     assert_eq!(told[0], told[1], "a notice of one case goes out once");
 }
+}
 
-#[tokio::test]
-async fn a_key_that_is_gone_is_no_finding_and_nobody_is_alarmed() {
-    let stage = Stage::new(vec![bob(&[])]).await;
+on_both! {
+async fn a_key_that_is_gone_is_no_finding_and_nobody_is_alarmed(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[])]).await;
     let taken = stage.take(&exposed("e-1")).await;
     assert_eq!((taken.row.state, taken.settled), (EventState::Applied, Ok(())));
     assert!(taken.row.detail.contains("nothing is left to be contained"), "{}", taken.row.detail);
     assert_eq!(stage.store.exposures("aws").await.unwrap(), []);
     assert!(stage.owner.told.lock().unwrap().is_empty());
 }
+}
 
-#[tokio::test]
-async fn what_cannot_be_read_is_kept_as_it_came() {
-    let stage = Stage::new(vec![bob(&[])]).await;
+on_both! {
+async fn what_cannot_be_read_is_kept_as_it_came(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[])]).await;
     let taken = stage.take("garbage \u{1b}[2J").await;
     assert_eq!((taken.row.state, taken.settled), (EventState::Unreadable, Ok(())));
     assert_eq!(taken.row.body.as_deref(), Some("garbage \u{1b}[2J"));
@@ -259,11 +265,13 @@ async fn what_cannot_be_read_is_kept_as_it_came() {
     let counts = stage.store.event_counts().await.unwrap();
     assert!(counts.contains(&(EventState::Unreadable, 1)), "{counts:?}");
 }
+}
 
-#[tokio::test]
-async fn an_account_that_no_audit_has_read_is_not_entered() {
-    let stage = Stage::new(vec![bob(&[])]).await;
+on_both! {
+async fn an_account_that_no_audit_has_read_is_not_entered(ground: Ground) {
+    let stage = Stage::new(&ground, vec![bob(&[])]).await;
     let foreign = deactivated("e-1", "2026-11-29T10:00:00Z").replace("123456789012", "999999999999");
     let taken = stage.take(&foreign).await;
     assert_eq!((taken.row.state, taken.settled, stage.asked()), (EventState::Unconfirmed, Ok(()), 0));
+}
 }

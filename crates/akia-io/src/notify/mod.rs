@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{Channels, Lookup, NotReady, Reach};
+pub(crate) use outbox::DATABASE as OUTBOX;
 pub use outbox::{Delivered, Entry, Outbox, OutboxError, Outcome, State, Totals};
 pub use templates::{TemplatesError, load as load_templates};
 pub use webhook::sign;

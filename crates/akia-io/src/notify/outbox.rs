@@ -11,7 +11,6 @@
 //!    └────── a person ─────────── dead ─ a person ─ dropped
 //! ```
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,18 +18,18 @@ use akia_core::digest;
 use akia_core::ids::IdError;
 use akia_core::notice::{Destination, Notice, NoticeId, NoticeKind};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection, Row};
+use sqlx::AnyConnection;
+use sqlx::Row;
+use sqlx::any::AnyRow;
 use tokio::sync::Mutex;
 
 use super::{Channels, DeliveryError, Receipt};
 use crate::clock::Clock;
-use crate::state::StateFolder;
-use crate::store::StoreError;
-use crate::store::sqlite::{Version, bring_up_to_date, check_file, connect, create_file, database_error};
+use crate::store::connection::{Beside, Opened, begin_writing, database_error};
+use crate::store::{DatabaseAt, Home, StoreError};
 
 /// The database in the state folder.
-pub(super) const FILE_NAME: &str = "outbox.db";
+pub(crate) const DATABASE: Beside = Beside { file: "outbox.db", steps: &MIGRATIONS, page_size: None };
 /// How long a sender may take before its message counts as half sent. The slowest channel makes some calls for each key.
 const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// The first pause after a try that failed; it doubles.
@@ -40,7 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(12 * 3_600);
 /// Longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 500;
 
-/// Each step takes the database from one version to the next. Steps are only ever added.
+/// Each step takes the file from one version to the next. Steps are only ever added. `postgres.sql` has the same columns.
 const MIGRATIONS: [&str; 1] = ["
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -182,10 +181,10 @@ pub enum OutboxError {
     #[error("the outbox: {0}")]
     Store(#[from] StoreError),
     /// The database is of a newer akia.
-    #[error("the outbox {path} has version {found}; this akia knows versions up to {known}")]
+    #[error("the outbox {at} has version {found}; this akia knows versions up to {known}")]
     Newer {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// Its version.
         found: i64,
         /// Ours.
@@ -231,8 +230,8 @@ pub enum OutboxError {
 /// Messages of this machine. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
-    path: PathBuf,
-    connection: Arc<Mutex<SqliteConnection>>,
+    at: DatabaseAt,
+    connection: Arc<Mutex<AnyConnection>>,
 }
 
 impl Entry {
@@ -259,29 +258,20 @@ struct Claimed {
 }
 
 impl Outbox {
-    /// Opens the outbox of a state folder, making it with mode 0600 where there is none.
-    pub async fn open(folder: &StateFolder) -> Result<Self, OutboxError> {
-        let path = folder.path().join(FILE_NAME);
-        if check_file(&path)?.is_none() {
-            create_file(folder.path(), &path)?;
-        }
-        Self::at(path).await
+    /// Opens the outbox, making it where there is none: in a state folder with mode 0600.
+    pub async fn open(home: impl Into<Home>) -> Result<Self, OutboxError> {
+        Self::of(DATABASE.open(&home.into()).await?)
     }
 
     /// Opens the outbox if there is one, and makes none.
-    pub async fn open_existing(folder: &StateFolder) -> Result<Option<Self>, OutboxError> {
-        let path = folder.path().join(FILE_NAME);
-        if check_file(&path)?.is_none_or(|metadata| metadata.len() == 0) {
-            return Ok(None);
-        }
-        Self::at(path).await.map(Some)
+    pub async fn open_existing(home: impl Into<Home>) -> Result<Option<Self>, OutboxError> {
+        DATABASE.open_existing(&home.into()).await?.map(Self::of).transpose()
     }
 
-    async fn at(path: PathBuf) -> Result<Self, OutboxError> {
-        let mut connection = connect(&path).await?;
-        match bring_up_to_date(&mut connection, &path, &MIGRATIONS).await? {
-            Version::Ours => Ok(Self { path, connection: Arc::new(Mutex::new(connection)) }),
-            Version::Newer { found, known } => Err(OutboxError::Newer { path, found, known }),
+    fn of(opened: Opened) -> Result<Self, OutboxError> {
+        match opened {
+            Opened::Ready(at, connection) => Ok(Self { at, connection: Arc::new(Mutex::new(connection)) }),
+            Opened::Newer { at, found, known } => Err(OutboxError::Newer { at, found, known }),
         }
     }
 
@@ -292,10 +282,10 @@ impl Outbox {
             .map_err(|error| OutboxError::Unwritable { notice: notice.id.clone(), reason: error.to_string() })?;
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        let mut transaction = begin_writing(&mut connection, &self.at, "messages").await.map_err(&fails)?;
         sqlx::query(
             "INSERT INTO messages (notice, channel, kind, address, content, state, enqueued_at, due_at)
-             VALUES (?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (notice, channel) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7) ON CONFLICT (notice, channel) DO NOTHING",
         )
         .bind(notice.id.as_str())
         .bind(&to.channel)
@@ -307,7 +297,7 @@ impl Outbox {
         .execute(&mut *transaction)
         .await
         .map_err(&fails)?;
-        let id = sqlx::query_scalar("SELECT id FROM messages WHERE notice = ? AND channel = ?")
+        let id = sqlx::query_scalar("SELECT id FROM messages WHERE notice = $1 AND channel = $2")
             .bind(notice.id.as_str())
             .bind(&to.channel)
             .fetch_one(&mut *transaction)
@@ -355,7 +345,7 @@ impl Outbox {
     /// The message of a notice through a channel.
     pub async fn find(&self, notice: &NoticeId, channel: &str) -> Result<Option<Entry>, OutboxError> {
         let mut connection = self.connection.lock().await;
-        let row = sqlx::query("SELECT * FROM messages WHERE notice = ? AND channel = ?")
+        let row = sqlx::query("SELECT * FROM messages WHERE notice = $1 AND channel = $2")
             .bind(notice.as_str())
             .bind(channel)
             .fetch_optional(&mut *connection)
@@ -367,7 +357,7 @@ impl Outbox {
     /// All messages, the oldest first; of one state, where it is given.
     pub async fn list(&self, state: Option<State>) -> Result<Vec<Entry>, OutboxError> {
         let mut connection = self.connection.lock().await;
-        let rows = sqlx::query("SELECT * FROM messages WHERE ?1 IS NULL OR state = ?1 ORDER BY id")
+        let rows = sqlx::query("SELECT * FROM messages WHERE $1 IS NULL OR state = $1 ORDER BY id")
             .bind(state.map(State::as_str))
             .fetch_all(&mut *connection)
             .await
@@ -378,7 +368,7 @@ impl Outbox {
     /// What was sent last of a message, as it was sent but for secrets.
     pub async fn body(&self, id: i64) -> Result<Option<String>, OutboxError> {
         let mut connection = self.connection.lock().await;
-        let body: Option<Option<String>> = sqlx::query_scalar("SELECT body FROM messages WHERE id = ?")
+        let body: Option<Option<String>> = sqlx::query_scalar("SELECT body FROM messages WHERE id = $1")
             .bind(id)
             .fetch_optional(&mut *connection)
             .await
@@ -427,8 +417,8 @@ impl Outbox {
     ) -> Result<Entry, OutboxError> {
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
-        let row = sqlx::query("SELECT * FROM messages WHERE id = ?")
+        let mut transaction = begin_writing(&mut connection, &self.at, "messages").await.map_err(&fails)?;
+        let row = sqlx::query("SELECT * FROM messages WHERE id = $1")
             .bind(id)
             .fetch_optional(&mut *transaction)
             .await
@@ -438,12 +428,12 @@ impl Outbox {
         if !from.contains(&entry.state) {
             return Err(OutboxError::WrongState { id, state: entry.state, wanted });
         }
-        bind(sqlx::query("UPDATE messages SET state = ?, reason = ?, due_at = ?, attempts = 0 WHERE id = ?"))
+        bind(sqlx::query("UPDATE messages SET state = $1, reason = $2, due_at = $3, attempts = 0 WHERE id = $4"))
             .bind(id)
             .execute(&mut *transaction)
             .await
             .map_err(&fails)?;
-        let row = sqlx::query("SELECT * FROM messages WHERE id = ?")
+        let row = sqlx::query("SELECT * FROM messages WHERE id = $1")
             .bind(id)
             .fetch_one(&mut *transaction)
             .await
@@ -462,9 +452,9 @@ impl Outbox {
         let token = format!("{:016x}", getrandom::u64()?);
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        let mut transaction = begin_writing(&mut connection, &self.at, "messages").await.map_err(&fails)?;
         // Whoever was sending these is gone, or hangs for longer than any channel may take.
-        let lost = sqlx::query("SELECT id, channel FROM messages WHERE state = 'sending' AND lease_until <= ?")
+        let lost = sqlx::query("SELECT id, channel FROM messages WHERE state = 'sending' AND lease_until <= $1")
             .bind(now.as_millisecond())
             .fetch_all(&mut *transaction)
             .await
@@ -479,7 +469,7 @@ impl Outbox {
                 None => continue,
             };
             sqlx::query(
-                "UPDATE messages SET state = ?, reason = ?, due_at = ?, may_have_arrived = 1, claim = NULL WHERE id = ?",
+                "UPDATE messages SET state = $1, reason = $2, due_at = $3, may_have_arrived = 1, claim = NULL WHERE id = $4",
             )
             .bind(state)
             .bind(reason)
@@ -490,7 +480,7 @@ impl Outbox {
             .map_err(&fails)?;
         }
         let row = sqlx::query(
-            "SELECT * FROM messages WHERE state = 'pending' AND (?1 IS NOT NULL AND id = ?1 OR ?1 IS NULL AND due_at <= ?2)
+            "SELECT * FROM messages WHERE state = 'pending' AND ($1 IS NOT NULL AND id = $1 OR $1 IS NULL AND due_at <= $2)
              ORDER BY due_at, id LIMIT 1",
         )
         .bind(only)
@@ -508,7 +498,7 @@ impl Outbox {
             .map_err(|error| OutboxError::Unreadable { id: entry.id, reason: error.to_string() })?;
         let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         sqlx::query(
-            "UPDATE messages SET state = 'sending', claim = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+            "UPDATE messages SET state = 'sending', claim = $1, lease_until = $2, attempts = attempts + 1 WHERE id = $3",
         )
         .bind(&token)
         .bind(until.as_millisecond())
@@ -590,7 +580,7 @@ impl Outbox {
         let digest = digest::full(body.as_bytes());
         {
             let mut connection = self.connection.lock().await;
-            sqlx::query("UPDATE messages SET body = ?, body_digest = ? WHERE id = ? AND claim = ?")
+            sqlx::query("UPDATE messages SET body = $1, body_digest = $2 WHERE id = $3 AND claim = $4")
                 .bind(body)
                 .bind(digest)
                 .bind(claimed.id)
@@ -618,15 +608,15 @@ impl Outbox {
         };
         let mut connection = self.connection.lock().await;
         let done = sqlx::query(
-            "UPDATE messages SET state = ?, due_at = coalesce(?, due_at), receipt = ?, reason = ?, may_have_arrived = ?,
+            "UPDATE messages SET state = $1, due_at = coalesce($2, due_at), receipt = $3, reason = $4, may_have_arrived = $5,
                 claim = NULL, lease_until = NULL
-             WHERE id = ? AND claim = ? AND state = 'sending'",
+             WHERE id = $6 AND claim = $7 AND state = 'sending'",
         )
         .bind(state.as_str())
         .bind(due_at)
         .bind(receipt)
         .bind(reason)
-        .bind(may_have_arrived)
+        .bind(i64::from(may_have_arrived))
         .bind(id)
         .bind(token)
         .execute(&mut *connection)
@@ -635,7 +625,7 @@ impl Outbox {
         Ok(done.rows_affected() == 1)
     }
 
-    fn entry(&self, row: &SqliteRow) -> Result<Entry, OutboxError> {
+    fn entry(&self, row: &AnyRow) -> Result<Entry, OutboxError> {
         let fails = self.fails("read");
         let id: i64 = row.try_get("id").map_err(&fails)?;
         let text = |name: &str| row.try_get::<String, _>(name).map_err(&fails);
@@ -664,7 +654,7 @@ impl Outbox {
                 .try_get::<Option<i64>, _>("lease_until")
                 .map_err(&fails)?
                 .map(|until| Timestamp::from_millisecond(until).unwrap_or_default()),
-            may_have_arrived: row.try_get("may_have_arrived").map_err(&fails)?,
+            may_have_arrived: row.try_get::<i64, _>("may_have_arrived").map_err(&fails)? != 0,
             receipt: receipt.map_err(|error| unreadable(error.to_string()))?,
             body_digest: maybe("body_digest")?,
             reason: maybe("reason")?,
@@ -672,12 +662,12 @@ impl Outbox {
     }
 
     fn fails(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> OutboxError + use<> {
-        let path = self.path.clone();
-        move |error| OutboxError::Store(database_error(doing, &path, &error))
+        let at = self.at.clone();
+        move |error| OutboxError::Store(database_error(doing, &at, &error))
     }
 }
 
-type Query<'a> = sqlx::query::Query<'a, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+type Query<'a> = sqlx::query::Query<'a, sqlx::Any, sqlx::any::AnyArguments>;
 
 /// The pause after a try: a minute, then twice as long each time, a quarter more or less.
 fn pause(attempt: u32, seed: u64, id: i64) -> Duration {

@@ -15,7 +15,9 @@ mod users;
 
 pub use driver::{DriveError, Driver, Stop, Watch};
 pub use history::{Broken, load_all};
-pub use prepare::{Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, Subject, lock_user};
+pub use prepare::{
+    Draw, Options, Prepared, PreparedRotation, Refused, Selection, Skipped, Subject, lock_of_user, lock_user,
+};
 pub(crate) use probe::last_line;
 pub use refusal::{Left, LeftBy, OtherKey, Refusal};
 pub use services::{ServiceRequest, resolved};

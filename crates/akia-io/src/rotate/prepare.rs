@@ -22,8 +22,8 @@ use super::refusal::{Left, LeftBy, OtherKey, Refusal, minute};
 use crate::aws::{AwsError, Caller, Credentials, IdentityKind, Right, Target};
 use crate::place::Held;
 use crate::profiles::{AwsFiles, KeyHolder, holder_of_key, kind_clause};
-use crate::state::{Lock, LockError, StateFolder};
-use crate::store::StoreError;
+use crate::state::{Lock, LockError};
+use crate::store::{Store, StoreError};
 
 /// Groups that are prepared at the same time.
 pub(super) const CONCURRENT: usize = 32;
@@ -238,14 +238,7 @@ impl Draw {
 
 impl Driver {
     /// Prepares what was asked for. Refusals never stop the others.
-    pub async fn prepare(
-        &self,
-        files: &AwsFiles,
-        state: &StateFolder,
-        selection: &Selection,
-        options: &Options,
-        draw: &Draw,
-    ) -> Prepared {
+    pub async fn prepare(&self, files: &AwsFiles, selection: &Selection, options: &Options, draw: &Draw) -> Prepared {
         let mut prepared = Prepared::default();
         let mut kept = self.kept_keys(files, &mut prepared).await;
         let holders = holders(&kept);
@@ -259,21 +252,20 @@ impl Driver {
         .buffered(CONCURRENT)
         .collect()
         .await;
-        self.judge(state, draw, &holders, opened, &mut prepared).await;
+        self.judge(draw, &holders, opened, &mut prepared).await;
         prepared
     }
 
     /// Locks the users of what was opened, and makes plans or says why not.
     pub(super) async fn judge(
         &self,
-        state: &StateFolder,
         draw: &Draw,
         holders: &BTreeMap<AccessKeyId, Vec<ProfileName>>,
         opened: BySubject<Opened>,
         prepared: &mut Prepared,
     ) {
         prepared.clock_skew_seconds = self.clock_skew(&opened).await;
-        let locked = lock_all(state, opened);
+        let locked = lock_all(&*self.store, opened).await;
         // Not before the locks are held, so that no other akia changes keys or journal under the plans; and once for all.
         let history = &self.unfinished_rotations().await;
         let outcomes: Vec<_> = futures_util::stream::iter(locked.into_iter().map(|(subject, locked)| async move {
@@ -733,16 +725,22 @@ fn refuse_broken(identity: &Identity, broken: &[Broken]) -> Result<(), Refusal> 
     }
 }
 
-/// Keeps other processes of this machine from rotating the same user.
-pub fn lock_user(state: &StateFolder, identity: &Identity) -> Result<Lock, LockError> {
-    state.lock(&format!("user-{}-{}", identity.account(), identity.user_id))
+/// Keeps whoever else has this journal from rotating the same user.
+pub async fn lock_user(store: &dyn Store, identity: &Identity) -> Result<Lock, LockError> {
+    store.lock(&lock_of_user(identity)).await
+}
+
+/// The name of the lock of a user.
+#[must_use]
+pub fn lock_of_user(identity: &Identity) -> String {
+    format!("user-{}-{}", identity.account(), identity.user_id)
 }
 
 /// Groups as they were opened, each with whose it is.
 pub(super) type BySubject<T> = Vec<(Subject, Result<T, Refusal>)>;
 
 /// Locks the user of each group. Two keys of one user share its lock: neither may be told that another akia is at work.
-fn lock_all(state: &StateFolder, opened: BySubject<Opened>) -> BySubject<(Opened, Arc<Lock>)> {
+async fn lock_all(store: &dyn Store, opened: BySubject<Opened>) -> BySubject<(Opened, Arc<Lock>)> {
     let mut locks: BTreeMap<Identity, Arc<Lock>> = BTreeMap::new();
     let mut locked = Vec::new();
     for (subject, opened) in opened {
@@ -750,7 +748,7 @@ fn lock_all(state: &StateFolder, opened: BySubject<Opened>) -> BySubject<(Opened
             Ok(opened) => {
                 let held = match locks.get(&opened.identity) {
                     Some(lock) => Ok(Arc::clone(lock)),
-                    None => lock_user(state, &opened.identity).map(Arc::new),
+                    None => lock_user(store, &opened.identity).await.map(Arc::new),
                 };
                 match held {
                     Ok(lock) => {

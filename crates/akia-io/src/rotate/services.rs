@@ -18,7 +18,6 @@ use super::prepare::{CONCURRENT, Draw, Group, Opened, Options, Prepared, Subject
 use super::refusal::Refusal;
 use crate::place::Held;
 use crate::profiles::AwsFiles;
-use crate::state::StateFolder;
 
 /// Places of one service that are read at the same time.
 const PLACES_AT_ONCE: usize = 8;
@@ -53,13 +52,7 @@ struct Standing {
 
 impl Driver {
     /// Prepares the rotation of services. Refusals never stop the others.
-    pub async fn prepare_services(
-        &self,
-        files: &AwsFiles,
-        state: &StateFolder,
-        requests: Vec<ServiceRequest>,
-        draw: &Draw,
-    ) -> Prepared {
+    pub async fn prepare_services(&self, files: &AwsFiles, requests: Vec<ServiceRequest>, draw: &Draw) -> Prepared {
         let mut prepared = Prepared::default();
         let kept = self.kept_keys(files, &mut Prepared::default()).await;
         let holders = &holders(&kept);
@@ -68,7 +61,7 @@ impl Driver {
             (subject, self.open_service(files, holders, request).await)
         }));
         let opened = opened.buffered(CONCURRENT).collect().await;
-        self.judge(state, draw, holders, opened, &mut prepared).await;
+        self.judge(draw, holders, opened, &mut prepared).await;
         prepared
     }
 

@@ -9,7 +9,7 @@ use akia_core::event::Event;
 use akia_core::ids::AccountId;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::snapshots::{Entry, SnapshotError, Snapshots};
 
@@ -100,8 +100,11 @@ impl Snapshots {
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
         sqlx::query(
-            "INSERT OR REPLACE INTO events (id, at, received_at, source, state, detail, event, looks, exposures, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (id, at, received_at, source, state, detail, event, looks, exposures, body)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (id) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, source = excluded.source,
+                state = excluded.state, detail = excluded.detail, event = excluded.event, looks = excluded.looks,
+                exposures = excluded.exposures, body = excluded.body",
         )
         .bind(&row.id)
         .bind(row.at.as_millisecond())
@@ -117,7 +120,7 @@ impl Snapshots {
         .await
         .map_err(&fails)?;
         let old = row.received_at.checked_sub(IGNORED_KEPT).map_or(i64::MIN, Timestamp::as_millisecond);
-        sqlx::query("DELETE FROM events WHERE state = 'ignored' AND received_at < ?")
+        sqlx::query("DELETE FROM events WHERE state = 'ignored' AND received_at < $1")
             .bind(old)
             .execute(&mut *connection)
             .await
@@ -128,7 +131,7 @@ impl Snapshots {
     /// An event by its id.
     pub async fn event(&self, id: &str) -> Result<Option<EventRow>, SnapshotError> {
         let mut connection = self.connection.lock().await;
-        let row = sqlx::query("SELECT * FROM events WHERE id = ?").bind(id).fetch_optional(&mut *connection).await;
+        let row = sqlx::query("SELECT * FROM events WHERE id = $1").bind(id).fetch_optional(&mut *connection).await;
         row.map_err(self.fails("read"))?.map(|row| self.event_of(&row)).transpose()
     }
 
@@ -136,10 +139,10 @@ impl Snapshots {
     pub async fn events(&self, state: Option<EventState>, most: u32) -> Result<Vec<EventRow>, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let rows = sqlx::query(
-            "SELECT * FROM events WHERE ?1 IS NULL OR state = ?1 ORDER BY received_at DESC, at DESC, id LIMIT ?2",
+            "SELECT * FROM events WHERE $1 IS NULL OR state = $1 ORDER BY received_at DESC, at DESC, id LIMIT $2",
         )
         .bind(state.map(EventState::as_str))
-        .bind(most)
+        .bind(i64::from(most))
         .fetch_all(&mut *connection)
         .await
         .map_err(self.fails("read"))?;
@@ -151,7 +154,7 @@ impl Snapshots {
         let mut connection = self.connection.lock().await;
         let mut counts = Vec::new();
         for state in EventState::ALL {
-            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE state = ?")
+            let count: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE state = $1")
                 .bind(state.as_str())
                 .fetch_one(&mut *connection)
                 .await
@@ -171,8 +174,8 @@ impl Snapshots {
     pub async fn has_read(&self, source: &str, account: &AccountId) -> Result<bool, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let found: i64 = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM bodies JOIN audits ON audits.id = bodies.audit
-             WHERE account = ? AND source = ? AND is_read)",
+            "SELECT count(*) FROM bodies JOIN audits ON audits.id = bodies.audit
+             WHERE account = $1 AND source = $2 AND is_read <> 0",
         )
         .bind(account.as_str())
         .bind(source)
@@ -209,7 +212,7 @@ impl Snapshots {
     async fn applied(&self, source: &str, since: Timestamp) -> Result<Vec<EventRow>, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let rows = sqlx::query(
-            "SELECT * FROM events WHERE state = 'applied' AND source = ? AND received_at >= ? ORDER BY received_at, id",
+            "SELECT * FROM events WHERE state = 'applied' AND source = $1 AND received_at >= $2 ORDER BY received_at, id",
         )
         .bind(source)
         .bind(since.as_millisecond())
@@ -219,7 +222,7 @@ impl Snapshots {
         rows.iter().map(|row| self.event_of(row)).collect()
     }
 
-    fn event_of(&self, row: &SqliteRow) -> Result<EventRow, SnapshotError> {
+    fn event_of(&self, row: &AnyRow) -> Result<EventRow, SnapshotError> {
         let read = || -> Result<EventRow, sqlx::Error> {
             fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
                 serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))

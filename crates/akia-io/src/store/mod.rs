@@ -5,11 +5,17 @@
 //! secret that was staged with it.
 
 pub mod chain;
+pub(crate) mod connection;
 pub mod events;
+mod home;
+mod journal;
+mod postgres;
+mod session_lock;
 pub mod snapshots;
-pub mod sqlite;
+mod sqlite;
+pub mod transfer;
+mod url;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +26,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use chain::{Hash, Head, Tampered};
+pub use home::{DatabaseAt, Home};
+pub use journal::SqlStore;
+pub use url::{DatabaseUrl, DatabaseUrlError};
 
 use crate::clock::Clock;
 use crate::seal::Sealed;
@@ -30,7 +39,7 @@ const APPEND_TRIES: u32 = 3;
 /// Between these.
 const APPEND_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a store does. SQLite on one machine; PostgreSQL for a team, later. Used as [`SharedStore`].
+/// What a store does. Used as [`SharedStore`].
 pub trait Store: Send + Sync {
     /// Appends one record (JSON text) to a rotation or case, and stages a sealed secret in the same transaction. Durable
     /// when it returns. Once begun it is carried out even if the future is dropped.
@@ -68,8 +77,9 @@ pub trait Store: Send + Sync {
     /// which is the only proof against a journal that was rewritten as a whole.
     fn verify(&self, expect: Vec<Hash>) -> BoxFuture<'_, Result<Head, StoreError>>;
 
-    /// Takes a lock that no other process of this store holds, or says who does.
-    fn lock(&self, name: &str) -> Result<Lock, LockError>;
+    /// Takes a lock that nobody else with this store holds, or says who does. On a server, whoever has lost the connection has lost
+    /// the lock, and can append nothing any more.
+    fn lock<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Lock, LockError>>;
 
     /// Lets go of the database. Dropping the store does the same without waiting for it.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -99,6 +109,8 @@ impl dyn Store {
             let outcome = self.append_once(thread, record, stage.clone(), tries > 1).await;
             match outcome {
                 Ok(()) => return Ok(()),
+                // Nothing can be asked any more; who resumes reads what became of it.
+                Err(error @ StoreError::Lost { .. }) => return Err(error),
                 Err(error) if tries >= APPEND_TRIES => return Err(error),
                 Err(error) => {
                     tracing::warn!(id = thread.as_str(), %error, "the journal could not be written; trying again");
@@ -214,46 +226,75 @@ pub enum StoreError {
     #[error(transparent)]
     State(Arc<StateError>),
     /// The database is of a newer akia.
-    #[error("the journal {path} has schema version {found}; this akia knows versions up to {known}")]
+    #[error("the journal {at} has schema version {found}; this akia knows versions up to {known}")]
     Newer {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// Its version.
         found: i64,
         /// Ours.
         known: i64,
     },
     /// The file is not a journal of akia, or is damaged.
-    #[error("{path} is not a journal of akia, or is damaged: {reason}")]
+    #[error("{at} is not a journal of akia, or is damaged: {reason}")]
     Damaged {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// What was found.
         reason: String,
     },
     /// Another process has held the database for too long.
-    #[error("the journal {path} has been locked by another process for more than {seconds} s")]
+    #[error("the journal {at} has been locked by another process for more than {seconds} s")]
     Busy {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// How long was waited, in seconds.
         seconds: u64,
     },
     /// The disk is full.
-    #[error("cannot write to the journal {path}: no space left")]
+    #[error("cannot write to the journal {at}: no space left")]
     NoSpace {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
     },
     /// The database failed.
-    #[error("cannot {doing} the journal {path}: {reason}")]
+    #[error("cannot {doing} the journal {at}: {reason}")]
     Database {
         /// What was tried.
         doing: &'static str,
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// Its words.
         reason: String,
+    },
+    /// There is no server, or it lets nobody in.
+    #[error("the database {at} cannot be reached: {reason}")]
+    Unreachable {
+        /// The database.
+        at: DatabaseAt,
+        /// Its words, or the system's.
+        reason: String,
+    },
+    /// The connection to the server is gone, and with it the locks that it held.
+    #[error(
+        "the connection to {at} was lost ({reason}): whether the last record was written is not known, others may hold the locks \
+         now, and nothing more is changed"
+    )]
+    Lost {
+        /// The database.
+        at: DatabaseAt,
+        /// The server's words, or the system's.
+        reason: String,
+    },
+    /// The secrets on the server are sealed with another key than the one given.
+    #[error("the secrets staged in {at} are sealed with key {theirs}, and the sealing key of this machine is {ours}")]
+    SealingKey {
+        /// The database.
+        at: DatabaseAt,
+        /// The name of the key there.
+        theirs: String,
+        /// The name of ours.
+        ours: String,
     },
     /// The chain is broken.
     #[error(transparent)]
@@ -280,13 +321,23 @@ impl StoreError {
     pub fn hint(&self) -> String {
         match self {
             Self::State(error) => error.hint(),
-            Self::Newer { .. } => "install the newer akia again, or set AKIA_STATE_DIR to another folder".into(),
-            Self::Damaged { path, .. } => {
-                format!("keep a copy of {} and restore it from a backup; no key is touched until then", path.display())
+            Self::Newer { at: DatabaseAt::File(_), .. } => {
+                "install the newer akia again, or set AKIA_STATE_DIR to another folder".into()
+            }
+            Self::Newer { at: DatabaseAt::Server(_), .. } => {
+                "install the newer akia, which has brought the database up to date".into()
+            }
+            Self::Damaged { at, .. } => {
+                format!("keep a copy of {at} and restore it from a backup; no key is touched until then")
             }
             Self::Busy { .. } => "let the other akia finish, then run again".into(),
             Self::NoSpace { .. } => "make room, then run: akia resume".into(),
             Self::Tampered(_) => "keep a copy of the state folder and look into it: akia history verify".into(),
+            Self::Unreachable { .. } => "mend that, or look at AKIA_DATABASE; then run: akia resume".into(),
+            Self::Lost { .. } => "akia resume".into(),
+            Self::SealingKey { .. } => {
+                "name the file that the other machines have: AKIA_SEALING_KEY_FILE. A new key is taken when nothing is staged".into()
+            }
             Self::Unreadable { .. } => "install the akia that wrote it".into(),
             Self::Database { .. } | Self::Unwritable { .. } => "mend that, then run: akia resume".into(),
         }

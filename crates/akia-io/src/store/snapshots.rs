@@ -7,7 +7,6 @@
 //! JSON, one for each account. It holds what an audit shows and nothing more: no secret access key ever comes near it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use akia_core::audit::Audit;
@@ -18,22 +17,24 @@ use akia_core::settings::SnapshotSettings;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection, Row};
+use sqlx::AnyConnection;
+use sqlx::Row;
+use sqlx::any::AnyRow;
 use tokio::sync::Mutex;
 
 use super::StoreError;
-use super::sqlite::{Version, bring_up_to_date, check_file, connect, create_file, database_error};
-use crate::state::StateFolder;
+use super::connection::{Beside, Opened, begin_writing, database_error};
+use super::home::{DatabaseAt, Home};
 
-/// The database in the state folder.
-pub const FILE_NAME: &str = "audits.db";
+/// The database in the state folder. The body of an account is of some kilobytes: pages of 4 would stand half empty.
+pub(super) const DATABASE: Beside =
+    Beside { file: "audits.db", steps: &MIGRATIONS, page_size: Some("PRAGMA page_size = 16384") };
 /// Longest body of an account, in bytes: 5,000 users with everything need some ten megabytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
 /// Of deflate, from 1 to 10: a better one costs three times as long for a twentieth of the size.
 const COMPRESSION: u8 = 6;
 
-/// Each step takes the database from one version to the next. Steps are only ever added.
+/// Each step takes the file from one version to the next. Steps are only ever added. `postgres.sql` has the same columns.
 const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE audits (
@@ -155,10 +156,10 @@ pub enum SnapshotError {
     #[error("earlier audits: {0}")]
     Store(#[from] StoreError),
     /// The database is of a newer akia.
-    #[error("the earlier audits in {path} have version {found}; this akia knows versions up to {known}")]
+    #[error("the earlier audits in {at} have version {found}; this akia knows versions up to {known}")]
     Newer {
         /// The database.
-        path: PathBuf,
+        at: DatabaseAt,
         /// Its version.
         found: i64,
         /// Ours.
@@ -187,8 +188,8 @@ pub enum SnapshotError {
 /// Earlier audits of this machine. Cheap to clone.
 #[derive(Clone)]
 pub struct Snapshots {
-    path: PathBuf,
-    pub(super) connection: Arc<Mutex<SqliteConnection>>,
+    at: DatabaseAt,
+    pub(super) connection: Arc<Mutex<AnyConnection>>,
 }
 
 /// What is kept of an account.
@@ -211,31 +212,21 @@ struct BodyToKeep<'a> {
 }
 
 impl Snapshots {
-    /// Opens the database of a state folder, making it with mode 0600 where there is none.
-    pub async fn open(folder: &StateFolder) -> Result<Self, SnapshotError> {
-        let path = folder.path().join(FILE_NAME);
-        if check_file(&path)?.is_none() {
-            create_file(folder.path(), &path)?;
-        }
-        Self::at(path).await
+    /// Opens the database, making it where there is none: in a state folder with mode 0600.
+    pub async fn open(home: impl Into<Home>) -> Result<Self, SnapshotError> {
+        Self::of(DATABASE.open(&home.into()).await?)
     }
 
     /// Opens the database if there is one, and makes none.
-    pub async fn open_existing(folder: &StateFolder) -> Result<Option<Self>, SnapshotError> {
-        let path = folder.path().join(FILE_NAME);
-        if check_file(&path)?.is_none_or(|metadata| metadata.len() == 0) {
-            return Ok(None);
-        }
-        Self::at(path).await.map(Some)
+    pub async fn open_existing(home: impl Into<Home>) -> Result<Option<Self>, SnapshotError> {
+        DATABASE.open_existing(&home.into()).await?.map(Self::of).transpose()
     }
 
-    async fn at(path: PathBuf) -> Result<Self, SnapshotError> {
-        let mut connection = connect(&path).await?;
-        // Counts only before there is anything. The body of an account is of some kilobytes: pages of 4 would stand half empty.
-        let page_size = sqlx::raw_sql("PRAGMA page_size = 16384").execute(&mut connection).await;
-        page_size.map_err(|error| database_error("set up", &path, &error))?;
-        migrate(&mut connection, &path).await?;
-        Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
+    fn of(opened: Opened) -> Result<Self, SnapshotError> {
+        match opened {
+            Opened::Ready(at, connection) => Ok(Self { at, connection: Arc::new(Mutex::new(connection)) }),
+            Opened::Newer { at, found, known } => Err(SnapshotError::Newer { at, found, known }),
+        }
     }
 
     /// Keeps an audit, drops what has outlived `keep`.
@@ -249,7 +240,7 @@ impl Snapshots {
         let bodies = bodies(audit, listed)?;
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        let mut transaction = begin_writing(&mut connection, &self.at, "audits").await.map_err(&fails)?;
         let changes = self.changes(&mut transaction, audit, about).await?;
         let (users, keys) = audit.size();
         let (read, all) = audit.coverage();
@@ -257,14 +248,14 @@ impl Snapshots {
         let mut query = sqlx::query(
             "INSERT INTO audits (at, source, scope, settings, akia, is_whole, accounts_read, accounts, users, active_keys,
                 unknown, new, gone, critical, high, medium, low, info)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
         )
         .bind(audit.at.as_second())
         .bind(&about.source)
         .bind(&about.scope)
         .bind(&about.settings)
         .bind(env!("CARGO_PKG_VERSION"))
-        .bind(audit.is_whole())
+        .bind(i64::from(audit.is_whole()))
         .bind(signed(read))
         .bind(signed(all))
         .bind(signed(users))
@@ -278,10 +269,10 @@ impl Snapshots {
         let row = query.fetch_one(&mut *transaction).await.map_err(&fails)?;
         let id: i64 = row.try_get("id").map_err(&fails)?;
         for (account, is_read, body) in bodies {
-            sqlx::query("INSERT INTO bodies (audit, account, is_read, body) VALUES (?, ?, ?, ?)")
+            sqlx::query("INSERT INTO bodies (audit, account, is_read, body) VALUES ($1, $2, $3, $4)")
                 .bind(id)
                 .bind(account.as_str())
-                .bind(is_read)
+                .bind(i64::from(is_read))
                 .bind(body)
                 .execute(&mut *transaction)
                 .await
@@ -296,7 +287,7 @@ impl Snapshots {
     pub async fn list(&self) -> Result<Vec<Entry>, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let rows = sqlx::query(
-            "SELECT *, EXISTS (SELECT 1 FROM bodies WHERE audit = audits.id) AS has_details FROM audits ORDER BY id",
+            "SELECT *, (SELECT count(*) FROM bodies WHERE audit = audits.id) AS bodies FROM audits ORDER BY id",
         )
         .fetch_all(&mut *connection)
         .await
@@ -308,7 +299,7 @@ impl Snapshots {
     pub async fn details(&self, id: i64) -> Result<Details, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let fails = self.fails("read");
-        let unknown: Option<String> = sqlx::query_scalar("SELECT unknown FROM audits WHERE id = ?")
+        let unknown: Option<String> = sqlx::query_scalar("SELECT unknown FROM audits WHERE id = $1")
             .bind(id)
             .fetch_optional(&mut *connection)
             .await
@@ -342,8 +333,8 @@ impl Snapshots {
         Ok(())
     }
 
-    async fn rows(&self, connection: &mut SqliteConnection, id: i64) -> Result<Vec<SqliteRow>, SnapshotError> {
-        sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = ? ORDER BY account")
+    async fn rows(&self, connection: &mut AnyConnection, id: i64) -> Result<Vec<AnyRow>, SnapshotError> {
+        sqlx::query("SELECT audit, account, is_read, body FROM bodies WHERE audit = $1 ORDER BY account")
             .bind(id)
             .fetch_all(connection)
             .await
@@ -361,16 +352,19 @@ impl Snapshots {
     pub async fn note_imports(&self, id: i64, imports: &[HubImport]) -> Result<(), SnapshotError> {
         let mut connection = self.connection.lock().await;
         let fails = self.fails("write to");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&fails)?;
+        let mut transaction = begin_writing(&mut connection, &self.at, "imports").await.map_err(&fails)?;
         for import in imports {
-            sqlx::query("INSERT OR REPLACE INTO imports (audit, account, region, is_whole) VALUES (?, ?, ?, ?)")
-                .bind(id)
-                .bind(import.account.as_str())
-                .bind(import.region.as_str())
-                .bind(import.is_whole)
-                .execute(&mut *transaction)
-                .await
-                .map_err(&fails)?;
+            sqlx::query(
+                "INSERT INTO imports (audit, account, region, is_whole) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (account, region, audit) DO UPDATE SET is_whole = excluded.is_whole",
+            )
+            .bind(id)
+            .bind(import.account.as_str())
+            .bind(import.region.as_str())
+            .bind(i64::from(import.is_whole))
+            .execute(&mut *transaction)
+            .await
+            .map_err(&fails)?;
         }
         transaction.commit().await.map_err(&fails)
     }
@@ -389,11 +383,11 @@ impl Snapshots {
             "SELECT bodies.audit, bodies.account, body, at FROM imports
              JOIN audits ON audits.id = imports.audit
              JOIN bodies ON bodies.audit = imports.audit AND bodies.account = imports.account
-             WHERE imports.account = ?1 AND imports.region = ?2 AND audits.source = ?3 AND imports.audit < ?4
+             WHERE imports.account = $1 AND imports.region = $2 AND audits.source = $3 AND imports.audit < $4
                 AND imports.audit >= coalesce((SELECT max(whole.audit) FROM imports AS whole
                     JOIN audits AS theirs ON theirs.id = whole.audit
-                    WHERE whole.account = ?1 AND whole.region = ?2 AND theirs.source = ?3 AND whole.audit < ?4
-                        AND whole.is_whole), 0)
+                    WHERE whole.account = $1 AND whole.region = $2 AND theirs.source = $3 AND whole.audit < $4
+                        AND whole.is_whole <> 0), 0)
              ORDER BY imports.audit",
         )
         .bind(account.as_str())
@@ -416,13 +410,13 @@ impl Snapshots {
 
     async fn latest(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
         source: &str,
         account: &AccountId,
     ) -> Result<Option<Body>, SnapshotError> {
         let row = sqlx::query(
             "SELECT audit, account, body FROM bodies JOIN audits ON audits.id = bodies.audit
-             WHERE account = ? AND source = ? AND is_read ORDER BY audit DESC LIMIT 1",
+             WHERE account = $1 AND source = $2 AND is_read <> 0 ORDER BY audit DESC LIMIT 1",
         )
         .bind(account.as_str())
         .bind(source)
@@ -436,7 +430,7 @@ impl Snapshots {
     /// nothing, and neither does a rule that could not tell now.
     async fn changes(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut AnyConnection,
         audit: &Audit,
         about: &About,
     ) -> Result<Option<(usize, usize)>, SnapshotError> {
@@ -464,7 +458,7 @@ impl Snapshots {
         Ok(changes)
     }
 
-    fn body<T: DeserializeOwned>(&self, row: &SqliteRow) -> Result<T, SnapshotError> {
+    fn body<T: DeserializeOwned>(&self, row: &AnyRow) -> Result<T, SnapshotError> {
         let fails = self.fails("read");
         let id: i64 = row.try_get("audit").map_err(&fails)?;
         let account: String = row.try_get("account").map_err(&fails)?;
@@ -476,8 +470,8 @@ impl Snapshots {
     }
 
     pub(super) fn fails(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> SnapshotError + use<> {
-        let path = self.path.clone();
-        move |error| SnapshotError::Store(database_error(doing, &path, &error))
+        let at = self.at.clone();
+        move |error| SnapshotError::Store(database_error(doing, &at, &error))
     }
 }
 
@@ -523,32 +517,25 @@ fn packed(body: &BodyToKeep<'_>) -> Result<(AccountId, bool, Vec<u8>), SnapshotE
 
 /// Drops bodies, and later counts, that have outlived their time. The latest body of each account stays: what comes next
 /// is compared with it.
-async fn prune(connection: &mut SqliteConnection, now: Timestamp, keep: SnapshotSettings) -> Result<(), sqlx::Error> {
+async fn prune(connection: &mut AnyConnection, now: Timestamp, keep: SnapshotSettings) -> Result<(), sqlx::Error> {
     let before = |span| now.checked_sub(span).map_or(i64::MIN, Timestamp::as_second);
     sqlx::query(
-        "DELETE FROM bodies WHERE audit IN (SELECT id FROM audits WHERE at < ?) AND (NOT is_read OR audit < (
+        "DELETE FROM bodies WHERE audit IN (SELECT id FROM audits WHERE at < $1) AND (is_read = 0 OR audit < (
             SELECT max(later.audit) FROM bodies AS later
             JOIN audits AS theirs ON theirs.id = later.audit JOIN audits AS ours ON ours.id = bodies.audit
-            WHERE later.account = bodies.account AND theirs.source = ours.source AND later.is_read))",
+            WHERE later.account = bodies.account AND theirs.source = ours.source AND later.is_read <> 0))",
     )
     .bind(before(keep.details))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM audits WHERE at < ? AND NOT EXISTS (SELECT 1 FROM bodies WHERE audit = audits.id)")
+    sqlx::query("DELETE FROM audits WHERE at < $1 AND NOT EXISTS (SELECT 1 FROM bodies WHERE audit = audits.id)")
         .bind(before(keep.counts))
         .execute(&mut *connection)
         .await?;
     Ok(())
 }
 
-async fn migrate(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<(), SnapshotError> {
-    match bring_up_to_date(connection, path, &MIGRATIONS).await? {
-        Version::Ours => Ok(()),
-        Version::Newer { found, known } => Err(SnapshotError::Newer { path: path.to_owned(), found, known }),
-    }
-}
-
-fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(|number| usize::try_from(number).unwrap_or_default());
     let maybe = |name: &str| {
         row.try_get::<Option<i64>, _>(name)
@@ -566,18 +553,18 @@ fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
             scope: row.try_get("scope")?,
             settings: row.try_get("settings")?,
         },
-        is_whole: row.try_get("is_whole")?,
+        is_whole: row.try_get::<i64, _>("is_whole")? != 0,
         accounts_read: number("accounts_read")?,
         accounts: number("accounts")?,
         users: number("users")?,
         active_keys: number("active_keys")?,
         counts,
         changes: maybe("new")?.zip(maybe("gone")?),
-        has_details: row.try_get("has_details")?,
+        has_details: row.try_get::<i64, _>("bodies")? > 0,
     })
 }
 
-/// SQLite counts in signed numbers; no count comes near their end.
+/// Both databases count in signed numbers; no count comes near their end.
 fn signed(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -591,6 +578,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::ground::{Ground, on_both};
 
     fn day(number: i64) -> Timestamp {
         "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * number)
@@ -669,16 +657,13 @@ mod tests {
         snapshots.add(audit, &about(source), &listed(audit), SnapshotSettings::default()).await.unwrap()
     }
 
-    async fn empty() -> (tempfile::TempDir, Snapshots) {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateFolder::open(&folder.path().join("state")).unwrap();
-        let snapshots = Snapshots::open(&state).await.unwrap();
-        (folder, snapshots)
+    async fn empty(ground: &Ground) -> Snapshots {
+        Snapshots::open(&ground.home).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn what_was_kept_is_read_back_as_it_was() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn what_was_kept_is_read_back_as_it_was(ground: Ground) {
+        let snapshots = empty(&ground).await;
         let audit = audit(2, day(0));
         assert_eq!(add(&snapshots, &audit, "aws").await, Added { id: 1, changes: None });
         let details = snapshots.details(1).await.unwrap();
@@ -695,10 +680,11 @@ mod tests {
         assert_eq!(earlier.listed.len(), 20);
         assert_eq!(snapshots.earlier("http://127.0.0.1:1", account).await.unwrap(), None);
     }
+    }
 
-    #[tokio::test]
-    async fn details_and_counts_end_when_their_time_is_over_and_the_latest_of_an_account_stays() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn details_and_counts_end_when_their_time_is_over_and_the_latest_of_an_account_stays(ground: Ground) {
+        let snapshots = empty(&ground).await;
         add(&snapshots, &audit(2, day(0)), "aws").await;
         add(&snapshots, &audit(1, day(30)), "aws").await;
         // The second account was not read any more: its only look stays.
@@ -715,10 +701,11 @@ mod tests {
         let entries = snapshots.list().await.unwrap();
         assert_eq!(has(entries), [(3, false), (4, true)], "400 days after 3");
     }
+    }
 
-    #[tokio::test]
-    async fn a_hub_holds_what_it_took_last_and_what_it_may_have_taken_since() {
-        let (_folder, snapshots) = empty().await;
+    on_both! {
+    async fn a_hub_holds_what_it_took_last_and_what_it_may_have_taken_since(ground: Ground) {
+        let snapshots = empty(&ground).await;
         let region: Region = "eu-west-1".parse().unwrap();
         let one = audit(1, day(0));
         let account = one.estates[0].account.id.clone();
@@ -754,18 +741,21 @@ mod tests {
         let emulator = snapshots.imported("http://127.0.0.1:1", &account, &region, ids[3]).await.unwrap();
         assert!(emulator.is_empty());
     }
+    }
 
     /// `cargo test -p akia-io --lib snapshots -- --nocapture size` prints the figures of docs/settings.md.
     #[tokio::test]
     async fn the_size_of_an_estate_is_what_the_documentation_says() {
         const ACCOUNTS: u64 = 100;
-        let (_folder, snapshots) = empty().await;
+        let ground = Ground::sqlite();
+        let Home::Folder(folder) = &ground.home else { panic!() };
+        let snapshots = empty(&ground).await;
         let audit = audit(ACCOUNTS, day(0));
         let (users, keys) = audit.size();
         // Without the tables that are empty: they do not grow with the estate.
-        let empty = std::fs::metadata(&snapshots.path).unwrap().len();
+        let empty = std::fs::metadata(folder.path().join("audits.db")).unwrap().len();
         add(&snapshots, &audit, "aws").await;
-        let bytes = std::fs::metadata(&snapshots.path).unwrap().len() - empty;
+        let bytes = std::fs::metadata(folder.path().join("audits.db")).unwrap().len() - empty;
         let sizes = bodies(&audit, &listed(&audit)).unwrap();
         let packed: usize = sizes.iter().map(|(.., body)| body.len()).sum();
         println!(

@@ -18,8 +18,7 @@ use akia_io::enforce::{Gate, PolicyNow, PolicySource};
 use akia_io::organization::Entry;
 use akia_io::rotate::Stop;
 use akia_io::state::StateFolder;
-use akia_io::store::SharedStore;
-use akia_io::store::sqlite::SqliteStore;
+use akia_io::store::{SharedStore, SqlStore};
 use akia_sandbox::{Clock as SandboxClock, Fault, FaultKind, KeyPair, Sandbox};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::future::BoxFuture;
@@ -54,7 +53,6 @@ struct World {
     sandbox: Sandbox,
     key: KeyPair,
     gate: Gate,
-    folder: StateFolder,
     store: SharedStore,
     _home: tempfile::TempDir,
 }
@@ -89,8 +87,8 @@ impl World {
         let gate = Gate::new(Arc::new(caller), entry, Roles::default());
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(&home.path().join("state")).unwrap();
-        let store: SharedStore = Arc::new(SqliteStore::open(&folder).await.unwrap());
-        Self { sandbox, key, gate, folder, store, _home: home }
+        let store: SharedStore = Arc::new(SqlStore::open(&folder).await.unwrap());
+        Self { sandbox, key, gate, store, _home: home }
     }
 
     fn container(&self) -> Container<'_> {
@@ -103,7 +101,6 @@ impl World {
             store: Arc::clone(&self.store),
             clock: Arc::new(Turned(self.sandbox.clone())),
             gate: &self.gate,
-            folder: &self.folder,
             rotating: None,
             stop,
             policy,

@@ -3,7 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "../support/ground.rs"]
+mod ground;
 mod outbox;
+#[expect(dead_code, reason = "other tests use more of it")]
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod server;
 mod web;
 

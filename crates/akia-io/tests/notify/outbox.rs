@@ -7,10 +7,12 @@ use std::time::Duration;
 use akia_core::notice::{Message, NoticeKind};
 use akia_io::clock::Clock as _;
 use akia_io::notify::{Channel, Channels, DeliveryError, Kind, Outbox, OutboxError, Outcome, Receipt, State};
-use akia_io::state::StateFolder;
+use akia_io::store::Home;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+
+use crate::ground::{Ground, on_both};
 use tokio::sync::Notify;
 
 use crate::{Turned, at, notice, to};
@@ -104,21 +106,8 @@ fn channels(fake: &Arc<Fake>, attempts: u32) -> Channels {
     Channels::of([("fake".to_owned(), Arc::clone(fake) as Arc<dyn Channel>, false)], attempts)
 }
 
-struct Place {
-    _folder: tempfile::TempDir,
-    state: StateFolder,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateFolder::open(&folder.path().join("state")).unwrap();
-        Self { _folder: folder, state }
-    }
-
-    async fn open(&self) -> Outbox {
-        Outbox::open(&self.state).await.unwrap()
-    }
+async fn open(ground: &Ground) -> Outbox {
+    Outbox::open(&ground.home).await.unwrap()
 }
 
 /// Delivers until the process "dies": its future is dropped where it stands, as a kill would leave it.
@@ -132,10 +121,10 @@ async fn deliver_or_die(outbox: &Outbox, fake: &Fake, channels: &Channels, clock
     }
 }
 
-#[tokio::test]
-async fn a_message_is_enqueued_once_delivered_once_and_proven() {
-    let (place, clock) = (Place::new(), Turned::new());
-    let outbox = place.open().await;
+on_both! {
+async fn a_message_is_enqueued_once_delivered_once_and_proven(ground: Ground) {
+    let clock = Turned::new();
+    let outbox = open(&ground).await;
     let fake = Fake::new(false, &[]);
     let channels = channels(&fake, 12);
     let notice = notice(NoticeKind::Announced, &["c-1"]);
@@ -157,11 +146,12 @@ async fn a_message_is_enqueued_once_delivered_once_and_proven() {
     let other = outbox.enqueue(&notice, &to("other"), at()).await.unwrap();
     assert_ne!(other, first, "another channel is another message");
 }
+}
 
-#[tokio::test]
-async fn a_try_that_failed_is_repeated_at_growing_intervals_and_then_given_up() {
-    let (place, clock) = (Place::new(), Turned::new());
-    let outbox = place.open().await;
+on_both! {
+async fn a_try_that_failed_is_repeated_at_growing_intervals_and_then_given_up(ground: Ground) {
+    let clock = Turned::new();
+    let outbox = open(&ground).await;
     let fake = Fake::new(false, &[Deed::Fails, Deed::Waits, Deed::Fails, Deed::Fails]);
     let channels = channels(&fake, 4);
     let id = outbox.enqueue(&notice(NoticeKind::Announced, &["c-1"]), &to("fake"), at()).await.unwrap();
@@ -188,11 +178,12 @@ async fn a_try_that_failed_is_repeated_at_growing_intervals_and_then_given_up() 
     let delivered = outbox.deliver_due(&channels, &clock, 7, 10).await.unwrap();
     assert!(matches!(delivered[0].outcome, Outcome::Sent(_)), "{delivered:?}");
 }
+}
 
-#[tokio::test]
-async fn what_is_refused_is_given_up_at_once_and_dropped_with_a_reason() {
-    let (place, clock) = (Place::new(), Turned::new());
-    let outbox = place.open().await;
+on_both! {
+async fn what_is_refused_is_given_up_at_once_and_dropped_with_a_reason(ground: Ground) {
+    let clock = Turned::new();
+    let outbox = open(&ground).await;
     let fake = Fake::new(true, &[Deed::Refuses]);
     let channels = channels(&fake, 12);
     let id = outbox.enqueue(&notice(NoticeKind::Announced, &["c-1"]), &to("fake"), at()).await.unwrap();
@@ -206,22 +197,23 @@ async fn what_is_refused_is_given_up_at_once_and_dropped_with_a_reason() {
     assert!(matches!(outbox.retry(99, at()).await, Err(OutboxError::NoSuch { id: 99 })));
     assert!(outbox.deliver_due(&channels, &clock, 7, 10).await.unwrap().is_empty());
 }
+}
 
+on_both! {
 /// The process ends between the sending and the receipt.
-#[tokio::test]
-async fn a_message_found_half_sent_goes_again_only_where_two_are_as_good_as_one() {
+async fn a_message_found_half_sent_goes_again_only_where_two_are_as_good_as_one(ground: Ground) {
     for (is_idempotent, arrives) in [(true, true), (true, false), (false, true), (false, false)] {
-        let (place, clock) = (Place::new(), Turned::new());
+        let (ground, clock) = (ground.another(), Turned::new());
         let fake = Fake::new(is_idempotent, &[Deed::Dies { arrives }]);
         let channels = channels(&fake, 12);
         let notice = notice(NoticeKind::Announced, &["c-1"]);
         let id = {
-            let outbox = place.open().await;
+            let outbox = open(&ground).await;
             let id = outbox.enqueue(&notice, &to("fake"), at()).await.unwrap();
             assert!(!deliver_or_die(&outbox, &fake, &channels, &clock).await);
             id
         };
-        let outbox = place.open().await;
+        let outbox = open(&ground).await;
         assert!(outbox.body(id).await.unwrap().is_some(), "what was being sent is known");
         assert!(outbox.deliver_due(&channels, &clock, 7, 10).await.unwrap().is_empty(), "its sender may yet live");
         clock.turn(SignedDuration::from_mins(15));
@@ -241,12 +233,13 @@ async fn a_message_found_half_sent_goes_again_only_where_two_are_as_good_as_one(
         }
     }
 }
+}
 
-#[tokio::test]
-async fn a_channel_that_may_repeat_is_tried_again_after_a_lost_answer() {
+on_both! {
+async fn a_channel_that_may_repeat_is_tried_again_after_a_lost_answer(ground: Ground) {
     for may_repeat in [false, true] {
-        let (place, clock) = (Place::new(), Turned::new());
-        let outbox = place.open().await;
+        let (ground, clock) = (ground.another(), Turned::new());
+        let outbox = open(&ground).await;
         let fake = Fake::new(false, &[Deed::LosesAnswer { arrives: true }]);
         let channels = Channels::of([("fake".to_owned(), Arc::clone(&fake) as Arc<dyn Channel>, may_repeat)], 12);
         outbox.enqueue(&notice(NoticeKind::Announced, &["c-1"]), &to("fake"), at()).await.unwrap();
@@ -255,10 +248,11 @@ async fn a_channel_that_may_repeat_is_tried_again_after_a_lost_answer() {
         assert_eq!(matches!(delivered[0].outcome, Outcome::Dead { .. }), !may_repeat, "{delivered:?}");
     }
 }
+}
 
+on_both! {
 /// The first two deliveries wait for each other, so that both senders are at it at the same time.
-#[tokio::test]
-async fn two_senders_at_once_never_send_the_same_message() {
+async fn two_senders_at_once_never_send_the_same_message(ground: Ground) {
     struct Meeting {
         fake: Arc<Fake>,
         both: tokio::sync::Barrier,
@@ -292,11 +286,11 @@ async fn two_senders_at_once_never_send_the_same_message() {
             })
         }
     }
-    let (place, clock) = (Place::new(), Turned::new());
+    let clock = Turned::new();
     let fake = Fake::new(false, &[]);
     let meeting = Meeting { fake: Arc::clone(&fake), both: tokio::sync::Barrier::new(2), begun: Mutex::default() };
     let channels = Channels::of([("fake".to_owned(), Arc::new(meeting) as Arc<dyn Channel>, false)], 12);
-    let (one, other) = (place.open().await, place.open().await);
+    let (one, other) = (open(&ground).await, open(&ground).await);
     for index in 0..25 {
         one.enqueue(&notice(NoticeKind::Announced, &[&format!("c-{index}")]), &to("fake"), at()).await.unwrap();
     }
@@ -308,10 +302,11 @@ async fn two_senders_at_once_never_send_the_same_message() {
     let arrived: std::collections::BTreeSet<String> = fake.arrived.lock().unwrap().iter().cloned().collect();
     assert_eq!((fake.arrived(), arrived.len()), (25, 25));
 }
+}
 
+on_both! {
 /// A sender that hung for longer than its lease does not write over what came after it.
-#[tokio::test]
-async fn a_sender_whose_time_is_over_says_nothing_any_more() {
+async fn a_sender_whose_time_is_over_says_nothing_any_more(ground: Ground) {
     struct Slow {
         go: Notify,
         started: Notify,
@@ -344,10 +339,10 @@ async fn a_sender_whose_time_is_over_says_nothing_any_more() {
             })
         }
     }
-    let (place, clock) = (Place::new(), Turned::new());
+    let clock = Turned::new();
     let slow = Arc::new(Slow { go: Notify::new(), started: Notify::new(), calls: Mutex::new(0) });
     let channels = Channels::of([("slow".to_owned(), Arc::clone(&slow) as Arc<dyn Channel>, false)], 12);
-    let (one, other) = (place.open().await, place.open().await);
+    let (one, other) = (open(&ground).await, open(&ground).await);
     let notice = notice(NoticeKind::Announced, &["c-1"]);
     one.enqueue(&notice, &to("slow"), at()).await.unwrap();
     let (late, ()) = tokio::join!(one.deliver_due(&channels, &clock, 7, 1), async {
@@ -360,34 +355,37 @@ async fn a_sender_whose_time_is_over_says_nothing_any_more() {
     assert_eq!(late.unwrap()[0].outcome, Outcome::TakenOver);
     assert_eq!(one.receipt(&notice.id, "slow").await.unwrap().unwrap().detail, "in time");
 }
+}
 
-#[tokio::test]
-async fn a_channel_that_is_gone_from_the_settings_keeps_its_messages() {
-    let (place, clock) = (Place::new(), Turned::new());
-    let outbox = place.open().await;
+on_both! {
+async fn a_channel_that_is_gone_from_the_settings_keeps_its_messages(ground: Ground) {
+    let clock = Turned::new();
+    let outbox = open(&ground).await;
     outbox.enqueue(&notice(NoticeKind::Announced, &["c-1"]), &to("gone"), at()).await.unwrap();
     let delivered = outbox.deliver_due(&channels(&Fake::new(false, &[]), 12), &clock, 7, 10).await.unwrap();
     let Outcome::Later { reason, .. } = &delivered[0].outcome else { panic!("{delivered:?}") };
     assert_eq!(reason, "not delivered: there is no channel gone in the settings");
+}
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn the_outbox_is_private_and_a_newer_one_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
-    let place = Place::new();
-    assert!(Outbox::open_existing(&place.state).await.unwrap().is_none(), "looking makes none");
-    drop(place.open().await);
-    let path = place.state.path().join("outbox.db");
+    let ground = Ground::sqlite();
+    let Home::Folder(state) = &ground.home else { panic!() };
+    assert!(Outbox::open_existing(state).await.unwrap().is_none(), "looking makes none");
+    drop(open(&ground).await);
+    let path = state.path().join("outbox.db");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(matches!(Outbox::open(&place.state).await, Err(OutboxError::Store(_))), "others could have written it");
+    assert!(matches!(Outbox::open(state).await, Err(OutboxError::Store(_))), "others could have written it");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     // The version stands at byte 60 (https://sqlite.org/fileformat2.html, "user version").
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[63] = 9;
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(Outbox::open(&place.state).await, Err(OutboxError::Newer { found: 9, .. })));
+    assert!(matches!(Outbox::open(state).await, Err(OutboxError::Newer { found: 9, .. })));
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -401,60 +399,83 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
+/// Whatever fails, in whatever order: each message ends as sent or with a reason; what is sent has arrived; what may not
+/// arrive twice does not; and what arrived twice is told by the receipt.
+async fn nothing_is_lost_and_nothing_is_sent_twice(
+    ground: Ground,
+    deeds: Vec<Deed>,
+    count: usize,
+    is_idempotent: bool,
+) {
+    let clock = Turned::new();
+    let fake = Fake::new(is_idempotent, &deeds);
+    let channels = channels(&fake, 50);
+    let notices: Vec<_> = (0..count).map(|index| notice(NoticeKind::Announced, &[&format!("c-{index}")])).collect();
+    let mut rounds = 0;
+    loop {
+        let outbox = open(&ground).await;
+        for notice in &notices {
+            outbox.enqueue(notice, &to("fake"), clock.now()).await.unwrap();
+        }
+        deliver_or_die(&outbox, &fake, &channels, &clock).await;
+        let totals = outbox.totals().await.unwrap();
+        if totals.waiting == 0 {
+            break;
+        }
+        rounds += 1;
+        assert!(rounds < 40, "it does not come to rest: {deeds:?}");
+        clock.turn(SignedDuration::from_hours(16));
+    }
+    let outbox = open(&ground).await;
+    let mut arrived: BTreeMap<String, usize> = BTreeMap::new();
+    for id in fake.arrived.lock().unwrap().iter() {
+        *arrived.entry(id.clone()).or_default() += 1;
+    }
+    for notice in &notices {
+        let entry = outbox.find(&notice.id, "fake").await.unwrap().unwrap();
+        let times = arrived.get(notice.id.as_str()).copied().unwrap_or_default();
+        match (&entry.receipt, entry.state) {
+            (Some(receipt), State::Sent) => {
+                assert!(times >= 1, "sent, and never arrived: {deeds:?}");
+                assert!(times == 1 || receipt.may_be_second, "arrived {times} times, untold: {deeds:?}");
+            }
+            (None, State::Dead) => assert!(entry.reason.is_some() && (times == 0 || entry.may_have_arrived)),
+            other => panic!("{other:?}"),
+        }
+        assert!(is_idempotent || times <= 1, "sent twice: {deeds:?}");
+        if is_idempotent && !deeds.contains(&Deed::Refuses) {
+            assert_eq!(entry.state, State::Sent, "lost: {deeds:?}");
+        }
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
 
-    /// Whatever fails, in whatever order: each message ends as sent or with a reason; what is sent has arrived; what may not
-    /// arrive twice does not; and what arrived twice is told by the receipt.
     #[test]
-    fn nothing_is_lost_and_nothing_is_sent_twice(
+    fn nothing_is_lost_and_nothing_is_sent_twice_in_a_file(
         deeds in proptest::collection::vec(deed(), 0..14),
         count in 1_usize..5,
         is_idempotent: bool,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (place, clock) = (Place::new(), Turned::new());
-            let fake = Fake::new(is_idempotent, &deeds);
-            let channels = channels(&fake, 50);
-            let notices: Vec<_> =
-                (0..count).map(|index| notice(NoticeKind::Announced, &[&format!("c-{index}")])).collect();
-            let mut rounds = 0;
-            loop {
-                let outbox = place.open().await;
-                for notice in &notices {
-                    outbox.enqueue(notice, &to("fake"), clock.now()).await.unwrap();
-                }
-                deliver_or_die(&outbox, &fake, &channels, &clock).await;
-                let totals = outbox.totals().await.unwrap();
-                if totals.waiting == 0 {
-                    break;
-                }
-                rounds += 1;
-                assert!(rounds < 40, "it does not come to rest: {deeds:?}");
-                clock.turn(SignedDuration::from_hours(16));
-            }
-            let outbox = place.open().await;
-            let mut arrived: BTreeMap<String, usize> = BTreeMap::new();
-            for id in fake.arrived.lock().unwrap().iter() {
-                *arrived.entry(id.clone()).or_default() += 1;
-            }
-            for notice in &notices {
-                let entry = outbox.find(&notice.id, "fake").await.unwrap().unwrap();
-                let times = arrived.get(notice.id.as_str()).copied().unwrap_or_default();
-                match (&entry.receipt, entry.state) {
-                    (Some(receipt), State::Sent) => {
-                        assert!(times >= 1, "sent, and never arrived: {deeds:?}");
-                        assert!(times == 1 || receipt.may_be_second, "arrived {times} times, untold: {deeds:?}");
-                    }
-                    (None, State::Dead) => assert!(entry.reason.is_some() && (times == 0 || entry.may_have_arrived)),
-                    other => panic!("{other:?}"),
-                }
-                assert!(is_idempotent || times <= 1, "sent twice: {deeds:?}");
-                if is_idempotent && !deeds.contains(&Deed::Refuses) {
-                    assert_eq!(entry.state, State::Sent, "lost: {deeds:?}");
-                }
-            }
-        });
+        run(nothing_is_lost_and_nothing_is_sent_twice(Ground::sqlite(), deeds, count, is_idempotent));
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_and_nothing_is_sent_twice_on_a_server(
+        deeds in proptest::collection::vec(deed(), 0..14),
+        count in 1_usize..5,
+        is_idempotent: bool,
+    ) {
+        run(nothing_is_lost_and_nothing_is_sent_twice(Ground::postgresql(), deeds, count, is_idempotent));
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn prepare(
     for service in chosen.iter().filter(|service| !busy.contains(&service.name)) {
         requests.push(request(context, args, service)?);
     }
-    let prepared = bench.driver.prepare_services(&bench.files, &bench.state, requests, draw).await;
+    let prepared = bench.driver.prepare_services(&bench.files, requests, draw).await;
     Ok((prepared, carried, settings))
 }
 

@@ -13,7 +13,7 @@ use akia_core::journal::{Event, Record};
 use akia_io::keychain::NoKeychain;
 use akia_io::seal::Sealer;
 use akia_io::state::StateFolder;
-use akia_io::store::sqlite::SqliteStore;
+use akia_io::store::SqlStore;
 use akia_io::store::{Store, Threads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -297,7 +297,7 @@ impl Recorded {
         lay_out(folder.path(), files);
         self.runtime.block_on(async {
             let state = StateFolder::open(folder.path()).map_err(|error| error.to_string())?;
-            let store = SqliteStore::open_existing(&state).await.map_err(|error| error.to_string())?;
+            let store = SqlStore::open_existing(&state).await.map_err(|error| error.to_string())?;
             let Some(store) = store else { return Ok(Said { records: 0, created: None, secret: None }) };
             store.verify(Vec::new()).await.map_err(|error| error.to_string())?;
             let entries = store.entries(Threads::Rotations).await.map_err(|error| error.to_string())?;
