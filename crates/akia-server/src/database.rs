@@ -6,7 +6,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
+use akia_io::store::DatabaseUrl;
+use sqlx::ConnectOptions as _;
+use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool, Row as _, Transaction};
 
@@ -14,6 +16,15 @@ use sqlx::{Any, AnyPool, Row as _, Transaction};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections that read at once; SQLite has one writer at a time all the same.
 const CONNECTIONS: u32 = 8;
+
+/// What each session of PostgreSQL is told: the schema of the journal, and that a server which is gone holds nothing for long.
+const POSTGRES: [&str; 5] = [
+    "SET client_min_messages TO warning",
+    "SET search_path TO akia",
+    "SET tcp_keepalives_idle TO 5",
+    "SET tcp_keepalives_interval TO 5",
+    "SET idle_in_transaction_session_timeout TO '20s'",
+];
 
 /// The steps that brought the tables to what they are, oldest first. A step that has been released is never changed; each only
 /// adds, so that the version before goes on working beside it.
@@ -70,26 +81,27 @@ impl Database {
     pub async fn sqlite(path: &Path) -> Result<Self, DatabaseError> {
         let mut url = url_of(path);
         url.push_str("?mode=rwc");
-        Self::open(&url, Kind::Sqlite).await
+        sqlx::any::install_default_drivers();
+        let options = url.parse::<AnyConnectOptions>().map_err(refused("open it"))?.disable_statement_logging();
+        Self::open(options, Kind::Sqlite).await
     }
 
-    /// Opens the tables of a PostgreSQL.
+    /// Opens the tables of a PostgreSQL, beside those of the journal.
     ///
     /// # Errors
     /// When it cannot be reached or brought up to date.
-    pub async fn postgres(url: &str) -> Result<Self, DatabaseError> {
-        Self::open(url, Kind::Postgres).await
+    pub async fn postgres(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
+        sqlx::any::install_default_drivers();
+        Self::open(url.connect_options().map_err(refused("reach it"))?, Kind::Postgres).await
     }
 
-    async fn open(url: &str, kind: Kind) -> Result<Self, DatabaseError> {
-        sqlx::any::install_default_drivers();
-        let options = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
+    async fn open(options: AnyConnectOptions, kind: Kind) -> Result<Self, DatabaseError> {
+        let pool = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
             move |connection, _| {
                 Box::pin(async move {
                     let settings: &[&str] = match kind {
                         Kind::Sqlite => &["PRAGMA journal_mode = WAL", "PRAGMA busy_timeout = 10000"],
-                        // A server that is gone must not hold its leases for long.
-                        Kind::Postgres => &["SET tcp_keepalives_idle = 10", "SET tcp_keepalives_interval = 5"],
+                        Kind::Postgres => &POSTGRES,
                     };
                     for setting in settings {
                         sqlx::query(*setting).execute(&mut *connection).await?;
@@ -98,7 +110,7 @@ impl Database {
                 })
             },
         );
-        let pool = options.connect(url).await.map_err(refused("open it"))?;
+        let pool = pool.connect_with(options).await.map_err(refused("open it"))?;
         let database = Self { pool, kind };
         database.bring_up_to_date().await?;
         Ok(database)
@@ -113,6 +125,7 @@ impl Database {
     async fn bring_up_to_date(&self) -> Result<(), DatabaseError> {
         let mut change = self.change().await?;
         if self.kind == Kind::Postgres {
+            run(&mut change, "make its schema", Sql::new("CREATE SCHEMA IF NOT EXISTS akia")).await?;
             // Replicas that start together wait for each other here.
             run(&mut change, "lock the migration", Sql::new("SELECT pg_advisory_xact_lock(4702111234474983745)"))
                 .await?;
@@ -306,11 +319,19 @@ fn url_of(path: &Path) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::postgres;
 
+    /// Tables in a file of a folder of their own.
     pub(crate) async fn scratch() -> (tempfile::TempDir, Database) {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::sqlite(&folder.path().join("a file %41.db")).await.unwrap();
         (folder, database)
+    }
+
+    /// New tables of each kind.
+    pub(crate) async fn both() -> [(tempfile::TempDir, Database); 2] {
+        let url = postgres::server().database().parse().unwrap();
+        [scratch().await, (tempfile::tempdir().unwrap(), Database::postgres(&url).await.unwrap())]
     }
 
     #[tokio::test]
@@ -325,7 +346,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn absent_values_come_back_absent() {
+    async fn absent_values_come_back_absent_and_nul_is_no_text() {
         let (_folder, database) = scratch().await;
         let sql = Sql::new("INSERT INTO serve_note (name, text, number) VALUES ").row([
             Value::from("a"),

@@ -11,6 +11,10 @@ pub mod estate;
 mod guard;
 mod metrics;
 mod page;
+#[cfg(test)]
+#[expect(dead_code, reason = "helpers of tests, of which those of akia-io use more")]
+#[path = "../../akia-io/tests/support/postgres.rs"]
+mod postgres;
 pub mod schedule;
 pub mod sight;
 pub mod switch;

@@ -108,7 +108,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_one_server_throws_stops_every_machine_and_what_a_person_threw_on_theirs_stays_theirs() {
-        let (folder, database) = crate::database::tests::scratch().await;
+        for (folder, database) in crate::database::tests::both().await {
+            switching(&folder, &database).await;
+        }
+    }
+
+    async fn switching(folder: &tempfile::TempDir, database: &Database) {
         let machine = |name: &str| {
             let file = StopFile::of(&StateFolder::open(&folder.path().join(name)).unwrap());
             (Switch::new(database.clone(), file.clone()), file)

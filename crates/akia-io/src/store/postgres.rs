@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use sqlx::AnyConnection;
-use sqlx::any::AnyConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::StoreError;
@@ -85,7 +84,7 @@ pub(super) async fn open_existing(url: &DatabaseUrl) -> Result<Option<AnyConnect
 async fn connect(url: &DatabaseUrl, at: &DatabaseAt) -> Result<AnyConnection, StoreError> {
     sqlx::any::install_default_drivers();
     let fails = |error: sqlx::Error| self::error("open", at, &error);
-    let options = AnyConnectOptions::from_url(url.with_password()).map_err(fails)?.disable_statement_logging();
+    let options = url.connect_options().map_err(fails)?;
     let connecting = tokio::time::timeout(CONNECT_PATIENCE, options.connect());
     let mut connection = connecting
         .await

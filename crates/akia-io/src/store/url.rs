@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
+use sqlx::ConnectOptions as _;
+use sqlx::any::AnyConnectOptions;
 use url::{Host, Url};
 
 /// What may stand behind the `?`; anything else would be passed over in silence.
@@ -109,9 +111,12 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The whole address, with its password: for connecting and nothing else.
-    pub(super) fn with_password(&self) -> &Url {
-        &self.0
+    /// What another pool of connections to the same server is made with. It holds the password; errors of it do not.
+    ///
+    /// # Errors
+    /// When the driver does not take the address.
+    pub fn connect_options(&self) -> Result<AnyConnectOptions, sqlx::Error> {
+        Ok(AnyConnectOptions::from_url(&self.0)?.disable_statement_logging())
     }
 }
 
@@ -198,7 +203,7 @@ mod tests {
         let url: DatabaseUrl = "postgres://akia:s3cr%40t@db.example:6432/akia?sslmode=require".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://akia:***@db.example:6432/akia");
         assert!(!format!("{url:?} {url:#?}").contains("s3cr"));
-        assert!(url.with_password().as_str().contains("s3cr%40t"), "this test must be able to find it");
+        assert!(url.0.as_str().contains("s3cr%40t"), "this test must be able to find it");
         let without: DatabaseUrl = "postgres://akia@localhost/akia".parse().unwrap();
         assert_eq!(without.to_string(), "postgres://akia@localhost/akia");
     }

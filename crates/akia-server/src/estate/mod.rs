@@ -120,7 +120,10 @@ mod tests {
     }
 
     async fn desk(size: Size) -> Desk {
-        let (folder, database) = crate::database::tests::scratch().await;
+        desk_of(crate::database::tests::scratch().await, size).await
+    }
+
+    async fn desk_of((folder, database): (tempfile::TempDir, Database), size: Size) -> Desk {
         let state = StateFolder::open(&folder.path().join("state")).unwrap();
         let audits = Snapshots::open(&state).await.unwrap();
         demo::keep(&audits, size, now()).await.unwrap();
@@ -174,7 +177,12 @@ mod tests {
 
     #[tokio::test]
     async fn questions_narrow_and_pages_add_up() {
-        let desk = desk(Size { accounts: 6, users: 30 }).await;
+        for ground in crate::database::tests::both().await {
+            questions(desk_of(ground, Size { accounts: 6, users: 30 }).await).await;
+        }
+    }
+
+    async fn questions(desk: Desk) {
         let all = desk.ask(&Sight::ALL, Question { size: 10_000, ..Question::default() }).await;
         type Holds = fn(&Row) -> bool;
         let cases: [(Question, Holds); 6] = [
@@ -213,7 +221,12 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_sees_what_is_a_neighbours() {
-        let desk = desk(Size { accounts: 24, users: 10 }).await;
+        for ground in crate::database::tests::both().await {
+            neighbours(desk_of(ground, Size { accounts: 24, users: 10 }).await).await;
+        }
+    }
+
+    async fn neighbours(desk: Desk) {
         let all = desk.ask(&Sight::ALL, Question { size: 10_000, ..Question::default() }).await;
         let shop = person(Role::Owner, "shop@example.com", &[]);
         let legacy = person(Role::Viewer, "v", &["Root/Legacy"]);

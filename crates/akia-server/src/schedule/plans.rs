@@ -148,7 +148,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_plan_is_approved_once_while_it_holds_and_its_run_is_given_its_file() {
-        let (_folder, database) = crate::database::tests::scratch().await;
+        for (_folder, database) in crate::database::tests::both().await {
+            approval(database).await;
+        }
+    }
+
+    async fn approval(database: Database) {
         let (plans, runs) = (Plans::new(database.clone()), Runs::new(database));
         plans.keep(5, BODY).await.unwrap();
         plans.keep(5, "{}").await.unwrap_err();

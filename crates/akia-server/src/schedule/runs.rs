@@ -442,9 +442,8 @@ mod tests {
     /// 2026-11-24T12:00:00Z.
     const NOON: i64 = 1_795_521_600;
 
-    async fn runs() -> (tempfile::TempDir, Runs) {
-        let (folder, database) = crate::database::tests::scratch().await;
-        (folder, Runs::new(database))
+    async fn both() -> [(tempfile::TempDir, Runs); 2] {
+        crate::database::tests::both().await.map(|(folder, database)| (folder, Runs::new(database)))
     }
 
     async fn states(runs: &Runs) -> Vec<(i64, RunState)> {
@@ -453,7 +452,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_hour_makes_one_run_however_many_servers_look_and_hours_before_the_first_look_make_none() {
-        let (_folder, runs) = runs().await;
+        for (_folder, runs) in both().await {
+            hours(runs).await;
+        }
+    }
+
+    async fn hours(runs: Runs) {
         let job = job("at = \"0 * * * *\"\ncatch-up = \"90m\"");
         runs.plan(&job, NOON + 60).await.unwrap();
         assert_eq!(states(&runs).await, []);
@@ -473,7 +477,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_paused_job_makes_none_and_does_not_make_up_for_the_pause() {
-        let (_folder, runs) = runs().await;
+        for (_folder, runs) in both().await {
+            pause(runs).await;
+        }
+    }
+
+    async fn pause(runs: Runs) {
         let job = job("at = \"0 * * * *\"");
         assert!(!runs.pause("audit", Some("ann"), NOON).await.unwrap(), "no server knows it yet");
         runs.plan(&job, NOON).await.unwrap();
@@ -489,7 +498,12 @@ mod tests {
 
     #[tokio::test]
     async fn one_server_holds_a_run_until_it_is_silent_for_too_long() {
-        let (_folder, runs) = runs().await;
+        for (_folder, runs) in both().await {
+            lease(runs).await;
+        }
+    }
+
+    async fn lease(runs: Runs) {
         let command = ["audit".to_owned()];
         let id = runs.ask("audit", &command, "ann", NOON).await.unwrap();
         let second = runs.ask("audit", &command, "bob", NOON).await.unwrap();
