@@ -9,6 +9,7 @@ pub mod demo;
 pub mod estate;
 mod guard;
 mod page;
+pub mod record;
 pub mod sight;
 pub mod web;
 
