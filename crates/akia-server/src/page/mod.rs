@@ -3,8 +3,15 @@
 //! Invariant: markup is made by `maud` alone, which escapes what it is given; nothing here writes markup from a text.
 
 mod assets;
+mod campaign;
 mod estate;
+mod exemptions;
+mod key;
+mod leaks;
 pub(crate) mod login;
+mod picture_bars;
+mod rotations;
+mod words;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -18,10 +25,24 @@ use crate::web::Shared;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 1] = [("/", "Estate")];
+const PAGES: [(&str, &str); 5] = [
+    ("/", "Estate"),
+    ("/campaign", "Campaign"),
+    ("/rotations", "Rotations"),
+    ("/leaks", "Leaks"),
+    ("/exemptions", "Exemptions"),
+];
 
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/", get(estate::page))
+    Router::new()
+        .route("/", get(estate::page))
+        .route("/keys/{identity}", get(key::page))
+        .route("/campaign", get(campaign::page))
+        .route("/rotations", get(rotations::list))
+        .route("/rotations/{id}", get(rotations::one))
+        .route("/rotations/{id}/steps", get(rotations::steps))
+        .route("/leaks", get(leaks::page))
+        .route("/exemptions", get(exemptions::page))
 }
 
 /// A whole page with the menu; `at` is its address in the menu.

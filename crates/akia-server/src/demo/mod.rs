@@ -2,6 +2,8 @@
 //!
 //! It is handed to the server as a kept audit, in the way a real one is.
 
+mod journal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::audit::Audit;
@@ -12,6 +14,8 @@ use akia_core::rule::AuditSettings;
 use akia_core::settings::SnapshotSettings;
 use akia_io::store::snapshots::{About, SnapshotError, Snapshots};
 use jiff::{SignedDuration, Timestamp};
+
+pub use journal::{expose, tell};
 
 /// The first of its account numbers; all of them begin with it.
 const FIRST: u64 = 900_000_000_000;
