@@ -30,12 +30,51 @@ use serde::Serialize;
 
 use super::{Size, account, ago, key_id, known, mix};
 
-/// Users of an account whose keys have a rotation, a case or a containment; each has one of these stories at most.
+/// Users of every fifth account with a rotation; the next ones of the first account have containments.
 const ROTATIONS: u32 = 9;
-/// Cases for each account of the campaign.
-const CASES: u32 = 12;
+/// The first user of an account who may have a case.
+const FIRST_CASE: u32 = 13;
+/// Users of an account who are told of.
+const USERS: u32 = 40;
 /// Accounts of the campaign, at most.
-const CAMPAIGN: u32 = 16;
+const CAMPAIGN: u32 = 24;
+/// Keys that are older break the rule of the campaign.
+const OLD_DAYS: i64 = 90;
+
+/// What is told of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tale {
+    /// A rotation, and how it has gone; see [`rotation`].
+    Rotation(u32),
+    /// A containment.
+    Containment { is_refused: bool },
+    /// A case, and how far it has come; see [`case`].
+    Case { stage: u32, ahead: i64 },
+}
+
+/// What is told of a user's key, where something is.
+fn tale(account: u32, slot: u32, key: &Key, at: Timestamp) -> Option<Tale> {
+    let is_old = key.created_at.told().is_some_and(|created| *created < ago(at, OLD_DAYS));
+    match slot {
+        0..ROTATIONS => account.is_multiple_of(5).then_some(Tale::Rotation(slot)),
+        9 | 10 => (account == 0).then_some(Tale::Containment { is_refused: slot == 10 }),
+        FIRST_CASE..USERS if is_old && account < CAMPAIGN => {
+            let turn = account + slot;
+            Some(Tale::Case { stage: turn % 9, ahead: i64::from(turn / 3 % 7) })
+        }
+        _ => None,
+    }
+}
+
+/// Whether the key is inactive by what is told of it: the audit says the same.
+pub(super) fn is_shut(account: u32, slot: u32, key: &Key, at: Timestamp) -> bool {
+    match tale(account, slot, key, at) {
+        Some(Tale::Rotation(slot)) => slot == 1,
+        Some(Tale::Containment { is_refused }) => !is_refused,
+        Some(Tale::Case { stage, .. }) => matches!(stage, 5 | 6),
+        None => false,
+    }
+}
 
 /// A user of the team with the key that a story is about.
 struct Subject {
@@ -85,10 +124,13 @@ pub async fn tell(journal: &dyn Store, size: Size, at: Timestamp) -> Result<usiz
 /// # Errors
 /// When it cannot be kept.
 pub async fn expose(audits: &Snapshots, size: Size, at: Timestamp) -> Result<(), SnapshotError> {
-    for slot in [0, 3] {
-        let Some(subject) = subject(size, 0, ROTATIONS + slot, at) else { continue };
+    if size.accounts == 0 {
+        return Ok(());
+    }
+    // One that is contained, and one that is not.
+    for (slot, subject) in (0_u32..).zip(subjects(size, 0, at)).filter(|(slot, _)| matches!(slot, 9 | 12)) {
         let Some(key) = subject.key.id else { continue };
-        let seen = at - SignedDuration::from_hours(30 + i64::from(slot));
+        let seen = at - SignedDuration::from_hours(20 + i64::from(slot));
         let exposure = KeyExposure {
             account: known(&subject.account),
             key,
@@ -112,43 +154,41 @@ pub async fn expose(audits: &Snapshots, size: Size, at: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// All stories. Users 0 to 8 of an account have rotations, 9 to 12 containments, the others of the first accounts the campaign.
+/// All stories.
 fn stories(size: Size, at: Timestamp) -> Vec<Story> {
     let mut stories = Vec::new();
     for number in 0..size.accounts {
-        // Every fifth account has rotated; the first has one of each kind.
-        for slot in (0..ROTATIONS).filter(|_| number % 5 == 0) {
-            stories.extend(subject(size, number, slot, at).and_then(|subject| rotation(&subject, slot, at)));
-        }
-        for slot in (0..CASES).filter(|_| number < CAMPAIGN) {
-            let user = ROTATIONS + 4 + slot;
-            stories.extend(subject(size, number, user, at).and_then(|subject| case(&subject, number + slot, at)));
-        }
-    }
-    for (slot, is_refused) in [(0, false), (1, true)] {
-        if let Some(subject) = subject(size, 0, ROTATIONS + slot, at) {
-            stories.extend(containment(&subject, is_refused, at).into_iter().flatten());
+        for (slot, subject) in (0..).zip(subjects(size, number, at)) {
+            match tale(number, slot, &subject.key, at) {
+                Some(Tale::Rotation(slot)) => stories.extend(rotation(&subject, slot, at)),
+                Some(Tale::Containment { is_refused }) => {
+                    stories.extend(containment(&subject, is_refused, at).into_iter().flatten());
+                }
+                Some(Tale::Case { stage, ahead }) => stories.extend(case(&subject, stage, ahead, at)),
+                None => {}
+            }
         }
     }
     stories
 }
 
-fn subject(size: Size, number: u32, slot: u32, at: Timestamp) -> Option<Subject> {
-    if number >= size.accounts || slot >= size.users {
-        return None;
-    }
-    let estate = account(number, slot + 1, at);
-    let user = estate.users.into_iter().next_back()?;
-    let key = user.keys.first().cloned()?;
-    let owner = user.details.told().and_then(|details| details.tags.get("owner").cloned());
-    Some(Subject {
-        account: estate.account.id.to_string(),
-        account_name: estate.account.name,
-        owner: owner.or(estate.account.contact),
-        user,
-        key,
-        number: u64::from(number) * 10_000 + u64::from(slot),
-    })
+/// The first users of an account, each with the first key.
+fn subjects(size: Size, number: u32, at: Timestamp) -> Vec<Subject> {
+    let estate = account(number, size.users.min(USERS), at);
+    let (id, name, contact) = (estate.account.id.to_string(), estate.account.name, estate.account.contact);
+    let subject = |(slot, user): (u64, User)| {
+        let key = user.keys.first().cloned()?;
+        let owner = user.details.told().and_then(|details| details.tags.get("owner").cloned());
+        Some(Subject {
+            account: id.clone(),
+            account_name: name.clone(),
+            owner: owner.or_else(|| contact.clone()),
+            user,
+            key,
+            number: u64::from(number) * 10_000 + slot,
+        })
+    };
+    (0..).zip(estate.users).filter_map(subject).collect()
 }
 
 fn bits(subject: &Subject, salt: u64) -> u64 {
@@ -237,11 +277,10 @@ fn rotation(subject: &Subject, slot: u32, at: Timestamp) -> Option<Story> {
     let other = key_id(0x1000_0000 + bits(subject, 1) % 0x0fff_ffff);
     let created_at = *subject.key.created_at.told()?;
     // Where a rotation is done, the key of the audit is the one that it has made.
-    let is_done = matches!(slot, 0 | 1);
-    let (old, new) = if is_done { (other, current) } else { (current, other) };
+    let (old, new) = if slot == 0 { (other, current) } else { (current, other) };
     let planned_at = match slot {
-        0 | 1 => created_at,
-        2 => ago(at, 3),
+        0 => created_at,
+        1 | 2 => ago(at, 3),
         3 | 5 => ago(at, 1),
         4 => ago(at, 2),
         6 => ago(at, 6),
@@ -255,12 +294,15 @@ fn rotation(subject: &Subject, slot: u32, at: Timestamp) -> Option<Story> {
     let id = plan.id.clone();
     let telling = Telling::begin(plan)?;
     let telling = match slot {
-        0 => telling
-            .deactivated(&new)
-            .wait(24 * 7)
-            .intend(Intent::DeleteDisplaced)
-            .then(Event::DisplacedDeleted)
-            .then(Event::SecretsWiped),
+        // Of a young key nobody has waited for the end of the grace.
+        0 => if created_at > ago(at, 8) {
+            telling.deactivated(&new).then(Event::GraceWaived)
+        } else {
+            telling.deactivated(&new).wait(24 * 7)
+        }
+        .intend(Intent::DeleteDisplaced)
+        .then(Event::DisplacedDeleted)
+        .then(Event::SecretsWiped),
         1 => telling.deactivated(&new),
         2 => telling.promoted(&new),
         3 => {
@@ -392,13 +434,11 @@ impl Proceeding {
 
 const BY: &str = "arn:aws:sts::900000000000:assumed-role/akia-enforce/demo";
 
-/// One case of the campaign; `turn` says how far it has come.
-fn case(subject: &Subject, turn: u32, at: Timestamp) -> Option<Story> {
+/// One case of the campaign. Stages: 0 found, 1 and 2 owner told, 3 and 4 reminded, 5 and 6 deactivated, 7 still used, 8 exempt. `ahead`: in
+/// how many days something is due.
+fn case(subject: &Subject, stage: u32, ahead: i64, at: Timestamp) -> Option<Story> {
     let days = |count: i64| SignedDuration::from_hours(24 * count);
     let waits = Waits { remind_after: days(7), deactivate_after: days(14), delete_after: Some(days(14)) };
-    let stage = turn % 9;
-    // So that what comes next comes within the next days.
-    let ahead = i64::from(turn / 3 % 7);
     let opened = match stage {
         0 => 0,
         1 | 2 => 7 - ahead.min(6),
@@ -477,8 +517,7 @@ fn case(subject: &Subject, turn: u32, at: Timestamp) -> Option<Story> {
         debug_assert!(matches!(one.case.held(), Some(Hindrance::InUse { .. })));
     }
     if stage == 8 {
-        // Its owner has rotated it.
-        one.facts.key = Known::Told(None);
+        one.review.exempt = Some("the vendor takes no new key before its release (OPS-112)".to_owned());
         one.now += days(5);
         one.look();
     }
