@@ -3,13 +3,13 @@
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use akia_core::AccessKeyId;
 use akia_core::contain::Footprint;
 use akia_core::estate::Known;
 use akia_core::journal::{Event, Record};
 pub(crate) use akia_core::rotation::words::{day, rest_words, step_words};
 use akia_core::rotation::{AbortReason, Decision, Place, Plan, Rest, Rotation, Signer};
 use akia_core::text::visible;
-use akia_core::{AccessKeyId, LastUsed};
 use akia_io::rotate::{DriveError, Driver, Stop, Stray, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;

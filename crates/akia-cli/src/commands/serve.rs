@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use akia_core::rule::AuditSettings;
+use akia_core::settings::Settings;
 use akia_io::state::StateFolder;
+use akia_io::store::SharedStore;
 use akia_io::store::snapshots::Snapshots;
+use akia_io::store::sqlite::SqliteStore;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
+use akia_server::record::Records;
 use akia_server::sight::{Person, Role};
 use akia_server::web::{self, Parts, Shared};
 use clap::Args;
@@ -25,7 +29,7 @@ use crate::{drive, workbench};
 
 /// The server's own tables, in the state folder.
 const FILE_NAME: &str = "serve.db";
-/// How often the server looks for newer audits.
+/// How often the server looks for newer audits and records.
 const LOOK: Duration = Duration::from_secs(5);
 /// The team of `--demo`: some 20,000 keys.
 const DEMO: Size = Size { accounts: 120, users: 150 };
@@ -72,14 +76,25 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
         ))
         .next("akia serve --listen 127.0.0.1:7443"));
     }
-    let settings = if args.demo { AuditSettings::default() } else { args.config.load(context)?.settings.audit };
+    let settings = if args.demo {
+        Settings { enforce: Some(demo::policy(DEMO, context.started_at)), ..Settings::default() }
+    } else {
+        args.config.load(context)?.settings
+    };
     let ground = ground(context, args.demo)?;
     let audits = Snapshots::open(&ground.state).await.map_err(|error| CommandError::failed(&error))?;
+    let journal: SharedStore =
+        Arc::new(SqliteStore::open(&ground.state).await.map_err(|error| CommandError::failed(&error))?);
     if args.demo {
-        demo::keep(&audits, DEMO, context.started_at).await.map_err(|error| CommandError::failed(&error))?;
+        let at = context.started_at;
+        demo::keep(&audits, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
+        demo::expose(&audits, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
+        demo::tell(&*journal, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
     }
     let shared = shared(&ground.state, settings, &args.listen).await?;
     shared.estate.refresh(&audits, &shared.settings).await.map_err(|error| CommandError::failed(&error))?;
+    let now = shared.clock.now();
+    shared.records.follow(&*journal, &audits, now).await.map_err(|error| CommandError::failed(&error))?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         CommandError::failed(format_args!("cannot listen at {}: {error}", args.listen))
             .next("akia serve --listen 127.0.0.1:0")
@@ -91,7 +106,7 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
     context.print_text(&format!("http://{address}{}\n", link.path))?;
     context.say("the link lets you in once, within a quarter of an hour; Ctrl-C ends the server");
     let ending = drive::ending().await;
-    let looking = tokio::spawn(look(shared.clone(), audits));
+    let looking = tokio::spawn(look(shared.clone(), audits, journal));
     let served = web::serve(listener, shared, async move {
         ending.await;
     });
@@ -112,14 +127,16 @@ fn ground(context: &Context, demo: bool) -> Result<Ground, CommandError> {
     Ok(Ground { state, _folder: Some(folder) })
 }
 
-async fn shared(state: &StateFolder, settings: AuditSettings, listen: &SocketAddr) -> Result<Parts, CommandError> {
+async fn shared(state: &StateFolder, settings: Settings, listen: &SocketAddr) -> Result<Parts, CommandError> {
     let database = Database::sqlite(&state.path().join(FILE_NAME)).await;
     let database = database.map_err(|error| CommandError::failed(&error))?;
     Ok(Parts {
         estate: Estate::new(database.clone()),
+        records: Records::new(database.clone()),
+        enforce: settings.enforce,
         access: Access::new(database.clone(), false),
         database,
-        settings,
+        settings: settings.audit,
         hosts: hosts(listen),
         clock: workbench::clock(),
     })
@@ -129,12 +146,15 @@ fn hosts(address: &SocketAddr) -> Vec<String> {
     vec![address.to_string(), format!("localhost:{}", address.port())]
 }
 
-/// Shows newer audits as they come.
-async fn look(shared: Shared, audits: Snapshots) {
+/// Shows newer audits and records as they come.
+async fn look(shared: Shared, audits: Snapshots, journal: SharedStore) {
     loop {
         tokio::time::sleep(LOOK).await;
         if let Err(error) = shared.estate.refresh(&audits, &shared.settings).await {
             tracing::warn!(%error, "the estate could not be brought up to date");
+        }
+        if let Err(error) = shared.records.follow(&*journal, &audits, shared.clock.now()).await {
+            tracing::warn!(%error, "the records could not be brought up to date");
         }
     }
 }

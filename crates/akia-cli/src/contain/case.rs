@@ -1,7 +1,7 @@
 //! Everything that is known of one leaked key: what the report tells.
 
 use akia_core::contain::{
-    Act, Containment, ContainmentEvent, ContainmentRecord, ContainmentStage, Ended, Footprint, Reach, Strategy,
+    Containment, ContainmentEvent, ContainmentRecord, ContainmentStage, Ended, Footprint, Reach, Strategy,
 };
 use akia_core::estate::Known;
 use akia_core::leak::Leak;

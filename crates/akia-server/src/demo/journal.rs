@@ -9,8 +9,8 @@ use akia_core::contain::{
     Act as ContainAct, Containment, ContainmentEvent, ContainmentOpening, ContainmentRecord, KeyLook, Strategy,
 };
 use akia_core::enforce::{
-    Act, Case, CaseEvent, CaseRecord, CaseSubject, Evidence, Facts, Hindrance, KeyFacts, Opening, Proof, Review, Told,
-    Waits,
+    Act, Case, CaseEvent, CaseRecord, CaseSubject, EnforcePolicy, Evidence, Exemption, Facts, Hindrance, KeyFacts,
+    Opening, Proof, Review, Told, Waits,
 };
 use akia_core::estate::{EventRef, Key, KeyExposure, Known, User};
 use akia_core::finding::{Owner, OwnerSource};
@@ -152,6 +152,35 @@ pub async fn expose(audits: &Snapshots, size: Size, at: Timestamp) -> Result<(),
         audits.put_event(&row).await?;
     }
     Ok(())
+}
+
+/// What the team has agreed on: as akia proposes it, with exemptions that run, that end soon, and that have ended.
+#[must_use]
+pub fn policy(size: Size, at: Timestamp) -> EnforcePolicy {
+    let mut exemptions = Vec::new();
+    for number in 0..size.accounts.min(CAMPAIGN) {
+        for (slot, subject) in (0..).zip(subjects(size, number, at)) {
+            let Some(Tale::Case { stage: 8, ahead }) = tale(number, slot, &subject.key, at) else { continue };
+            // Those with the fewest days have ended.
+            let expires = match ahead {
+                0 => ago(at, 4),
+                1 | 2 => at + SignedDuration::from_hours(24 * ahead),
+                _ => at + SignedDuration::from_hours(24 * 10 * ahead),
+            };
+            exemptions.push(Exemption {
+                account: known(&subject.account),
+                user: Some(subject.user.name().clone()),
+                key: None,
+                owner: subject.owner.unwrap_or_else(|| "platform@example.com".to_owned()),
+                reason: EXEMPT.to_owned(),
+                ticket: format!("OPS-{}", 100 + subject.number % 900),
+                approver: "security@example.com".to_owned(),
+                granted: ago(at, 50),
+                expires,
+            });
+        }
+    }
+    EnforcePolicy { exemptions, ..EnforcePolicy::default() }
 }
 
 /// All stories.
@@ -432,6 +461,7 @@ impl Proceeding {
     }
 }
 
+const EXEMPT: &str = "the vendor takes no new key before its release";
 const BY: &str = "arn:aws:sts::900000000000:assumed-role/akia-enforce/demo";
 
 /// One case of the campaign. Stages: 0 found, 1 and 2 owner told, 3 and 4 reminded, 5 and 6 deactivated, 7 still used, 8 exempt. `ahead`: in
@@ -517,7 +547,7 @@ fn case(subject: &Subject, stage: u32, ahead: i64, at: Timestamp) -> Option<Stor
         debug_assert!(matches!(one.case.held(), Some(Hindrance::InUse { .. })));
     }
     if stage == 8 {
-        one.review.exempt = Some("the vendor takes no new key before its release (OPS-112)".to_owned());
+        one.review.exempt = Some(EXEMPT.to_owned());
         one.now += days(5);
         one.look();
     }

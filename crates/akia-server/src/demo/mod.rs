@@ -15,7 +15,7 @@ use akia_core::settings::SnapshotSettings;
 use akia_io::store::snapshots::{About, SnapshotError, Snapshots};
 use jiff::{SignedDuration, Timestamp};
 
-pub use journal::{expose, tell};
+pub use journal::{expose, policy, tell};
 
 /// The first of its account numbers; all of them begin with it.
 const FIRST: u64 = 900_000_000_000;
