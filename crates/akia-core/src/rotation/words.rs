@@ -137,3 +137,31 @@ impl Rest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{START, Story, other_key, plan};
+    use super::*;
+
+    #[test]
+    fn each_rest_has_its_code_and_words_that_say_what_is_true_of_the_keys() {
+        let told = |story: Story| {
+            let rest = story.rest();
+            (rest.code(), rest_words(&story.rotation, &rest))
+        };
+        let of = |code, words: &str| (code, words.to_owned());
+        assert_eq!(told(Story::planned()), of("interrupted", "interrupted: planned"));
+        let grace = "done: old key inactive, deletable from 2026-01-08 00:00 UTC";
+        assert_eq!(told(Story::planned().deactivated()), of("in-grace", grace));
+        assert_eq!(told(Story::planned().retired()), of("retired", "done: the old key is deleted"));
+        let back = "undone: new key inactive, deletable from 2026-01-08 00:00 UTC";
+        assert_eq!(told(Story::planned().undone()), of("undone", back));
+        let asked = format!("a lost request may have created {}; is it ours?", other_key());
+        assert_eq!(told(Story::planned().suspected()), of("undecided", &asked));
+        assert_eq!(told(Story::planned().interrupted()), of("interrupted", "interrupted: access denied"));
+        let watched = Plan { watch: jiff::SignedDuration::from_hours(24), ..plan() };
+        let until = "delivered: the old key stays active and is watched until 2026-01-02 00:00 UTC";
+        assert_eq!(told(Story::of(watched).promoted()), of("watching", until));
+        assert_eq!(day(START), "2026-01-01 00:00 UTC");
+    }
+}
