@@ -156,6 +156,16 @@ impl Database {
         self.pool.begin().await.map_err(refused("begin a change"))
     }
 
+    /// The same where servers that share the database must not do it side by side: one waits for the other.
+    pub(crate) async fn change_alone(&self) -> Result<Transaction<'static, Any>, DatabaseError> {
+        let mut change = self.change().await?;
+        if self.kind == Kind::Postgres {
+            run(&mut change, "wait for another server", Sql::new("SELECT pg_advisory_xact_lock(4702111234474983746)"))
+                .await?;
+        }
+        Ok(change)
+    }
+
     /// The rows of one question.
     pub(crate) async fn rows(&self, doing: &'static str, sql: Sql) -> Result<Vec<AnyRow>, DatabaseError> {
         sql.query().fetch_all(&self.pool).await.map_err(refused(doing))

@@ -15,6 +15,7 @@ mod page;
 #[expect(dead_code, reason = "helpers of tests, of which those of akia-io use more")]
 #[path = "../../akia-io/tests/support/postgres.rs"]
 mod postgres;
+pub mod record;
 pub mod schedule;
 pub mod sight;
 pub mod switch;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use akia_core::enforce::EnforcePolicy;
 use akia_core::rule::AuditSettings;
 use akia_io::clock::Clock;
 use axum::Router;
@@ -11,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::access::{self, Access};
 use crate::estate::Estate;
+use crate::record::Records;
 use crate::schedule::{Job, Plans, Runs};
 use crate::switch::Switch;
 use crate::{Database, api, guard, metrics, page};
@@ -26,6 +28,10 @@ pub struct Parts {
     pub database: Database,
     /// The estate.
     pub estate: Estate,
+    /// What the journal tells.
+    pub records: Records,
+    /// What the team has agreed on for keys that break a rule, where it has.
+    pub enforce: Option<EnforcePolicy>,
     /// Who may come in.
     pub access: Access,
     /// The jobs of the settings.

@@ -15,6 +15,7 @@ use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
+use akia_server::record::Records;
 use akia_server::schedule::{Job, Plans, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::switch::Switch;
@@ -47,6 +48,8 @@ async fn server_called(host: &str) -> Server {
     let jobs = Settings::parse("[job.audit]\nrun = [\"audit\"]\nat = \"0 6 * * *\"\n").unwrap().jobs;
     let shared = Shared::new(Parts {
         estate: Estate::new(database.clone()),
+        records: Records::new(database.clone()),
+        enforce: None,
         access: Access::new(database.clone(), false),
         jobs: Arc::new(jobs.into_iter().map(|job| Job::new(job).unwrap()).collect()),
         runs: Runs::new(database.clone()),

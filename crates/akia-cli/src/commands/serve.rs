@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akia_core::rule::AuditSettings;
 use akia_core::settings::Settings;
 use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
+use akia_io::store::{Home, SharedStore, SqlStore};
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
+use akia_server::record::Records;
 use akia_server::schedule::{Engine, Job, Plans, Program, Runs};
 use akia_server::sight::{Person, Role};
 use akia_server::switch::Switch;
@@ -30,7 +31,7 @@ use crate::{drive, workbench};
 
 /// The server's own tables, in the state folder.
 const FILE_NAME: &str = "serve.db";
-/// How often the server looks for newer audits.
+/// How often the server looks for newer audits and records.
 const LOOK: Duration = Duration::from_secs(5);
 /// The team of `--demo`: some 20,000 keys.
 const DEMO: Size = Size { accounts: 120, users: 150 };
@@ -60,7 +61,10 @@ pub struct ServeArgs {
 
 /// Where the server keeps what it has.
 struct Ground {
+    /// Of this machine: its locks, its kill switch.
     state: StateFolder,
+    /// What servers may share.
+    home: Home,
     /// Of a demonstration; goes with it.
     _folder: Option<TempDir>,
 }
@@ -77,29 +81,33 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
         ))
         .next("akia serve --listen 127.0.0.1:7443"));
     }
-    let loaded = if args.demo { None } else { Some(args.config.load(context)?) };
-    let (settings, file) = loaded.map_or((Settings::default(), None), |loaded| (loaded.settings, loaded.path));
-    let jobs: Result<Vec<Job>, _> = settings.jobs.into_iter().map(Job::new).collect();
-    let jobs = Arc::new(jobs.map_err(|error| CommandError::usage(&error).next("akia serve"))?);
+    let at = context.started_at;
+    let (settings, file) = if args.demo {
+        (Settings { enforce: Some(demo::policy(DEMO, at)), ..Settings::default() }, None)
+    } else {
+        let loaded = args.config.load(context)?;
+        (loaded.settings, loaded.path)
+    };
     let ground = ground(context, args.demo)?;
-    let audits = Snapshots::open(&ground.state).await.map_err(|error| CommandError::failed(&error))?;
+    let sources = Sources::open(&ground.home).await?;
     if args.demo {
-        demo::keep(&audits, DEMO, context.started_at).await.map_err(|error| CommandError::failed(&error))?;
+        demo::keep(&sources.audits, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
+        demo::expose(&sources.audits, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
+        demo::tell(&*sources.journal, DEMO, at).await.map_err(|error| CommandError::failed(&error))?;
     }
-    let shared = Parts { jobs, settings: settings.audit, ..shared(&ground.state, &args.listen).await? };
-    shared.estate.refresh(&audits, &shared.settings).await.map_err(|error| CommandError::failed(&error))?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         CommandError::failed(format_args!("cannot listen at {}: {error}", args.listen))
             .next("akia serve --listen 127.0.0.1:0")
     })?;
     let address = listener.local_addr().map_err(|error| CommandError::failed(&error))?;
-    let shared = Shared::new(Parts { hosts: hosts(&address), ..shared });
+    let shared = Shared::new(parts(&ground, settings, &address).await?);
+    sources.show(&shared).await?;
     let person = Person { name: "local".to_owned(), role: Role::Admin, units: Vec::new() };
     let link = shared.access.link(&person, shared.now()).await.map_err(|error| CommandError::failed(&error))?;
     context.print_text(&format!("http://{address}{}\n", link.path))?;
     context.say("the link lets you in once, within a quarter of an hour; Ctrl-C ends the server");
     let ending = drive::ending().await;
-    let looking = tokio::spawn(look(shared.clone(), audits));
+    let looking = tokio::spawn(look(shared.clone(), ground.home.clone(), sources));
     let working = tokio::spawn(engine(&shared, &ground.state, file.as_deref())?.work());
     let served = web::serve(listener, shared, async move {
         ending.await;
@@ -113,27 +121,36 @@ pub(crate) async fn run(context: &Context, args: ServeArgs) -> Result<Exit, Comm
 
 fn ground(context: &Context, demo: bool) -> Result<Ground, CommandError> {
     if !demo {
-        return Ok(Ground { state: workbench::state_folder(context)?, _folder: None });
+        let state = workbench::state_folder(context)?;
+        return Ok(Ground { state, home: workbench::home(context)?, _folder: None });
     }
     let folder = TempDir::new().map_err(|error| CommandError::failed(format_args!("no temporary folder: {error}")))?;
     let path: &Path = folder.path();
     let state = StateFolder::open(&path.join("state"))
         .map_err(|error| CommandError::failed(format_args!("the state folder cannot be used: {error}")))?;
-    Ok(Ground { state, _folder: Some(folder) })
+    let home = Home::Folder(state.clone());
+    Ok(Ground { state, home, _folder: Some(folder) })
 }
 
-async fn shared(state: &StateFolder, listen: &SocketAddr) -> Result<Parts, CommandError> {
-    let database = Database::sqlite(&state.path().join(FILE_NAME)).await;
+async fn parts(ground: &Ground, settings: Settings, listen: &SocketAddr) -> Result<Parts, CommandError> {
+    let database = match &ground.home {
+        Home::Folder(state) => Database::sqlite(&state.path().join(FILE_NAME)).await,
+        Home::Server(url) => Database::postgres(url).await,
+    };
     let database = database.map_err(|error| CommandError::failed(&error))?;
+    let jobs: Result<Vec<Job>, _> = settings.jobs.into_iter().map(Job::new).collect();
+    let jobs = jobs.map_err(|error| CommandError::usage(&error).next("akia serve"))?;
     Ok(Parts {
         estate: Estate::new(database.clone()),
+        records: Records::new(database.clone()),
+        enforce: settings.enforce,
         access: Access::new(database.clone(), false),
         runs: Runs::new(database.clone()),
         plans: Plans::new(database.clone()),
-        switch: Switch::new(database.clone(), StopFile::of(state)),
-        jobs: Arc::default(),
+        switch: Switch::new(database.clone(), StopFile::of(&ground.state)),
+        jobs: Arc::new(jobs),
         database,
-        settings: AuditSettings::default(),
+        settings: settings.audit,
         hosts: hosts(listen),
         clock: workbench::clock(),
     })
@@ -163,12 +180,36 @@ fn hosts(address: &SocketAddr) -> Vec<String> {
     vec![address.to_string(), format!("localhost:{}", address.port())]
 }
 
-/// Shows newer audits as they come.
-async fn look(shared: Shared, audits: Snapshots) {
+/// What the pages show, as akia's commands keep it.
+struct Sources {
+    audits: Snapshots,
+    journal: SharedStore,
+}
+
+impl Sources {
+    async fn open(home: &Home) -> Result<Self, CommandError> {
+        let audits = Snapshots::open(home).await.map_err(|error| CommandError::failed(&error))?;
+        let journal = SqlStore::open(home).await.map_err(|error| CommandError::failed(&error).next(error.hint()))?;
+        Ok(Self { audits, journal: Arc::new(journal) })
+    }
+
+    async fn show(&self, shared: &Shared) -> Result<(), CommandError> {
+        shared.estate.refresh(&self.audits, &shared.settings).await.map_err(|error| CommandError::failed(&error))?;
+        let followed = shared.records.follow(&*self.journal, &self.audits, shared.clock.now()).await;
+        followed.map_err(|error| CommandError::failed(&error))?;
+        Ok(())
+    }
+}
+
+/// Shows newer audits and records as they come.
+async fn look(shared: Shared, home: Home, mut sources: Sources) {
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(error) = shared.estate.refresh(&audits, &shared.settings).await {
-            tracing::warn!(%error, "the estate could not be brought up to date");
+        let Err(error) = sources.show(&shared).await else { continue };
+        tracing::warn!(error = error.render(false), "the pages could not be brought up to date; trying again");
+        // A connection that was lost does not come back by itself.
+        if let Ok(opened) = Sources::open(&home).await {
+            sources = opened;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that is known of one leaked key: what the report tells.
 
 use akia_core::contain::{
-    Act, Containment, ContainmentEvent, ContainmentRecord, ContainmentStage, Ended, Footprint, Reach, Strategy,
+    Containment, ContainmentEvent, ContainmentRecord, ContainmentStage, Ended, Footprint, Reach, Strategy,
 };
 use akia_core::estate::Known;
 use akia_core::leak::Leak;
@@ -125,25 +125,7 @@ impl Case {
                 Standing::ByHand => "a person has to act".to_owned(),
             };
         };
-        match one.stage() {
-            ContainmentStage::Containing => {
-                format!("not contained yet: {}", one.held().unwrap_or("interrupted"))
-            }
-            ContainmentStage::Tied => "the user is in quarantine; the key is active".to_owned(),
-            ContainmentStage::Contained { until } => {
-                let shut = match (one.opening().key.is_temporary(), one.is_gone()) {
-                    (true, _) => "sessions denied",
-                    (false, true) => "deleted",
-                    (false, false) if one.done_at(Act::Rotate).is_some() => "replaced and shut",
-                    (false, false) => "shut",
-                };
-                format!("contained: {shut}; earlier sessions denied until {}", day(until))
-            }
-            ContainmentStage::Undoing => {
-                format!("not taken back yet: {}", one.held().unwrap_or("interrupted"))
-            }
-            ContainmentStage::Over { how, at } => format!("{} at {}", how.as_str(), day(at)),
-        }
+        one.words()
     }
 
     /// The code that the process ends with for it.

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use akia_core::ThreadId;
 use akia_core::contain::{ContainmentEvent, ContainmentRecord};
 use akia_core::enforce::{Case, CaseEvent, CaseRecord, Closed, Stage};
-use akia_core::estate::Known;
 use akia_core::ids::{AccessKeyId, CaseId};
 use akia_core::quarantine::{QuarantineEvent, QuarantineRecord};
 use akia_io::store::{Entry, StoreError, Threads};
@@ -204,7 +203,7 @@ fn line(entry: &Entry) -> Result<Option<Line>, CommandError> {
                 _ => None,
             };
             let body = serde_json::to_value(&event).unwrap_or_default();
-            Ok(Some(Line { at, opened, is_change: is_change(&event), body, detail: detail(&event) }))
+            Ok(Some(Line { at, opened, is_change: is_change(&event), body, detail: event.words() }))
         }
         ThreadId::Quarantine(_) => {
             let QuarantineRecord { at, event } = entry.parse().map_err(unreadable)?;
@@ -247,58 +246,6 @@ fn is_change(event: &CaseEvent) -> bool {
         | CaseEvent::Intended { .. }
         | CaseEvent::NoticeDelivered { .. }
         | CaseEvent::NoticeFailed { .. } => false,
-    }
-}
-
-fn detail(event: &CaseEvent) -> String {
-    let request = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!("request {id}"));
-    match event {
-        CaseEvent::Opened { opening } => {
-            let rules: Vec<&str> = opening.evidence.broken.iter().map(|(rule, _)| rule.as_str()).collect();
-            format!(
-                "{} for {} under policy {}, by {}",
-                opening.subject.user,
-                rules.join(", "),
-                opening.policy,
-                opening.by
-            )
-        }
-        CaseEvent::Looked { facts, review } => {
-            let key = match &facts.key {
-                Known::Told(Some(key)) => key.status.as_str().to_owned(),
-                Known::Told(None) => "gone".to_owned(),
-                Known::Unknown { reason } => format!("not known: {reason}"),
-            };
-            let breaks = match &**review {
-                Known::Told(review) => match &review.broken {
-                    Known::Told(broken) if broken.is_empty() => "breaks no rule".to_owned(),
-                    Known::Told(broken) => {
-                        let rules: Vec<&str> = broken.iter().map(|(rule, _)| rule.as_str()).collect();
-                        format!("breaks {}", rules.join(", "))
-                    }
-                    Known::Unknown { reason } => format!("rules not known: {reason}"),
-                },
-                Known::Unknown { reason } => format!("policy not known: {reason}"),
-            };
-            format!("{key}; {breaks}")
-        }
-        CaseEvent::Intended { act, by, reason } => {
-            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("{} by {by}{reason}", act.as_str())
-        }
-        CaseEvent::NoticeDelivered { notice, deadline, proofs, .. } => {
-            let channels: Vec<String> =
-                proofs.iter().map(|proof| format!("{} ({})", proof.channel, proof.receipt)).collect();
-            let deadline = deadline.map_or_else(String::new, |at| format!(", deadline {at}"));
-            format!("{notice} through {}{deadline}", channels.join(", "))
-        }
-        CaseEvent::NoticeFailed { error, .. } => error.clone(),
-        CaseEvent::KeyDeactivated { request_id }
-        | CaseEvent::KeyDeleted { request_id }
-        | CaseEvent::KeyActivated { request_id } => request(request_id),
-        CaseEvent::Refused { act, error } | CaseEvent::Unanswered { act, error } => {
-            format!("{}: {error}", act.as_str())
-        }
     }
 }
 

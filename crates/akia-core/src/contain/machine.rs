@@ -566,6 +566,31 @@ impl Containment {
         }
     }
 
+    /// Where it stands, in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let moment = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        match self.stage() {
+            ContainmentStage::Containing => {
+                format!("not contained yet: {}", self.held().unwrap_or("interrupted"))
+            }
+            ContainmentStage::Tied => "the user is in quarantine; the key is active".to_owned(),
+            ContainmentStage::Contained { until } => {
+                let shut = match (self.opening().key.is_temporary(), self.is_gone()) {
+                    (true, _) => "sessions denied",
+                    (false, true) => "deleted",
+                    (false, false) if self.done_at(Act::Rotate).is_some() => "replaced and shut",
+                    (false, false) => "shut",
+                };
+                format!("contained: {shut}; earlier sessions denied until {}", moment(until))
+            }
+            ContainmentStage::Undoing => {
+                format!("not taken back yet: {}", self.held().unwrap_or("interrupted"))
+            }
+            ContainmentStage::Over { how, at } => format!("{} at {}", how.as_str(), moment(at)),
+        }
+    }
+
     /// What may be done now.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Next {

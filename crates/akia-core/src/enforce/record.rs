@@ -368,3 +368,59 @@ pub enum CaseEvent {
         error: String,
     },
 }
+
+impl CaseEvent {
+    /// It in a few words, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let request = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!("request {id}"));
+        match self {
+            Self::Opened { opening } => {
+                let rules: Vec<&str> = opening.evidence.broken.iter().map(|(rule, _)| rule.as_str()).collect();
+                format!(
+                    "{} for {} under policy {}, by {}",
+                    opening.subject.user,
+                    rules.join(", "),
+                    opening.policy,
+                    opening.by
+                )
+            }
+            Self::Looked { facts, review } => {
+                let key = match &facts.key {
+                    Known::Told(Some(key)) => key.status.as_str().to_owned(),
+                    Known::Told(None) => "gone".to_owned(),
+                    Known::Unknown { reason } => format!("not known: {reason}"),
+                };
+                let breaks = match &**review {
+                    Known::Told(review) => match &review.broken {
+                        Known::Told(broken) if broken.is_empty() => "breaks no rule".to_owned(),
+                        Known::Told(broken) => {
+                            let rules: Vec<&str> = broken.iter().map(|(rule, _)| rule.as_str()).collect();
+                            format!("breaks {}", rules.join(", "))
+                        }
+                        Known::Unknown { reason } => format!("rules not known: {reason}"),
+                    },
+                    Known::Unknown { reason } => format!("policy not known: {reason}"),
+                };
+                format!("{key}; {breaks}")
+            }
+            Self::Intended { act, by, reason } => {
+                let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                format!("{} by {by}{reason}", act.as_str())
+            }
+            Self::NoticeDelivered { notice, deadline, proofs, .. } => {
+                let channels: Vec<String> =
+                    proofs.iter().map(|proof| format!("{} ({})", proof.channel, proof.receipt)).collect();
+                let deadline = deadline.map_or_else(String::new, |at| format!(", deadline {at}"));
+                format!("{notice} through {}{deadline}", channels.join(", "))
+            }
+            Self::NoticeFailed { error, .. } => error.clone(),
+            Self::KeyDeactivated { request_id }
+            | Self::KeyDeleted { request_id }
+            | Self::KeyActivated { request_id } => request(request_id),
+            Self::Refused { act, error } | Self::Unanswered { act, error } => {
+                format!("{}: {error}", act.as_str())
+            }
+        }
+    }
+}

@@ -28,6 +28,7 @@ mod hold;
 mod plan;
 mod state;
 pub mod verdict;
+pub mod words;
 
 pub use crate::place::Place;
 pub use effect::{Effect, GraceOver, InEveryPlace, Ours, Proven};

@@ -226,18 +226,20 @@ impl Store for SqlStore {
             let mut guard = self.inner.connection.lock().await;
             // All ids of a kind begin with the same two characters.
             let (from, to) = match &of {
-                Threads::All => ("", "~"),
+                Threads::All | Threads::Since(_) => ("", "~"),
                 Threads::Rotations => ("r-", "r."),
                 Threads::Cases => ("c-", "c."),
                 Threads::Quarantines => ("q-", "q."),
                 Threads::Containments => ("k-", "k."),
                 Threads::One(thread) => (thread.as_str(), thread.as_str()),
             };
+            let after = if let Threads::Since(seq) = of { i64::try_from(seq).unwrap_or(i64::MAX) } else { 0 };
             let rows = sqlx::query(
-                "SELECT seq, rotation, body, hash FROM records WHERE rotation BETWEEN $1 AND $2 ORDER BY seq",
+                "SELECT seq, rotation, body, hash FROM records WHERE rotation BETWEEN $1 AND $2 AND seq > $3 ORDER BY seq",
             )
             .bind(from)
             .bind(to)
+            .bind(after)
             .fetch_all(self.inner.open(&mut guard)?)
             .await
             .map_err(self.inner.fails("read"))?;

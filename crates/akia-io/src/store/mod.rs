@@ -163,6 +163,8 @@ pub enum Threads {
     Containments,
     /// Those of one rotation, case, quarantine or containment.
     One(ThreadId),
+    /// Those of all, after the record with this number.
+    Since(u64),
 }
 
 /// A secret to stage.

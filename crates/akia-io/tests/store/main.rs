@@ -91,6 +91,8 @@ async fn what_was_appended_is_there_after_reopening(ground: Ground) {
     let entries = store.entries(Threads::All).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.body.as_str()).collect::<Vec<_>>(), [r#"{"n":1}"#, r#"{"n":2}"#]);
     assert_eq!(store.entries(Threads::One(rotation(2).into())).await.unwrap(), entries[1..]);
+    assert_eq!(store.entries(Threads::Since(1)).await.unwrap(), entries[1..]);
+    assert_eq!(store.entries(Threads::Since(2)).await.unwrap(), []);
     assert_eq!(store.verify(vec![first.hash]).await.unwrap().hash, second.hash);
     let summaries = store.rotations().await.unwrap();
     assert_eq!(summaries.iter().map(|summary| (summary.records, summary.staged)).collect::<Vec<_>>(), [(1, 1), (1, 0)]);

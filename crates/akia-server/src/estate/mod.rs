@@ -14,6 +14,7 @@ use crate::database::{Database, DatabaseError, Sql, maybe_text, number, text};
 use crate::sight::Sight;
 
 pub use figures::{AGES, Figures, IDLE};
+pub(crate) use question::percent;
 pub use question::{Page, Question, Sort};
 pub use refresh::RefreshError;
 pub(crate) use row::SeverityName;

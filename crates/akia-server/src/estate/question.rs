@@ -207,7 +207,8 @@ pub(super) fn worst(severity: Option<Severity>) -> i64 {
     severity.map_or(0, |severity| severity as i64 + 1)
 }
 
-fn percent(text: &str) -> String {
+/// A text as a part of an address.
+pub(crate) fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut done, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => done.push(char::from(byte)),

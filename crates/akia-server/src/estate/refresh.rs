@@ -49,7 +49,7 @@ impl Estate {
             return Ok(false);
         }
         // One change: a page never shows half of an audit.
-        let mut change = self.database.change().await?;
+        let mut change = self.database.change_alone().await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_key")).await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_account")).await?;
         for entry in &latest {

@@ -3,10 +3,17 @@
 //! Invariant: markup is made by `maud` alone, which escapes what it is given; nothing here writes markup from a text.
 
 mod assets;
+mod campaign;
 mod estate;
+mod exemptions;
+mod key;
+mod leaks;
 pub(crate) mod login;
+mod picture_bars;
 mod plans;
+mod rotations;
 mod runs;
+mod words;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -20,7 +27,15 @@ use crate::web::Shared;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 3] = [("/", "Estate"), ("/plans", "Plans"), ("/runs", "Runs")];
+const PAGES: [(&str, &str); 7] = [
+    ("/", "Estate"),
+    ("/campaign", "Campaign"),
+    ("/rotations", "Rotations"),
+    ("/leaks", "Leaks"),
+    ("/exemptions", "Exemptions"),
+    ("/plans", "Plans"),
+    ("/runs", "Runs"),
+];
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -34,6 +49,13 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/enforcement/{way}", post(runs::move_switch))
         .route("/jobs/{name}/{act}", post(runs::act_on_job))
+        .route("/keys/{identity}", get(key::page))
+        .route("/campaign", get(campaign::page))
+        .route("/rotations", get(rotations::list))
+        .route("/rotations/{id}", get(rotations::one))
+        .route("/rotations/{id}/steps", get(rotations::steps))
+        .route("/leaks", get(leaks::page))
+        .route("/exemptions", get(exemptions::page))
 }
 
 /// A whole page with the menu; `at` is its address in the menu.

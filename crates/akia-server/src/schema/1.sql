@@ -89,3 +89,37 @@ CREATE TABLE plan (
     approved_at BIGINT,
     applied_run BIGINT
 );
+CREATE TABLE record_thread (
+    thread TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    new_key_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    user_name TEXT NOT NULL,
+    owner TEXT,
+    stage TEXT NOT NULL,
+    rest TEXT NOT NULL,
+    due_at BIGINT,
+    is_over BIGINT NOT NULL,
+    needs_person BIGINT NOT NULL,
+    began_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    judged_at BIGINT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE INDEX record_thread_kind ON record_thread (kind, is_over, began_at);
+CREATE INDEX record_thread_key ON record_thread (key_id);
+CREATE INDEX record_thread_new_key ON record_thread (new_key_id);
+CREATE INDEX record_thread_due ON record_thread (due_at);
+
+CREATE TABLE record_event (
+    seq BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    thread TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    moment TEXT,
+    weight TEXT NOT NULL,
+    words TEXT NOT NULL
+);
+CREATE INDEX record_event_thread ON record_event (thread, seq);
+CREATE INDEX record_event_key ON record_event (key_id, seq);

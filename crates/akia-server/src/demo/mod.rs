@@ -2,6 +2,8 @@
 //!
 //! It is handed to the server as a kept audit, in the way a real one is.
 
+mod journal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::audit::Audit;
@@ -12,6 +14,8 @@ use akia_core::rule::AuditSettings;
 use akia_core::settings::SnapshotSettings;
 use akia_io::store::snapshots::{About, SnapshotError, Snapshots};
 use jiff::{SignedDuration, Timestamp};
+
+pub use journal::{expose, policy, tell};
 
 /// The first of its account numbers; all of them begin with it.
 const FIRST: u64 = 900_000_000_000;
@@ -52,8 +56,13 @@ pub fn account(number: u32, users: u32, at: Timestamp) -> Estate {
     account.name = Some(format!("{team}-{}-{number}", unit.to_lowercase()));
     account.units = vec!["Root".to_owned(), unit.to_owned(), team.to_owned()];
     account.contact = (number % 4 != 1).then(|| format!("{team}@example.com"));
-    let users =
+    let mut users: Vec<User> =
         (0..users).map(|user| self::user(&id, team, u64::from(number) * 10_000 + u64::from(user), at)).collect();
+    for (slot, key) in (0..).zip(users.iter_mut().map(|user| user.keys.first_mut())) {
+        if let Some(key) = key.filter(|key| journal::is_shut(number, slot, key, at)) {
+            key.status = KeyStatus::Inactive;
+        }
+    }
     let root = Root { keys: Vec::new(), password_used_at: None, mfa_active: !number.is_multiple_of(9) };
     Estate { account, as_of: at, root: Known::Told(root), users, gaps: BTreeSet::new() }
 }
