@@ -11,7 +11,8 @@ use crate::database::{Database, DatabaseError, Sql, maybe_text, number, text};
 use crate::sight::Sight;
 
 pub use figures::{AGES, Figures, IDLE};
-pub use question::{Page, Question, Sort};
+pub(crate) use question::percent;
+pub use question::{LastUse, Page, Question, Sort};
 pub use refresh::RefreshError;
 pub use row::{Finding, Row};
 
@@ -173,16 +174,26 @@ mod tests {
         let desk = desk(Size { accounts: 6, users: 30 }).await;
         let all = desk.ask(&Sight::ALL, Question { size: 10_000, ..Question::default() }).await;
         type Holds = fn(&Row) -> bool;
-        let cases: [(Question, Holds); 6] = [
+        let cases: [(Question, Holds); 12] = [
             (Question { active: Some(false), ..Question::default() }, |row| !row.is_active),
-            (Question { older_than: Some(90), ..Question::default() }, |row| row.age_days(NOW).unwrap() >= 90),
+            (Question { older_than: Some(90), ..Question::default() }, |row| row.age_days(NOW).unwrap() > 90),
+            (Question { not_older_than: Some(30), ..Question::default() }, |row| row.age_days(NOW).unwrap() <= 30),
+            (Question { used_within: Some(7), ..Question::default() }, |row| {
+                row.last_used == "used" && row.idle_days(NOW).unwrap() <= 7
+            }),
+            (Question { last_use: Some(LastUse::Used), ..Question::default() }, |row| row.last_used == "used"),
+            (Question { last_use: Some(LastUse::Never), ..Question::default() }, |row| row.last_used == "never"),
+            (Question { last_use: Some(LastUse::Unknown), ..Question::default() }, |row| row.last_used == "unknown"),
             (Question { unused_for: Some(90), ..Question::default() }, |row| {
-                row.idle_days(NOW).is_some_and(|d| d >= 90)
+                row.idle_days(NOW).is_some_and(|d| d > 90)
             }),
             (Question { severity: Some(Severity::High), ..Question::default() }, |row| {
                 row.worst() >= Some(Severity::High)
             }),
-            (Question { owner: Some(String::new()), ..Question::default() }, |row| row.owner.is_none()),
+            (Question { worst: Some(Severity::High), ..Question::default() }, |row| {
+                row.worst() == Some(Severity::High)
+            }),
+            (Question { ownerless: true, ..Question::default() }, |row| row.owner.is_none()),
             (Question { search: "SHOP person".to_owned(), ..Question::default() }, |row| {
                 row.searched().contains("shop") && row.searched().contains("person")
             }),
@@ -259,8 +270,7 @@ mod tests {
     #[test]
     fn an_address_holds_what_is_asked_and_no_more() {
         assert_eq!(Question::default().address(), "");
-        let asked =
-            Question { search: "a&b 100%".to_owned(), page: 3, owner: Some(String::new()), ..Question::default() };
-        assert_eq!(asked.address(), "?owner=&page=3&search=a%26b%20100%25");
+        let asked = Question { search: "a&b 100%".to_owned(), page: 3, ownerless: true, ..Question::default() };
+        assert_eq!(asked.address(), "?ownerless=true&page=3&search=a%26b%20100%25");
     }
 }

@@ -21,18 +21,28 @@ pub struct Question {
     pub search: String,
     /// Only active keys, or only inactive ones.
     pub active: Option<bool>,
-    /// Only those at least this old, in days.
+    /// Only those older than so many days, or of which AWS does not say.
     pub older_than: Option<u32>,
-    /// Only those not used for at least so many days, or never and that old.
+    /// Only the others: those that are not older than so many days.
+    pub not_older_than: Option<u32>,
+    /// Only those not used for more than so many days, or never and older than that.
     pub unused_for: Option<u32>,
+    /// Only those that were used, and no more than so many days ago.
+    pub used_within: Option<u32>,
+    /// Only those of which AWS says this.
+    pub last_use: Option<LastUse>,
     /// Only those with a finding as grave as this.
     pub severity: Option<Severity>,
+    /// Only those whose gravest finding is this.
+    pub worst: Option<Severity>,
     /// Only those of this account.
     pub account: Option<String>,
     /// Only those of this user.
     pub user: Option<String>,
-    /// Only those that this one answers for; an empty text asks for those of nobody.
+    /// Only those that this one answers for.
     pub owner: Option<String>,
+    /// Only those that nobody answers for.
+    pub ownerless: bool,
     /// By what they are sorted.
     pub sort: Sort,
     /// In the other direction.
@@ -49,17 +59,34 @@ impl Default for Question {
             search: String::new(),
             active: None,
             older_than: None,
+            not_older_than: None,
             unused_for: None,
+            used_within: None,
+            last_use: None,
             severity: None,
+            worst: None,
             account: None,
             user: None,
             owner: None,
+            ownerless: false,
             sort: Sort::Severity,
             reverse: false,
             page: 0,
             size: PAGE,
         }
     }
+}
+
+/// What AWS says of a key's last use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastUse {
+    /// When it was.
+    Used,
+    /// That there was none.
+    Never,
+    /// Nothing.
+    Unknown,
 }
 
 /// By what keys are sorted.
@@ -123,13 +150,28 @@ impl Question {
             sql = sql.text(" AND is_active = ").value(i64::from(active));
         }
         if let Some(days) = self.older_than {
-            sql = sql.text(" AND created_at <= ").value(now - i64::from(days) * DAY);
+            sql = sql.text(" AND COALESCE(created_at, -1) <= ").value(before(days, now));
+        }
+        if let Some(days) = self.not_older_than {
+            sql = sql.text(" AND COALESCE(created_at, -1) > ").value(before(days, now));
         }
         if let Some(days) = self.unused_for {
-            sql = sql.text(" AND idle_since <= ").value(now - i64::from(days) * DAY);
+            sql = sql.text(" AND idle_since <= ").value(before(days, now));
         }
+        if let Some(days) = self.used_within {
+            sql = sql.text(" AND last_used_at > ").value(before(days, now));
+        }
+        sql = match self.last_use {
+            None => sql,
+            Some(LastUse::Used) => sql.text(" AND last_used_at IS NOT NULL"),
+            Some(LastUse::Never) => sql.text(" AND last_used_at IS NULL AND idle_since IS NOT NULL"),
+            Some(LastUse::Unknown) => sql.text(" AND idle_since IS NULL"),
+        };
         if let Some(severity) = self.severity {
             sql = sql.text(" AND worst >= ").value(worst(Some(severity)));
+        }
+        if let Some(severity) = self.worst {
+            sql = sql.text(" AND worst = ").value(worst(Some(severity)));
         }
         if let Some(account) = &self.account {
             sql = sql.text(" AND account = ").value(account.as_str());
@@ -137,11 +179,10 @@ impl Question {
         if let Some(user) = &self.user {
             sql = sql.text(" AND user_name = ").value(user.as_str());
         }
-        match self.owner.as_deref() {
-            None => sql,
-            Some("") => sql.text(" AND owner IS NULL"),
-            Some(owner) => sql.text(" AND owner = ").value(owner),
+        if let Some(owner) = &self.owner {
+            sql = sql.text(" AND owner = ").value(owner.as_str());
         }
+        if self.ownerless { sql.text(" AND owner IS NULL") } else { sql }
     }
 
     /// The same question as an address writes it, without what is as it would be anyway.
@@ -199,7 +240,13 @@ pub(super) fn worst(severity: Option<Severity>) -> i64 {
     severity.map_or(0, |severity| severity as i64 + 1)
 }
 
-fn percent(text: &str) -> String {
+/// The last moment that lies more than so many whole days back.
+fn before(days: u32, now: i64) -> i64 {
+    now - (i64::from(days) + 1) * DAY
+}
+
+/// A text for an address.
+pub(crate) fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut done, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => done.push(char::from(byte)),

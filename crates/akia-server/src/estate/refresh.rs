@@ -79,6 +79,11 @@ fn latest(mut entries: Vec<Entry>) -> Vec<Entry> {
     latest
 }
 
+/// Since when a key is not used. Of a key that never was, and of which AWS does not say when it was made: since ever.
+fn idle_since(row: &Row) -> Option<i64> {
+    (row.last_used != "unknown").then(|| row.last_used_at.or(row.created_at).unwrap_or(0))
+}
+
 async fn put(
     change: &mut Transaction<'static, Any>,
     entry: &Entry,
@@ -122,7 +127,7 @@ async fn put(
                 i64::from(row.is_active).into(),
                 row.created_at.into(),
                 row.last_used_at.into(),
-                if row.last_used == "unknown" { None } else { row.last_used_at.or(row.created_at) }.into(),
+                idle_since(row).into(),
                 row.owner.clone().into(),
                 worst(row.worst()).into(),
                 row.searched().into(),

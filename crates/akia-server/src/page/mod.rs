@@ -4,7 +4,10 @@
 
 mod assets;
 mod estate;
+mod keys;
 pub(crate) mod login;
+mod parts;
+mod picture;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -18,33 +21,35 @@ use crate::web::Shared;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 1] = [("/", "Estate")];
+const PAGES: [(&str, &str); 2] = [("/", "Estate"), ("/keys", "Keys")];
 
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/", get(estate::page))
+    Router::new().route("/", get(estate::page)).merge(keys::routes())
 }
 
 /// A whole page with the menu; `at` is its address in the menu.
 fn framed(visitor: &Visitor, at: &str, title: &str, main: Markup) -> Markup {
     let menu = html! {
-        nav aria-label="Pages" {
+        nav.menu aria-label="Pages" {
             ul {
                 @for (address, word) in PAGES {
                     li { a href=(address) aria-current=[(address == at).then_some("page")] { (word) } }
                 }
             }
         }
-        p.who { (visitor.person.name) " · " (visitor.person.role.as_str()) }
     };
-    document(title, menu, main)
+    let who = html! { p { (visitor.person.name) " · " (visitor.person.role.as_str()) } };
+    document(title, Some((menu, who)), main)
 }
 
 /// A page for whoever has not come in.
 fn plain(title: &str, main: Markup) -> Markup {
-    document(title, html! {}, main)
+    document(title, None, main)
 }
 
-fn document(title: &str, menu: Markup, main: Markup) -> Markup {
+fn document(title: &str, menu: Option<(Markup, Markup)>, main: Markup) -> Markup {
+    let frame = if menu.is_some() { "frame has-menu" } else { "frame" };
+    let (menu, who) = menu.unwrap_or_default();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,14 +57,24 @@ fn document(title: &str, menu: Markup, main: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · akia" }
-                link rel="stylesheet" href=(assets::STYLE);
-                link rel="icon" href=(assets::ICON) type="image/svg+xml";
-                script src=(assets::SCRIPT) defer {}
+                link rel="stylesheet" href=(assets::STYLE.address);
+                link rel="icon" href=(assets::ICON.address) type="image/svg+xml";
+                // Not deferred: it chooses the scheme before anything is drawn.
+                script src=(assets::SCRIPT.address) {}
             }
             body {
                 a.skip href="#main" { "Skip to the content" }
-                header { p.brand { "akia" } (menu) }
-                main id="main" { h1 { (title) } (main) }
+                div class=(frame) {
+                    header.top {
+                        p.brand { a href="/" { img src=(assets::ICON.address) alt="" width="18" height="18"; "akia" } }
+                        (menu)
+                        div.who {
+                            (who)
+                            button.theme type="button" id="theme" hidden { "Dark colours" }
+                        }
+                    }
+                    main id="main" tabindex="-1" { h1 { (title) } (main) }
+                }
             }
         }
     }
