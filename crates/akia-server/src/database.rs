@@ -6,14 +6,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool, Row as _, Transaction};
+use tokio::sync::mpsc;
 
 /// Longest wait for a connection, or for a writer of SQLite.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections that read at once; SQLite has one writer at a time all the same.
 const CONNECTIONS: u32 = 8;
+/// Rows that are read before they are asked for.
+const AHEAD: usize = 256;
 
 /// The steps that brought the tables to what they are, oldest first. A step that has been released is never changed; each only
 /// adds, so that the version before goes on working beside it.
@@ -148,9 +152,40 @@ impl Database {
         sql.query().fetch_all(&self.pool).await.map_err(refused(doing))
     }
 
+    /// The rows of one question as they come. It holds a connection for as long, and ends with whoever does not go on taking them.
+    pub(crate) fn stream(&self, doing: &'static str, sql: Sql) -> Rows {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            let mut rows = sql.query().fetch(&pool);
+            loop {
+                let row = rows.next().await.transpose().map_err(refused(doing));
+                let is_last = !matches!(row, Ok(Some(_)));
+                let is_taken = tokio::time::timeout(PATIENCE, sender.send(row)).await;
+                if is_last || !matches!(is_taken, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        Rows(receiver)
+    }
+
     /// Carries out one statement; how many rows it was about.
     pub(crate) async fn run(&self, doing: &'static str, sql: Sql) -> Result<u64, DatabaseError> {
         sql.query().execute(&self.pool).await.map(|done| done.rows_affected()).map_err(refused(doing))
+    }
+}
+
+/// Rows as they come.
+pub(crate) struct Rows(mpsc::Receiver<Result<Option<AnyRow>, DatabaseError>>);
+
+impl Rows {
+    /// The next one; `None` behind the last. What broke off is an error.
+    pub(crate) async fn next(&mut self) -> Result<Option<AnyRow>, DatabaseError> {
+        self.0.recv().await.unwrap_or_else(|| {
+            let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "the rows were not taken in time");
+            Err(DatabaseError::Refused { doing: "hand over all rows", source: source.into() })
+        })
     }
 }
 

@@ -6,15 +6,19 @@ mod figures;
 mod question;
 mod refresh;
 mod row;
+mod trend;
+mod views;
 
 use crate::database::{Database, DatabaseError, Sql, maybe_text, number, text};
 use crate::sight::Sight;
 
 pub use figures::{AGES, Figures, IDLE};
 pub(crate) use question::percent;
-pub use question::{LastUse, Page, Question, Sort};
+pub use question::{LastUse, Page, Question, Rows, Sort};
 pub use refresh::RefreshError;
 pub use row::{Finding, Row};
+pub use trend::{Point, Trend};
+pub use views::{LONGEST_NAME, MOST_VIEWS, View, ViewError};
 
 /// The estate.
 #[derive(Debug, Clone)]
@@ -265,6 +269,38 @@ mod tests {
         let accounts = desk.estate.accounts(&Sight::ALL, NOW).await.unwrap();
         assert_eq!(accounts.len(), 2, "an account that the newer audit of the same scope does not have is gone");
         assert!(accounts.iter().all(|account| account.as_of == later.as_second()));
+    }
+
+    #[tokio::test]
+    async fn the_whole_answer_is_every_page_of_it() {
+        let desk = desk(Size { accounts: 6, users: 60 }).await;
+        let question = Question { older_than: Some(30), page: 3, sort: Sort::User, ..Question::default() };
+        let pages = desk.ask(&Sight::ALL, Question { page: 0, size: 10_000, ..question.clone() }).await.rows;
+        let mut rows = desk.estate.whole(&Sight::ALL, &question, NOW);
+        let mut whole = Vec::new();
+        while let Some(row) = rows.next().await.unwrap() {
+            whole.push(row);
+        }
+        assert!(whole.len() > 50 && whole == pages, "{} and {}", whole.len(), pages.len());
+    }
+
+    #[tokio::test]
+    async fn the_trend_has_every_audit_and_is_shown_to_who_sees_everything() {
+        let desk = desk(Size { accounts: 3, users: 5 }).await;
+        let later = now() + SignedDuration::from_hours(24);
+        demo::keep(&desk.audits, Size { accounts: 4, users: 5 }, later).await.unwrap();
+        assert!(desk.refresh().await);
+        let trends = desk.estate.trends(&Sight::ALL).await.unwrap();
+        let [trend] = &trends[..] else { panic!("{trends:?}") };
+        assert_eq!(
+            trend.points.iter().map(|point| (point.at, point.accounts)).collect::<Vec<_>>(),
+            [(NOW, 3), (later.as_second(), 4)]
+        );
+        let counted: u64 =
+            desk.estate.accounts(&Sight::ALL, NOW).await.unwrap().iter().map(|account| account.figures.active).sum();
+        assert_eq!(trend.latest().unwrap().active_keys, counted);
+        assert_eq!(desk.estate.trends(&person(Role::Viewer, "v", &["Root/Legacy"])).await.unwrap(), []);
+        assert_eq!(desk.estate.trends(&person(Role::Owner, "shop@example.com", &[])).await.unwrap(), []);
     }
 
     #[test]

@@ -140,6 +140,19 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+/// Keys that come one after the other.
+pub struct Rows(crate::database::Rows);
+
+impl Rows {
+    /// The next one; `None` behind the last.
+    ///
+    /// # Errors
+    /// When the database fails, or who asked was too slow: what came before is not all.
+    pub async fn next(&mut self) -> Result<Option<Row>, DatabaseError> {
+        self.0.next().await?.map(|row| text(&row, "facts").and_then(|facts| read(&facts))).transpose()
+    }
+}
+
 impl Question {
     fn asked(&self, mut sql: Sql, now: i64) -> Sql {
         for word in self.search.split_whitespace() {
@@ -218,6 +231,13 @@ impl Estate {
         let rows =
             rows.iter().map(|row| text(row, "facts").and_then(|facts| read(&facts))).collect::<Result<_, _>>()?;
         Ok(Page { rows, total: u64::try_from(total).unwrap_or(0) })
+    }
+
+    /// All keys that are seen, as asked for, whatever the page; one after the other, as the database reads them.
+    #[must_use]
+    pub fn whole(&self, sight: &Sight, question: &Question, now: i64) -> Rows {
+        let sql = question.asked(sight.seen(Sql::new("SELECT facts FROM estate_key")), now);
+        Rows(self.database.stream("read keys", sql.text(question.sort.order(question.reverse))))
     }
 
     /// One key, where it is there and seen.

@@ -36,8 +36,10 @@ impl Estate {
     /// # Errors
     /// When the audits cannot be read or the tables not be written.
     pub async fn refresh(&self, audits: &Snapshots, settings: &AuditSettings) -> Result<bool, RefreshError> {
-        let latest = latest(audits.list().await?);
-        let mut stand = String::new();
+        let entries = audits.list().await?;
+        // Of audits without keys only the counts are left: the trend has them, too.
+        let mut stand = format!("{} of {} ", entries.iter().map(|entry| entry.id).max().unwrap_or(0), entries.len());
+        let latest = latest(entries.clone());
         for entry in &latest {
             let events = audits.looks_since(&entry.about.source, entry.at).await?.len();
             let exposures = audits.exposures(&entry.about.source).await?.len();
@@ -52,6 +54,7 @@ impl Estate {
         let mut change = self.database.change().await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_key")).await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_account")).await?;
+        super::trend::note(&mut change, &entries).await?;
         for entry in &latest {
             let mut estates = Vec::new();
             audits.estates_now(entry, |estate| estates.push(estate)).await?;

@@ -9,7 +9,7 @@ use super::keys::address as keys;
 use super::parts::{self, count, figure};
 use super::picture::{self, Bar, Cell, Column};
 use crate::access::Visitor;
-use crate::estate::{AGES, AccountRow, Figures, IDLE, LastUse, Question};
+use crate::estate::{AGES, AccountRow, Figures, IDLE, LastUse, Point, Question, Sort, Trend};
 use crate::web::Shared;
 
 /// Keys older than this are counted as old, and those unused for longer as unused; both are bounds of [`AGES`] and [`IDLE`].
@@ -22,6 +22,10 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
         Ok(accounts) => accounts,
         Err(error) => return super::failed(&error),
     };
+    let trends = match shared.estate.trends(&visitor.person.sight()).await {
+        Ok(trends) => trends,
+        Err(error) => return super::failed(&error),
+    };
     let mut all = Figures::default();
     accounts.iter().for_each(|account| all.add(&account.figures));
     let read_at = || accounts.iter().map(|account| account.as_of);
@@ -30,13 +34,15 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
         @if accounts.is_empty() {
             (parts::note(parts::Mood::Plain, html! { p { "No audit with keys that you may see is kept here yet. " code { "akia audit" } " makes one." } }))
         } @else {
-            (headline(&all, &accounts))
-            p.quiet { "As AWS told it between " (parts::moment(oldest)) " and " (parts::moment(newest)) "." }
+            (headline(&all, &accounts, &trends))
+            p.quiet { "As AWS told it " @if oldest == newest { "at " } @else { "between " (parts::moment(oldest)) " and " } (parts::moment(newest)) "." }
+            (unread(&trends))
             div.panels {
                 (parts::panel("Age of active keys", ages(&all)))
                 (parts::panel("Keys by their gravest finding", severities(&all)))
                 (parts::wide_panel("Age and last use of active keys", uses(&all)))
                 (parts::panel("Accounts with the most old keys", worst_accounts(&accounts)))
+                @if let Some(trend) = trends.first() { (parts::panel("Over the audits", trend_of(trend, trends.len()))) }
             }
         }
     };
@@ -48,7 +54,9 @@ fn active() -> Question {
     Question { active: Some(true), ..Question::default() }
 }
 
-fn headline(all: &Figures, accounts: &[AccountRow]) -> Markup {
+fn headline(all: &Figures, accounts: &[AccountRow], trends: &[Trend]) -> Markup {
+    let (read, there) = coverage(trends);
+    let coverage = (there > 0).then(|| format!("{} of {} could be read", count(read), count(there)));
     let part = |number: u64| format!("{} of active keys", percent(number, all.active));
     let linked = |question: Question, number: u64, word: &str, more: Option<&str>| {
         figure(Some(&keys(&question)), &count(number), word, more)
@@ -56,7 +64,7 @@ fn headline(all: &Figures, accounts: &[AccountRow]) -> Markup {
     let of = |severity: Severity| all.severities.get(severity as usize + 1).copied().unwrap_or(0);
     let grave = of(Severity::Critical) + of(Severity::High);
     let oldest = format!("{} d", count(all.oldest_days.unsigned_abs()));
-    let oldest_question = Question { sort: crate::estate::Sort::Age, ..active() };
+    let oldest_question = Question { sort: Sort::Age, ..active() };
     html! {
         ul.figures {
             (linked(active(), all.active, "active keys", Some(&format!("and {} inactive", count(all.inactive)))))
@@ -66,7 +74,7 @@ fn headline(all: &Figures, accounts: &[AccountRow]) -> Markup {
             (linked(Question { severity: Some(Severity::High), ..Question::default() }, grave, "with grave findings",
                 Some(&format!("{} critical, {} high", count(of(Severity::Critical)), count(of(Severity::High))))))
             (figure(Some(&keys(&oldest_question)), &oldest, "oldest active key", None))
-            (figure(None, &count(accounts.len() as u64), "accounts with keys shown", None))
+            (figure(None, &count(accounts.len() as u64), "accounts shown", coverage.as_deref()))
         }
     }
 }
@@ -196,5 +204,60 @@ fn worst_accounts(accounts: &[AccountRow]) -> Markup {
     html! {
         @if bars.is_empty() { p { "No account has an active key older than 90 days." } }
         @else { (picture::bars(&bars)) }
+    }
+}
+
+/// Accounts that the latest audits could read, and those that they were for.
+fn coverage(trends: &[Trend]) -> (u64, u64) {
+    let latest = || trends.iter().filter_map(Trend::latest);
+    (latest().map(|point| point.accounts_read).sum(), latest().map(|point| point.accounts).sum())
+}
+
+/// What is said loudly where accounts are missing from every figure.
+fn unread(trends: &[Trend]) -> Markup {
+    let (read, there) = coverage(trends);
+    html! {
+        @if read < there {
+            (parts::note(parts::Mood::Warn, html! {
+                p { (count(there - read)) " of " (count(there)) " accounts could not be read: their keys are in no figure here. " code { "akia audit" } " says why." }
+            }))
+        }
+    }
+}
+
+/// Audits that are named in the table below the lines.
+const LISTED: usize = 12;
+
+fn trend_of(trend: &Trend, scopes: usize) -> Markup {
+    let line = |value: fn(&Point) -> u64| {
+        picture::trend(&trend.points.iter().map(|point| (point.at, value(point))).collect::<Vec<_>>())
+    };
+    html! {
+        @if scopes > 1 { p."quiet small" { "Of the widest of " (scopes) " scopes: " (trend.scope) } }
+        @if trend.points.len() > 1 {
+            h3 { "Active keys" }
+            (line(|point| point.active_keys))
+            h3 { "Critical and high findings" }
+            (line(|point| point.grave))
+        } @else { p { "One audit so far: the next one begins a line." } }
+        details {
+            summary { "The last " (trend.points.len().min(LISTED)) " in numbers" }
+            (parts::table("The last audits in numbers", html! {
+                thead { tr {
+                    th scope="col" { "When" } th.number scope="col" { "Accounts read" } th.number scope="col" { "Active keys" }
+                    th.number scope="col" { "Critical and high" }
+                } }
+                tbody {
+                    @for point in trend.points.iter().rev().take(LISTED) {
+                        tr {
+                            td { (parts::moment(point.at)) }
+                            td.number { (count(point.accounts_read)) " of " (count(point.accounts)) }
+                            td.number { (count(point.active_keys)) }
+                            td.number { (count(point.grave)) }
+                        }
+                    }
+                }
+            }))
+        }
     }
 }

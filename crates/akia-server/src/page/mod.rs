@@ -14,6 +14,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
+use subtle::ConstantTimeEq as _;
 
 use crate::access::Visitor;
 use crate::web::Shared;
@@ -78,6 +79,17 @@ fn document(title: &str, menu: Option<(Markup, Markup)>, main: Markup) -> Markup
             }
         }
     }
+}
+
+/// Whether a form of this visitor's own pages was sent: another site's page cannot know the key.
+fn is_own_form(visitor: &Visitor, form_key: &str) -> bool {
+    visitor.form_key.as_deref().is_some_and(|ours| bool::from(ours.as_bytes().ct_eq(form_key.as_bytes())))
+}
+
+/// The answer to any other form.
+fn foreign_form() -> Response {
+    let main = html! { p { "This form is not from your session: perhaps you have logged in anew since. Nothing was changed. Open its page again." } };
+    (StatusCode::FORBIDDEN, plain("Nothing was changed", main)).into_response()
 }
 
 /// The answer where the server itself fails. The reason goes to the log; whoever asked is told that, and no more.

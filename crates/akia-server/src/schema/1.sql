@@ -41,3 +41,22 @@ CREATE TABLE access_pass (
     person TEXT NOT NULL,
     ends_at BIGINT NOT NULL
 );
+
+CREATE TABLE estate_trend (
+    audit BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    is_whole BIGINT NOT NULL,
+    accounts_read BIGINT NOT NULL,
+    accounts BIGINT NOT NULL,
+    active_keys BIGINT NOT NULL,
+    grave BIGINT NOT NULL
+);
+
+CREATE TABLE saved_view (
+    person TEXT NOT NULL,
+    name TEXT NOT NULL,
+    question TEXT NOT NULL,
+    PRIMARY KEY (person, name)
+);

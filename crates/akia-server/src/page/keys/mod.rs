@@ -1,13 +1,17 @@
 //! The keys: searched, narrowed, sorted, a page at a time. All of it is an address, so that it can be kept and sent on.
 
 mod asked;
+mod csv;
 mod form;
+mod views;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use futures_util::stream;
 use maud::{Markup, html};
 
 use super::parts;
@@ -16,8 +20,15 @@ use crate::estate::{Page, Question, Row, Sort};
 use crate::web::Shared;
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/keys", get(page))
+    Router::new()
+        .route("/keys", get(page))
+        .route("/keys.csv", get(whole))
+        .route("/views", post(views::keep))
+        .route("/views/delete", post(views::delete))
 }
+
+/// Bytes of CSV that are sent at once.
+const PART: usize = 32 << 10;
 
 /// The page of one key.
 fn key_address(identity: &str) -> String {
@@ -39,13 +50,49 @@ async fn page(State(shared): State<Shared>, visitor: Visitor, uri: Uri) -> Respo
         Ok(keys) => keys,
         Err(error) => return super::failed(&error),
     };
+    let kept = match shared.estate.views(&visitor.person).await {
+        Ok(kept) => kept,
+        Err(error) => return super::failed(&error),
+    };
     let main = html! {
         (form::filters(&question))
+        (views::views(&visitor, &kept, &question))
         (summary(&question, &keys))
         @if keys.rows.is_empty() { (nothing(&question, keys.total)) } @else { (table(&question, &keys.rows, now)) }
         (pager(&question, keys.total))
     };
     super::framed(&visitor, "/keys", "Keys", main).into_response()
+}
+
+/// All that was asked for, whatever the page, sent while it is read.
+async fn whole(State(shared): State<Shared>, visitor: Visitor, uri: Uri) -> Response {
+    let question = match asked::read(&uri) {
+        Ok(question) => question,
+        Err(refused) => return refusal(&visitor, &refused),
+    };
+    let now = shared.now();
+    let rows = shared.estate.whole(&visitor.person.sight(), &question, now);
+    // An answer that breaks off must not look like a whole one: the connection is then cut.
+    let parts = stream::unfold(Some((rows, true)), move |state| async move {
+        let (mut rows, is_first) = state?;
+        let mut part = if is_first { csv::HEADER.to_owned() } else { String::new() };
+        while part.len() < PART {
+            match rows.next().await {
+                Ok(Some(row)) => part.push_str(&csv::line(&row, now)),
+                Ok(None) => return Some((Ok(part), None)),
+                Err(error) => {
+                    tracing::error!(%error, "a list of keys broke off");
+                    return Some((Err(std::io::Error::other(error)), None));
+                }
+            }
+        }
+        Some((Ok(part), Some((rows, false))))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"keys.csv\""),
+    ];
+    (headers, Body::from_stream(parts)).into_response()
 }
 
 /// What was asked cannot be understood.
@@ -68,6 +115,7 @@ fn summary(question: &Question, keys: &Page<Row>) -> Markup {
                     span.quiet { ", " (parts::count(first + 1)) " to " (parts::count(last)) " shown" }
                 }
             }
+            p.end.no-print { a href={ "/keys.csv" (Question { page: 0, ..question.clone() }.address()) } { "All of them as CSV" } }
         }
     }
 }

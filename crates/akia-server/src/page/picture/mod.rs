@@ -5,10 +5,12 @@
 mod bars;
 mod columns;
 mod heat;
+mod trend;
 
 pub(super) use bars::{Bar, bars};
 pub(super) use columns::{Column, columns};
 pub(super) use heat::{Cell, heat};
+pub(super) use trend::trend;
 
 /// What a part is of the most, in hundredths; what is not nothing is never drawn as nothing.
 fn share(count: u64, most: u64) -> u64 {
