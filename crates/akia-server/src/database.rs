@@ -91,7 +91,12 @@ impl Database {
             move |connection, _| {
                 Box::pin(async move {
                     let settings: &[&str] = match kind {
-                        Kind::Sqlite => &["PRAGMA journal_mode = WAL", "PRAGMA busy_timeout = 10000"],
+                        Kind::Sqlite => &[
+                            "PRAGMA journal_mode = WAL",
+                            "PRAGMA busy_timeout = 10000",
+                            // 64 MB: without it, each look through all keys reads the file anew.
+                            "PRAGMA cache_size = -65536",
+                        ],
                         // A server that is gone must not hold its leases for long.
                         Kind::Postgres => &["SET tcp_keepalives_idle = 10", "SET tcp_keepalives_interval = 5"],
                     };

@@ -208,9 +208,12 @@ mod tests {
             assert!(wanted > 0 && wanted < all.rows.len(), "{question:?}: {wanted}");
             assert_eq!(found.rows.len(), wanted, "{question:?}");
             assert!(found.rows.iter().all(holds), "{question:?}");
+            // A page that comes soon is read in another way than one that does not.
+            let first = desk.ask(&Sight::ALL, Question { size: 1, ..question.clone() }).await;
+            assert_eq!((first.total, &first.rows[..]), (found.total, &found.rows[..1]), "{question:?}");
         }
         let nothing = desk.ask(&Sight::ALL, Question { search: "100%_".to_owned(), ..Question::default() }).await;
-        assert_eq!(nothing.total, 0, "signs of LIKE stand for themselves");
+        assert_eq!(nothing.total, 0, "signs of a pattern stand for themselves");
         let mut paged = Vec::new();
         for page in 0.. {
             let mut part = desk.ask(&Sight::ALL, Question { page, size: 50, ..Question::default() }).await;

@@ -53,6 +53,7 @@ impl Estate {
         // One change: a page never shows half of an audit.
         let mut change = self.database.change().await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_key")).await?;
+        run(&mut change, "clear the view", Sql::new("DELETE FROM estate_fact")).await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_account")).await?;
         super::trend::note(&mut change, &entries).await?;
         for entry in &latest {
@@ -96,7 +97,11 @@ async fn put(
     let audit = Audit::of(vec![estate], Vec::new(), settings, entry.at);
     let Some(estate) = audit.estates.first() else { return Ok(()) };
     let account = estate.account.id.to_string();
-    for statement in ["DELETE FROM estate_key WHERE account = ", "DELETE FROM estate_account WHERE account = "] {
+    for statement in [
+        "DELETE FROM estate_key WHERE account = ",
+        "DELETE FROM estate_fact WHERE account = ",
+        "DELETE FROM estate_account WHERE account = ",
+    ] {
         run(change, "replace an account", Sql::new(statement).value(account.as_str())).await?;
     }
     let mut findings = Findings::new();
@@ -116,8 +121,9 @@ async fn put(
     for rows in rows.chunks(ROWS) {
         let mut sql = Sql::new(
             "INSERT INTO estate_key (identity, account, units, user_name, key_id, is_active, created_at, last_used_at, \
-             idle_since, owner, worst, searched, facts) VALUES ",
+             idle_since, owner, worst, searched) VALUES ",
         );
+        let mut facts_sql = Sql::new("INSERT INTO estate_fact (identity, account, facts) VALUES ");
         for (position, row) in rows.iter().enumerate() {
             let facts = serde_json::to_string(row)
                 .map_err(|error| DatabaseError::Strange { what: format!("a key that cannot be written: {error}") })?;
@@ -134,10 +140,12 @@ async fn put(
                 row.owner.clone().into(),
                 worst(row.worst()).into(),
                 row.searched().into(),
-                facts.into(),
             ]);
+            let values = [Value::from(row.identity.as_str()), row.account_id.as_str().into(), facts.into()];
+            facts_sql = if position == 0 { facts_sql } else { facts_sql.text(", ") }.row(values);
         }
         run(change, "write keys", sql).await?;
+        run(change, "write keys", facts_sql).await?;
     }
     let figures = serde_json::to_string(&figures)
         .map_err(|error| DatabaseError::Strange { what: format!("figures that cannot be written: {error}") })?;

@@ -25,13 +25,12 @@ CREATE TABLE estate_key (
     idle_since BIGINT,
     owner TEXT,
     worst BIGINT NOT NULL,
-    searched TEXT NOT NULL,
-    facts TEXT NOT NULL
+    searched TEXT NOT NULL
 );
 CREATE INDEX estate_key_user ON estate_key (account, (COALESCE(user_name, '')), identity);
 CREATE INDEX estate_key_age ON estate_key ((COALESCE(created_at, -1)), identity);
 CREATE INDEX estate_key_last_used ON estate_key ((COALESCE(last_used_at, -1)), identity);
-CREATE INDEX estate_key_worst ON estate_key (worst, (COALESCE(created_at, -1)), identity);
+CREATE INDEX estate_key_worst ON estate_key (worst DESC, (COALESCE(created_at, -1)), identity);
 CREATE INDEX estate_key_by_owner ON estate_key ((COALESCE(owner, '')), identity);
 CREATE INDEX estate_key_owner ON estate_key (owner);
 
@@ -41,6 +40,13 @@ CREATE TABLE access_pass (
     person TEXT NOT NULL,
     ends_at BIGINT NOT NULL
 );
+
+CREATE TABLE estate_fact (
+    identity TEXT NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE INDEX estate_fact_account ON estate_fact (account);
 
 CREATE TABLE estate_trend (
     audit BIGINT NOT NULL PRIMARY KEY,

@@ -120,6 +120,8 @@ impl Browser {
     pub(crate) fn size(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", size);
+        // They lie over the page on a phone.
+        self.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
     }
 
     /// What the system prefers.

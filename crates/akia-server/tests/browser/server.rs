@@ -40,7 +40,7 @@ impl Server {
             let kept = Snapshots::open(&state).await.unwrap();
             for back in (0..audits).rev() {
                 let at = now - SignedDuration::from_hours(24 * i64::from(back));
-                let accounts = size.accounts - (size.accounts / 40 * back).min(size.accounts / 2);
+                let accounts = size.accounts - back.min(size.accounts / 2);
                 demo::keep(&kept, Size { accounts, ..size }, at).await.unwrap();
             }
             let database = Database::sqlite(&folder.path().join("serve.db")).await.unwrap();

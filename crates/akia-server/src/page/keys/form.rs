@@ -22,7 +22,7 @@ pub(super) fn filters(question: &Question) -> Markup {
                 (choice("active", "Status", "Any", &[("true", "Active"), ("false", "Inactive")], question.active.map(|active| if active { "true" } else { "false" })))
                 (severities("severity", "Severity at least", question.severity))
                 (days("older-than", "Older than, days", question.older_than))
-                (days("unused-for", "Unused for more than, days", question.unused_for))
+                (days("unused-for", "Unused for, days", question.unused_for))
                 (text("owner", "Owner", question.owner.as_deref().unwrap_or_default(), ""))
                 (choice("ownerless", "Owner known", "Any", &[("true", "Without an owner")], question.ownerless.then_some("true")))
             }

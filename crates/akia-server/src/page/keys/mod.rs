@@ -150,7 +150,7 @@ fn table(question: &Question, rows: &[Row], now: i64) -> Markup {
         thead { tr { @for (word, sort) in COLUMNS { (head(question, word, sort)) } } }
         tbody { @for row in rows { (line(row, now)) } }
     };
-    parts::table("Keys", inside)
+    html! { div.lines { (parts::table("Keys", inside)) } }
 }
 
 fn head(question: &Question, word: &str, sort: Option<Sort>) -> Markup {
