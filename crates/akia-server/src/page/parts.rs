@@ -124,8 +124,7 @@ pub(super) fn days_ago(at: i64, now: i64) -> Markup {
     let Ok(moment) = Timestamp::from_second(at) else { return html! { "–" } };
     let word = match now.saturating_sub(at).max(0) / DAY {
         0 => "today".to_owned(),
-        1 => "1 day ago".to_owned(),
-        days => format!("{} days ago", count(days.unsigned_abs())),
+        days => format!("{} d ago", count(days.unsigned_abs())),
     };
     html! { time datetime=(moment) title=(moment.strftime("%Y-%m-%d %H:%M UTC")) { (word) } }
 }
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn days_are_counted_whole() {
-        let words = [(0, "today"), (86_399, "today"), (86_400, "1 day ago"), (1_001 * DAY, "1,001 days ago")];
+        let words = [(0, "today"), (86_399, "today"), (86_400, "1 d ago"), (1_001 * DAY, "1,001 d ago")];
         for (seconds, word) in words {
             let text = days_ago(0, seconds).into_string();
             assert!(text.contains(&format!(">{word}<")), "{text}");

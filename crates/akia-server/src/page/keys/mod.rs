@@ -172,7 +172,12 @@ fn line(row: &Row, now: i64) -> Markup {
             td { (parts::severity(row.worst())) }
             td { a.mono href=(key_address(&row.identity)) { (row.key_id.as_deref().unwrap_or("id not listed")) } }
             td { @match &row.user_name { Some(user) => (user), None => em { "root user" } } }
-            td { (row.account_name.as_deref().unwrap_or_default()) " " span."quiet small" { (row.account_id) } }
+            td {
+                @match &row.account_name {
+                    Some(name) => span title=(row.account_id) { (name) },
+                    None => (row.account_id),
+                }
+            }
             td { (parts::status(row.is_active)) }
             td { @match row.created_at { Some(at) => (parts::days_ago(at, now)), None => span.quiet { "not known" } } }
             td { (last_used(row, now)) }
