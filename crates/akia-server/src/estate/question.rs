@@ -245,18 +245,26 @@ impl Estate {
         if first >= total {
             return Ok(Page { rows: Vec::new(), total: u64::try_from(total).unwrap_or(0) });
         }
+        // From the nearer end: the last pages are as quick as the first ones.
+        let size = size.min(total - first);
+        let behind = total - first - size;
+        let is_from_end = behind < first;
+        let skipped = first.min(behind);
         // Walking an index in order is quick where the page comes soon; where few keys match, it looks at all of them one by one,
         // and finding those first and sorting them is quicker. The limit keeps the database from doing the one for the other.
-        let is_soon = total / SOON > first + size || (sight.is_all() && !question.narrows());
+        let is_soon = total / SOON > skipped + size || (sight.is_all() && !question.narrows());
         let sql = if is_soon {
             question.asked(sight.seen(Sql::new("SELECT identity FROM estate_key")), now, kind)
         } else {
             let found = Sql::new("SELECT identity FROM (SELECT * FROM estate_key");
             question.asked(sight.seen(found), now, kind).text(" LIMIT ").value(total).text(") AS found")
         };
-        let sql = sql.text(question.sort.order(question.reverse)).text(" LIMIT ").value(size);
-        let rows = self.database.rows("read keys", sql.text(" OFFSET ").value(first)).await?;
-        let identities = rows.iter().map(|row| text(row, "identity")).collect::<Result<Vec<_>, _>>()?;
+        let sql = sql.text(question.sort.order(question.reverse != is_from_end)).text(" LIMIT ").value(size);
+        let rows = self.database.rows("read keys", sql.text(" OFFSET ").value(skipped)).await?;
+        let mut identities = rows.iter().map(|row| text(row, "identity")).collect::<Result<Vec<_>, _>>()?;
+        if is_from_end {
+            identities.reverse();
+        }
         Ok(Page { rows: self.rows_of(&identities).await?, total: u64::try_from(total).unwrap_or(0) })
     }
 
