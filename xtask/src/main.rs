@@ -3,6 +3,7 @@
 //! Light on purpose: std and clap only, so that it builds in seconds; everything heavy is a command that it starts.
 #![expect(clippy::print_stdout, reason = "a developer's tool talks to its terminal")]
 
+mod axe;
 mod bench;
 mod command;
 mod docs;

@@ -1,4 +1,4 @@
-//! Debian's packages that some tests need: a real Secret Service to keep secrets in, a browser for the audit's page, what makes file
+//! Debian's packages that some tests need: a real Secret Service to keep secrets in, a browser for the pages, what makes file
 //! systems, the store of an API server of Kubernetes, and PostgreSQL.
 
 use crate::command::{capture, command, run};
@@ -8,8 +8,9 @@ use std::path::Path;
 pub(crate) const VARIABLE: &str = "AKIA_TEST_SECRET_SERVICE";
 
 /// A program that must be on the machine, and the package that brings it. `*` stands for one folder, whatever its name.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 8] = [
     ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/chromedriver", "chromium-driver"),
     ("/usr/bin/dbus-daemon", "dbus-daemon"),
     ("/usr/bin/dbus-run-session", "dbus-daemon"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_once_and_what_is_there_is_not() {
-        let all = ["chromium", "dbus-daemon", "gnome-keyring", "xfsprogs", "etcd-server", "postgresql"];
+        let all =
+            ["chromium", "chromium-driver", "dbus-daemon", "gnome-keyring", "xfsprogs", "etcd-server", "postgresql"];
         assert_eq!(missing(|_| false), all);
         assert_eq!(missing(|program| program != "/usr/bin/chromium"), ["chromium"]);
         assert!(missing(|_| true).is_empty());

@@ -4,7 +4,7 @@
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
 use crate::command::{capture, cargo, command};
-use crate::{kubernetes, packages, prove, prove_simulate, races, tools, venv};
+use crate::{axe, kubernetes, packages, prove, prove_simulate, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,8 @@ fn clippy() -> Result<Outcome, String> {
 
 fn distribution_packages() -> Result<Outcome, String> {
     if cfg!(target_os = "linux") {
-        packages::ensure().map(|()| Outcome::Passed)
+        packages::ensure()?;
+        axe::ensure().map(|_| Outcome::Passed)
     } else {
         Ok(Outcome::NotChecked("the tests of the keychain and the browser run on Linux"))
     }

@@ -7,15 +7,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use akia_io::store::DatabaseUrl;
+use futures_util::StreamExt as _;
 use sqlx::ConnectOptions as _;
 use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool, Row as _, Transaction};
+use tokio::sync::mpsc;
 
 /// Longest wait for a connection, or for a writer of SQLite.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections that read at once; SQLite has one writer at a time all the same.
 const CONNECTIONS: u32 = 8;
+/// Rows that are read before they are asked for.
+const AHEAD: usize = 256;
 
 /// What each session of PostgreSQL is told: the schema of the journal, and that a server which is gone holds nothing for long.
 const POSTGRES: [&str; 5] = [
@@ -100,7 +104,12 @@ impl Database {
             move |connection, _| {
                 Box::pin(async move {
                     let settings: &[&str] = match kind {
-                        Kind::Sqlite => &["PRAGMA journal_mode = WAL", "PRAGMA busy_timeout = 10000"],
+                        Kind::Sqlite => &[
+                            "PRAGMA journal_mode = WAL",
+                            "PRAGMA busy_timeout = 10000",
+                            // 64 MB: without it, each look through all keys reads the file anew.
+                            "PRAGMA cache_size = -65536",
+                        ],
                         Kind::Postgres => &POSTGRES,
                     };
                     for setting in settings {
@@ -171,9 +180,40 @@ impl Database {
         sql.query().fetch_all(&self.pool).await.map_err(refused(doing))
     }
 
+    /// The rows of one question as they come. It holds a connection for as long, and ends with whoever does not go on taking them.
+    pub(crate) fn stream(&self, doing: &'static str, sql: Sql) -> Rows {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            let mut rows = sql.query().fetch(&pool);
+            loop {
+                let row = rows.next().await.transpose().map_err(refused(doing));
+                let is_last = !matches!(row, Ok(Some(_)));
+                let is_taken = tokio::time::timeout(PATIENCE, sender.send(row)).await;
+                if is_last || !matches!(is_taken, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        });
+        Rows(receiver)
+    }
+
     /// Carries out one statement; how many rows it was about.
     pub(crate) async fn run(&self, doing: &'static str, sql: Sql) -> Result<u64, DatabaseError> {
         sql.query().execute(&self.pool).await.map(|done| done.rows_affected()).map_err(refused(doing))
+    }
+}
+
+/// Rows as they come.
+pub(crate) struct Rows(mpsc::Receiver<Result<Option<AnyRow>, DatabaseError>>);
+
+impl Rows {
+    /// The next one; `None` behind the last. What broke off is an error.
+    pub(crate) async fn next(&mut self) -> Result<Option<AnyRow>, DatabaseError> {
+        self.0.recv().await.unwrap_or_else(|| {
+            let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "the rows were not taken in time");
+            Err(DatabaseError::Refused { doing: "hand over all rows", source: source.into() })
+        })
     }
 }
 

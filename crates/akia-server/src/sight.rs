@@ -103,18 +103,6 @@ impl Sight {
     }
 }
 
-/// A text for LIKE that stands for itself.
-pub(crate) fn escape_like(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
 /// A path of organisational units as the tables hold it: each unit ends with a slash, so that no unit is the beginning of another's name.
 pub(crate) fn units_text<'a>(units: impl IntoIterator<Item = &'a str>) -> String {
     units.into_iter().filter(|unit| !unit.is_empty()).map(|unit| format!("{}/", unit.replace('/', "∕"))).collect()

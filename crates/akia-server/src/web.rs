@@ -6,6 +6,8 @@ use std::sync::Arc;
 use akia_core::enforce::EnforcePolicy;
 use akia_core::rule::AuditSettings;
 use akia_io::clock::Clock;
+use akia_io::enforce::StopFile;
+use akia_io::state::StateFolder;
 use axum::Router;
 use axum::middleware;
 use tokio::net::TcpListener;
@@ -48,6 +50,33 @@ pub struct Parts {
     pub hosts: Vec<String>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Parts {
+    /// Over these tables, with the settings that hold where nothing is written down.
+    #[must_use]
+    pub fn new(
+        database: Database,
+        state: &StateFolder,
+        access: Access,
+        hosts: Vec<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            estate: Estate::new(database.clone()),
+            records: Records::new(database.clone()),
+            enforce: None,
+            access,
+            jobs: Arc::default(),
+            runs: Runs::new(database.clone()),
+            plans: Plans::new(database.clone()),
+            switch: Switch::new(database.clone(), StopFile::of(state)),
+            settings: AuditSettings::default(),
+            database,
+            hosts,
+            clock,
+        }
+    }
 }
 
 impl std::ops::Deref for Shared {

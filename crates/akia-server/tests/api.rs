@@ -5,20 +5,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use akia_core::rule::AuditSettings;
 use akia_core::settings::Settings;
 use akia_io::clock::{Clock as _, SystemClock};
-use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
-use akia_server::estate::Estate;
-use akia_server::record::Records;
-use akia_server::schedule::{Job, Plans, Runs};
+use akia_server::schedule::Job;
 use akia_server::sight::{Person, Role};
-use akia_server::switch::Switch;
 use akia_server::web::{self, Parts, Shared, router};
 use axum::Router;
 use axum::body::Body;
@@ -46,20 +41,10 @@ async fn server_called(host: &str) -> Server {
     demo::keep(&audits, Size { accounts: 24, users: 10 }, SystemClock.now()).await.unwrap();
     let database = Database::sqlite(&folder.path().join("serve.db")).await.unwrap();
     let jobs = Settings::parse("[job.audit]\nrun = [\"audit\"]\nat = \"0 6 * * *\"\n").unwrap().jobs;
-    let shared = Shared::new(Parts {
-        estate: Estate::new(database.clone()),
-        records: Records::new(database.clone()),
-        enforce: None,
-        access: Access::new(database.clone(), false),
-        jobs: Arc::new(jobs.into_iter().map(|job| Job::new(job).unwrap()).collect()),
-        runs: Runs::new(database.clone()),
-        plans: Plans::new(database.clone()),
-        switch: Switch::new(database.clone(), StopFile::of(&state)),
-        database,
-        settings: AuditSettings::default(),
-        hosts: vec![host.to_owned()],
-        clock: Arc::new(SystemClock),
-    });
+    let jobs = Arc::new(jobs.into_iter().map(|job| Job::new(job).unwrap()).collect());
+    let access = Access::new(database.clone(), false);
+    let parts = Parts::new(database, &state, access, vec![host.to_owned()], Arc::new(SystemClock));
+    let shared = Shared::new(Parts { jobs, ..parts });
     shared.estate.refresh(&audits, &shared.settings).await.unwrap();
     for job in shared.jobs.iter() {
         shared.runs.plan(job, shared.now()).await.unwrap();

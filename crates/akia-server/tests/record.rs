@@ -5,20 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use akia_core::rule::AuditSettings;
 use akia_io::clock::Clock;
-use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::SqlStore;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
-use akia_server::estate::Estate;
-use akia_server::record::{Ask, Kind, Records, Thread};
-use akia_server::schedule::{Plans, Runs};
+use akia_server::record::{Ask, Kind, Thread};
 use akia_server::sight::{Person, Role, Sight};
-use akia_server::switch::Switch;
 use akia_server::web::{self, Parts, Shared};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -71,20 +66,9 @@ async fn site() -> Site {
     let database = Database::sqlite(&folder.path().join("serve.db")).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let shared = Shared::new(Parts {
-        estate: Estate::new(database.clone()),
-        records: Records::new(database.clone()),
-        enforce: Some(demo::policy(SIZE, now())),
-        access: Access::new(database.clone(), false),
-        jobs: Arc::default(),
-        runs: Runs::new(database.clone()),
-        plans: Plans::new(database.clone()),
-        switch: Switch::new(database.clone(), StopFile::of(&state)),
-        database,
-        settings: AuditSettings::default(),
-        hosts: vec![address.clone()],
-        clock: Arc::new(Stopped),
-    });
+    let access = Access::new(database.clone(), false);
+    let parts = Parts::new(database, &state, access, vec![address.clone()], Arc::new(Stopped));
+    let shared = Shared::new(Parts { enforce: Some(demo::policy(SIZE, now())), ..parts });
     shared.estate.refresh(&audits, &shared.settings).await.unwrap();
     shared.records.follow(&journal, &audits, now()).await.unwrap();
     let all = shared.records.threads(&Sight::ALL, &Ask { size: 100_000, ..Ask::default() }).await.unwrap().rows;

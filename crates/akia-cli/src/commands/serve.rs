@@ -6,18 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use akia_core::settings::Settings;
-use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
 use akia_io::store::snapshots::Snapshots;
 use akia_io::store::{Home, SharedStore, SqlStore};
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
-use akia_server::estate::Estate;
-use akia_server::record::Records;
-use akia_server::schedule::{Engine, Job, Plans, Program, Runs};
+use akia_server::schedule::{Engine, Job, Program};
 use akia_server::sight::{Person, Role};
-use akia_server::switch::Switch;
 use akia_server::web::{self, Parts, Shared};
 use clap::Args;
 use tempfile::TempDir;
@@ -140,20 +136,9 @@ async fn parts(ground: &Ground, settings: Settings, listen: &SocketAddr) -> Resu
     let database = database.map_err(|error| CommandError::failed(&error))?;
     let jobs: Result<Vec<Job>, _> = settings.jobs.into_iter().map(Job::new).collect();
     let jobs = jobs.map_err(|error| CommandError::usage(&error).next("akia serve"))?;
-    Ok(Parts {
-        estate: Estate::new(database.clone()),
-        records: Records::new(database.clone()),
-        enforce: settings.enforce,
-        access: Access::new(database.clone(), false),
-        runs: Runs::new(database.clone()),
-        plans: Plans::new(database.clone()),
-        switch: Switch::new(database.clone(), StopFile::of(&ground.state)),
-        jobs: Arc::new(jobs),
-        database,
-        settings: settings.audit,
-        hosts: hosts(listen),
-        clock: workbench::clock(),
-    })
+    let access = Access::new(database.clone(), false);
+    let parts = Parts::new(database, &ground.state, access, hosts(listen), workbench::clock());
+    Ok(Parts { enforce: settings.enforce, jobs: Arc::new(jobs), settings: settings.audit, ..parts })
 }
 
 /// This server's part in the schedule; what it runs sees the same state and the same settings.

@@ -70,10 +70,11 @@ impl Figures {
         }
     }
 
-    /// Active keys that were not used for more than 90 days, or never.
+    /// Active keys that were not used for more than 90 days, or never and are older than that.
     #[must_use]
     pub fn unused(&self) -> u64 {
-        self.uses.iter().flat_map(|uses| uses.get(4..=IDLE.len())).flatten().sum()
+        let used: u64 = self.uses.iter().flat_map(|uses| uses.get(4..IDLE.len())).flatten().sum();
+        used + self.uses.iter().skip(3).filter_map(|uses| uses.get(IDLE.len())).sum::<u64>()
     }
 
     /// Active keys older than 90 days.

@@ -36,8 +36,10 @@ impl Estate {
     /// # Errors
     /// When the audits cannot be read or the tables not be written.
     pub async fn refresh(&self, audits: &Snapshots, settings: &AuditSettings) -> Result<bool, RefreshError> {
-        let latest = latest(audits.list().await?);
-        let mut stand = String::new();
+        let entries = audits.list().await?;
+        // Of audits without keys only the counts are left: the trend has them, too.
+        let mut stand = format!("{} of {} ", entries.iter().map(|entry| entry.id).max().unwrap_or(0), entries.len());
+        let latest = latest(entries.clone());
         for entry in &latest {
             let events = audits.looks_since(&entry.about.source, entry.at).await?.len();
             let exposures = audits.exposures(&entry.about.source).await?.len();
@@ -51,7 +53,9 @@ impl Estate {
         // One change: a page never shows half of an audit.
         let mut change = self.database.change_alone().await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_key")).await?;
+        run(&mut change, "clear the view", Sql::new("DELETE FROM estate_fact")).await?;
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_account")).await?;
+        super::trend::note(&mut change, &entries).await?;
         for entry in &latest {
             let mut estates = Vec::new();
             audits.estates_now(entry, |estate| estates.push(estate)).await?;
@@ -79,6 +83,11 @@ fn latest(mut entries: Vec<Entry>) -> Vec<Entry> {
     latest
 }
 
+/// Since when a key is not used. Of a key that never was, and of which AWS does not say when it was made: since ever.
+fn idle_since(row: &Row) -> Option<i64> {
+    (row.last_used != "unknown").then(|| row.last_used_at.or(row.created_at).unwrap_or(0))
+}
+
 async fn put(
     change: &mut Transaction<'static, Any>,
     entry: &Entry,
@@ -88,7 +97,11 @@ async fn put(
     let audit = Audit::of(vec![estate], Vec::new(), settings, entry.at);
     let Some(estate) = audit.estates.first() else { return Ok(()) };
     let account = estate.account.id.to_string();
-    for statement in ["DELETE FROM estate_key WHERE account = ", "DELETE FROM estate_account WHERE account = "] {
+    for statement in [
+        "DELETE FROM estate_key WHERE account = ",
+        "DELETE FROM estate_fact WHERE account = ",
+        "DELETE FROM estate_account WHERE account = ",
+    ] {
         run(change, "replace an account", Sql::new(statement).value(account.as_str())).await?;
     }
     let mut findings = Findings::new();
@@ -108,8 +121,9 @@ async fn put(
     for rows in rows.chunks(ROWS) {
         let mut sql = Sql::new(
             "INSERT INTO estate_key (identity, account, units, user_name, key_id, is_active, created_at, last_used_at, \
-             idle_since, owner, worst, searched, facts) VALUES ",
+             idle_since, owner, worst, searched) VALUES ",
         );
+        let mut facts_sql = Sql::new("INSERT INTO estate_fact (identity, account, facts) VALUES ");
         for (position, row) in rows.iter().enumerate() {
             let facts = serde_json::to_string(row)
                 .map_err(|error| DatabaseError::Strange { what: format!("a key that cannot be written: {error}") })?;
@@ -122,14 +136,16 @@ async fn put(
                 i64::from(row.is_active).into(),
                 row.created_at.into(),
                 row.last_used_at.into(),
-                if row.last_used == "unknown" { None } else { row.last_used_at.or(row.created_at) }.into(),
+                idle_since(row).into(),
                 row.owner.clone().into(),
                 worst(row.worst()).into(),
                 row.searched().into(),
-                facts.into(),
             ]);
+            let values = [Value::from(row.identity.as_str()), row.account_id.as_str().into(), facts.into()];
+            facts_sql = if position == 0 { facts_sql } else { facts_sql.text(", ") }.row(values);
         }
         run(change, "write keys", sql).await?;
+        run(change, "write keys", facts_sql).await?;
     }
     let figures = serde_json::to_string(&figures)
         .map_err(|error| DatabaseError::Strange { what: format!("figures that cannot be written: {error}") })?;

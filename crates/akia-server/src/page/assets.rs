@@ -1,32 +1,47 @@
-//! Style, script and icon: built in, and kept by browsers for as long as they stay the same, since their addresses say which they are.
+//! Style, script and icon: built in. Their addresses hold a part of their hash, so that browsers may keep them for good.
+
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 
 use crate::web::Shared;
 
-/// Counted up when one of the files changes.
-macro_rules! address {
-    ($name:literal) => {
-        concat!("/assets/", env!("CARGO_PKG_VERSION"), "/", $name)
-    };
+/// A file that pages need.
+pub(super) struct Asset {
+    /// Where it is.
+    pub(super) address: String,
+    kind: &'static str,
+    text: &'static str,
 }
 
-pub(super) const STYLE: &str = address!("style.css");
-pub(super) const SCRIPT: &str = address!("script.js");
-pub(super) const LIVE: &str = address!("live.js");
-pub(super) const ICON: &str = address!("icon.svg");
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("style.css", "text/css", include_str!("style.css")));
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("script.js", "text/javascript", include_str!("script.js")));
+pub(super) static LIVE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("live.js", "text/javascript", include_str!("live.js")));
+pub(super) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_str!("icon.svg")));
+
+impl Asset {
+    fn new(name: &str, kind: &'static str, text: &'static str) -> Self {
+        let hash = HEXLOWER.encode(&Sha256::digest(text));
+        Self { address: format!("/assets/{}/{name}", hash.get(..12).unwrap_or_default()), kind, text }
+    }
+}
 
 pub(crate) fn assets() -> Router<Shared> {
-    Router::new()
-        .route(STYLE, get(|| file("text/css", include_str!("style.css"))))
-        .route(SCRIPT, get(|| file("text/javascript", include_str!("script.js"))))
-        .route(LIVE, get(|| file("text/javascript", include_str!("live.js"))))
-        .route(ICON, get(|| file("image/svg+xml", include_str!("icon.svg"))))
+    [&STYLE, &SCRIPT, &LIVE, &ICON]
+        .into_iter()
+        .fold(Router::new(), |router, asset| router.route(&asset.address, get(move || file(asset))))
 }
 
-async fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")], text)
+async fn file(asset: &'static Asset) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, asset.text)
 }

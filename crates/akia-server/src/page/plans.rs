@@ -33,7 +33,7 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
         @if plans.is_empty() {
             p { "No plan was made yet. A job with " code { "run = [\"enforce\", \"plan\"]" } " makes them." }
         } @else {
-            div.wide tabindex="0" role="region" aria-label="Plans" {
+            div.scroll tabindex="0" role="region" aria-label="Plans" {
                 table {
                     thead { tr { th { "Plan" } th { "Made" } th { "Holds until" } th { "Changes" } th { "Notices and looks" } th { "Held back" } th { "State" } } }
                     tbody {
@@ -98,7 +98,7 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run
         form method="post" action={ "/plans/" (run) "/approve" } {
             (visitor.form_field())
             h2 id="steps" { "What would be done" }
-            div.wide tabindex="0" role="region" aria-labelledby="steps" {
+            div.scroll tabindex="0" role="region" aria-labelledby="steps" {
                 table {
                     thead { tr { @if may_approve { th { "Approve" } } th { "Step" } th { "Key" } th { "User" } th { "Account" } th { "Owner" } th { "Due since" } } }
                     tbody { @for step in plan.plan.steps.iter().take(MOST) { (row(step, may_approve)) } }
@@ -116,7 +116,7 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run
         }
         @if !plan.plan.held.is_empty() {
             h2 id="held" { "What would not be done" }
-            div.wide tabindex="0" role="region" aria-labelledby="held" {
+            div.scroll tabindex="0" role="region" aria-labelledby="held" {
                 table {
                     thead { tr { th { "Key" } th { "Account" } th { "Why not" } } }
                     tbody {

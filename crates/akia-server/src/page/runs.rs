@@ -74,7 +74,7 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
                 p { "No job is written down. Put one into " code { "akia.toml" } ", for example:" }
                 pre { code { "[job.audit]\nrun = [\"audit\", \"--org\"]\nat = \"0 6 * * MON-FRI\"\ntime-zone = \"Europe/Berlin\"" } }
             } @else {
-                div.wide tabindex="0" role="region" aria-labelledby="jobs" {
+                div.scroll tabindex="0" role="region" aria-labelledby="jobs" {
                     table {
                         thead { tr { th { "Job" } th { "Runs" } th { "When" } th { "Next" } th { "Acts" } } }
                         tbody {
@@ -91,7 +91,7 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
             @if runs.is_empty() {
                 p { "Nothing has run yet." }
             } @else {
-                div.wide tabindex="0" role="region" aria-labelledby="runs" {
+                div.scroll tabindex="0" role="region" aria-labelledby="runs" {
                     table {
                         thead { tr { th { "No" } th { "Job" } th { "Due" } th { "State" } th { "Took" } th { "Asked by" } th { "On" } } }
                         tbody {
@@ -201,7 +201,7 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(id)
             data-live=[(!run.state.is_over()).then(|| format!("/runs/{id}/lines?from={next}"))] {
             @for (_, line) in &lines { (line) "\n" }
         }
-        script src=(assets::LIVE) defer {}
+        script src=(assets::LIVE.address) defer {}
     };
     super::framed(&visitor, "/runs", &format!("Run {id}: {}", run.job), main).into_response()
 }

@@ -25,13 +25,12 @@ CREATE TABLE estate_key (
     idle_since BIGINT,
     owner TEXT,
     worst BIGINT NOT NULL,
-    searched TEXT NOT NULL,
-    facts TEXT NOT NULL
+    searched TEXT NOT NULL
 );
 CREATE INDEX estate_key_user ON estate_key (account, (COALESCE(user_name, '')), identity);
 CREATE INDEX estate_key_age ON estate_key ((COALESCE(created_at, -1)), identity);
 CREATE INDEX estate_key_last_used ON estate_key ((COALESCE(last_used_at, -1)), identity);
-CREATE INDEX estate_key_worst ON estate_key (worst, (COALESCE(created_at, -1)), identity);
+CREATE INDEX estate_key_worst ON estate_key (worst DESC, (COALESCE(created_at, -1)), identity);
 CREATE INDEX estate_key_by_owner ON estate_key ((COALESCE(owner, '')), identity);
 CREATE INDEX estate_key_owner ON estate_key (owner);
 
@@ -123,3 +122,29 @@ CREATE TABLE record_event (
 );
 CREATE INDEX record_event_thread ON record_event (thread, seq);
 CREATE INDEX record_event_key ON record_event (key_id, seq);
+
+CREATE TABLE estate_fact (
+    identity TEXT NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE INDEX estate_fact_account ON estate_fact (account);
+
+CREATE TABLE estate_trend (
+    audit BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    is_whole BIGINT NOT NULL,
+    accounts_read BIGINT NOT NULL,
+    accounts BIGINT NOT NULL,
+    active_keys BIGINT NOT NULL,
+    grave BIGINT NOT NULL
+);
+
+CREATE TABLE saved_view (
+    person TEXT NOT NULL,
+    name TEXT NOT NULL,
+    question TEXT NOT NULL,
+    PRIMARY KEY (person, name)
+);

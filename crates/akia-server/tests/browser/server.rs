@@ -1,0 +1,127 @@
+//! A server with the made-up team, and requests to it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use akia_core::rule::AuditSettings;
+use akia_io::clock::SystemClock;
+use akia_io::state::StateFolder;
+use akia_io::store::snapshots::Snapshots;
+use akia_server::Database;
+use akia_server::access::Access;
+use akia_server::demo::{self, Size};
+use akia_server::estate::Estate;
+use akia_server::sight::{Person, Role};
+use akia_server::web::{self, Parts, Shared};
+use jiff::{SignedDuration, Timestamp};
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on this machine, as long as the value lives.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    access: Access,
+    runtime: tokio::runtime::Runtime,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// With the team's last audit made now, and some smaller ones before it.
+    pub(crate) fn start(size: Size, audits: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let now = Timestamp::now();
+        let (address, access) = runtime.block_on(async {
+            let state = StateFolder::open(&folder.path().join("state")).unwrap();
+            let kept = Snapshots::open(&state).await.unwrap();
+            for back in (0..audits).rev() {
+                let at = now - SignedDuration::from_hours(24 * i64::from(back));
+                let accounts = size.accounts - back.min(size.accounts / 2);
+                demo::keep(&kept, Size { accounts, ..size }, at).await.unwrap();
+            }
+            let database = Database::sqlite(&folder.path().join("serve.db")).await.unwrap();
+            Estate::new(database.clone()).refresh(&kept, &AuditSettings::default()).await.unwrap();
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let access = Access::new(database.clone(), false);
+            let hosts = vec![address.to_string()];
+            let parts = Parts::new(database, &state, access.clone(), hosts, Arc::new(SystemClock));
+            let shared = Shared::new(parts);
+            tokio::spawn(web::serve(listener, shared, std::future::pending()));
+            (address, access)
+        });
+        Self { address, access, runtime, _folder: folder }
+    }
+
+    /// A one-time link for somebody who sees everything.
+    pub(crate) fn link(&self) -> String {
+        let person = Person { name: "sam@example.com".to_owned(), role: Role::Viewer, units: Vec::new() };
+        let link = self.runtime.block_on(self.access.link(&person, Timestamp::now().as_second())).unwrap();
+        format!("http://{}{}", self.address, link.path)
+    }
+
+    /// The cookie of a session of that person.
+    pub(crate) fn cookie(&self) -> String {
+        let person = Person { name: "sam@example.com".to_owned(), role: Role::Viewer, units: Vec::new() };
+        let cookie = self.runtime.block_on(self.access.begin(&person, Timestamp::now().as_second())).unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+}
+
+/// An answer over HTTP.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// One request on a connection of its own.
+pub(crate) fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    // chromedriver keeps the connection, whatever it is asked: the length says where the answer ends.
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    while !is_whole(&bytes) {
+        match stream.read(&mut part).unwrap() {
+            0 => break,
+            length => bytes.extend_from_slice(&part[..length]),
+        }
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let head = head.to_ascii_lowercase();
+    let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+    Answer { status, head, body }
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.is_some_and(|length| bytes.len() >= end + 4 + length.trim().parse::<usize>().unwrap())
+}
+
+/// The body of an answer that came in parts; its last part must be there.
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (length, after) = rest.split_once("\r\n").expect("an answer broke off");
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return body;
+        }
+        body += &after[..length];
+        rest = &after[length + 2..];
+    }
+}
