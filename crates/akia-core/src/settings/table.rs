@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::enforce::EnforceTable;
 use super::notify::{NotifyTable, notify};
+use super::serve::{ServeTable, serve};
 use super::service::{ServiceTable, services};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
 use crate::checkpoint::BadPlace;
@@ -38,6 +39,8 @@ struct FileTable {
     /// The keys that machines use, and every place that holds them.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, ServiceTable>"))]
     service: BTreeMap<Spanned<String>, ServiceTable>,
+    /// Where `akia serve` listens, and who comes in.
+    serve: ServeTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -135,11 +138,12 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal, service } = file;
+    let FileTable { audit, enforce, notify: notices, journal, service, serve: server } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
     let services = services(text, service)?;
+    let serve = serve(text, server)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -180,7 +184,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services: audit.services.map_or(defaults.services, strings),
         rules: audit.rules.known(text)?,
     };
-    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services })
+    Ok(Settings { audit: AuditSettings { base, overrides }, snapshots, enforce, notify, journal, services, serve })
 }
 
 fn journal(text: &str, table: JournalTable) -> Result<JournalSettings, SettingsError> {
@@ -215,6 +219,26 @@ fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, Sett
 
 pub(super) fn strings(words: Vec<Word>) -> Vec<String> {
     words.into_iter().map(|word| word.0).collect()
+}
+
+/// An address of `https://host[:port]`, or plain http to this machine; without the slash at its end.
+pub(super) fn site(text: &str) -> Option<&str> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(|_| is_local(text)))?;
+    is_host(host).then_some(text)
+}
+
+/// Whether an address is plain http to this machine.
+pub(super) fn is_local(text: &str) -> bool {
+    let host = text.strip_prefix("http://").unwrap_or_default().split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// A host, with or without its port.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '[' | ']');
+    !text.is_empty() && text.len() <= 255 && text.chars().all(is_fit)
 }
 
 /// Says what is wrong where.
