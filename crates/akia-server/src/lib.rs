@@ -10,6 +10,8 @@ pub mod estate;
 mod guard;
 mod page;
 pub mod sight;
+pub mod start;
+pub mod tls;
 pub mod web;
 
 pub use database::{Database, DatabaseError};

@@ -1,11 +1,10 @@
 //! Style, script and icon: built in, and kept by browsers for as long as they stay the same, since their addresses say which they are.
 
-use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
 
-use crate::web::Shared;
+use crate::access::Door;
+use crate::web::Route;
 
 /// Counted up when one of the files changes.
 macro_rules! address {
@@ -18,11 +17,12 @@ pub(super) const STYLE: &str = address!("style.css");
 pub(super) const SCRIPT: &str = address!("script.js");
 pub(super) const ICON: &str = address!("icon.svg");
 
-pub(crate) fn assets() -> Router<Shared> {
-    Router::new()
-        .route(STYLE, get(|| file("text/css", include_str!("style.css"))))
-        .route(SCRIPT, get(|| file("text/javascript", include_str!("script.js"))))
-        .route(ICON, get(|| file("image/svg+xml", include_str!("icon.svg"))))
+pub(crate) fn assets() -> Vec<Route> {
+    vec![
+        Route::get(STYLE, Door::Open, || file("text/css", include_str!("style.css"))),
+        Route::get(SCRIPT, Door::Open, || file("text/javascript", include_str!("script.js"))),
+        Route::get(ICON, Door::Open, || file("image/svg+xml", include_str!("icon.svg"))),
+    ]
 }
 
 async fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {

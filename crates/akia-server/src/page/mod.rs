@@ -6,22 +6,21 @@ mod assets;
 mod estate;
 pub(crate) mod login;
 
-use axum::Router;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::access::Visitor;
-use crate::web::Shared;
+use crate::access::{Door, Visitor};
+use crate::sight::Role;
+use crate::web::Route;
 
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
 const PAGES: [(&str, &str); 1] = [("/", "Estate")];
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/", get(estate::page))
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::get("/", Door::From(Role::Owner), estate::page)]
 }
 
 /// A whole page with the menu; `at` is its address in the menu.
@@ -35,6 +34,7 @@ fn framed(visitor: &Visitor, at: &str, title: &str, main: Markup) -> Markup {
             }
         }
         p.who { (visitor.person.name) " · " (visitor.person.role.as_str()) }
+        (login::leave(visitor))
     };
     document(title, menu, main)
 }
