@@ -134,8 +134,12 @@ pub fn routes() -> Vec<(Method, &'static str, Door)> {
 
 /// The router of all routes; what guards them all is the outermost layer.
 pub fn router(shared: Shared) -> Router {
+    router_of(all(), shared)
+}
+
+fn router_of(routes: Vec<Route>, shared: Shared) -> Router {
     let mut router = Router::new();
-    for Route { path, door, handler, .. } in all() {
+    for Route { path, door, handler, .. } in routes {
         let enter = middleware::from_fn_with_state((shared.clone(), door), access::enter);
         router = router.route(path, handler.layer(enter));
     }
@@ -256,5 +260,55 @@ async fn answer(router: Router, request: Request) -> Response {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => page::failed(&"it took too long"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use akia_io::clock::SystemClock;
+    use axum::http::{StatusCode, header};
+
+    use super::*;
+    use crate::access::Change;
+    use crate::database::tests::scratch;
+    use crate::sight::{Person, Role};
+
+    #[derive(serde::Deserialize)]
+    struct Nothing {}
+
+    async fn changed(_: Change<Nothing>) -> &'static str {
+        "changed"
+    }
+
+    #[tokio::test]
+    async fn a_door_is_for_its_role_and_those_above() {
+        let (_folder, database) = scratch().await;
+        let shared = Shared::new(Parts {
+            estate: Estate::new(database.clone()),
+            access: Access::new(database.clone(), false),
+            database,
+            settings: AuditSettings::default(),
+            hosts: vec!["akia.example.com".to_owned()],
+            clock: Arc::new(SystemClock),
+        });
+        for least in Role::ALL {
+            for role in Role::ALL {
+                let person = Person { name: "ana".to_owned(), role, units: Vec::new() };
+                let link = shared.access.link(&person, shared.now()).await.unwrap();
+                let link = link.path.split_once('=').unwrap().1.to_owned();
+                let cookie = shared.access.follow(&link, shared.now()).await.unwrap().unwrap();
+                let router = router_of(vec![Route::get("/x", Door::From(least), || async { "seen" })], shared.clone());
+                let request = Request::builder().uri("/x").header(header::HOST, "akia.example.com");
+                let request = request.header(header::COOKIE, cookie.split(';').next().unwrap());
+                let status = answer(router, request.body(Body::empty()).unwrap()).await.status();
+                let expected = if role >= least { StatusCode::OK } else { StatusCode::FORBIDDEN };
+                assert_eq!(status, expected, "{role} at the door of {least}");
+                let router = router_of(vec![Route::post("/x", Door::From(least), changed)], shared.clone());
+                let request = Request::post("/x").header(header::HOST, "akia.example.com");
+                let request = request.header(header::COOKIE, cookie.split(';').next().unwrap());
+                let status = answer(router, request.body(Body::empty()).unwrap()).await.status();
+                assert_eq!(status, StatusCode::FORBIDDEN, "without the key of a form {role} changes nothing");
+            }
+        }
     }
 }
