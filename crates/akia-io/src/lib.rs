@@ -21,6 +21,7 @@ pub mod notify;
 pub mod organization;
 pub mod place;
 pub mod profiles;
+pub mod provider;
 pub mod rotate;
 pub mod run_file;
 pub mod seal;

@@ -3,21 +3,20 @@
 //! Moments are seconds since 1970. Every answer of data names its form in `schema`.
 
 use akia_core::finding::Severity;
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::access::Visitor;
+use crate::access::{Change, Door, Visitor};
 use crate::database::DatabaseError;
 use crate::estate::{AccountRow, Figures, Question, Row, SeverityName};
 use crate::schedule::Run;
 use crate::sight::Role;
-use crate::web::Shared;
+use crate::web::{Route, Shared};
 
 /// Most keys of one answer.
 const MOST: u32 = 1_000;
@@ -33,20 +32,22 @@ const MOST_RUNS: i64 = 500;
 )]
 struct Document;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api/openapi.json", get(document))
-        .route("/api/v1/me", get(me))
-        .route("/api/v1/accounts", get(accounts))
-        .route("/api/v1/keys", get(keys))
-        .route("/api/v1/keys/{identity}", get(key))
-        .route("/api/v1/jobs", get(jobs))
-        .route("/api/v1/jobs/{name}/{act}", post(act_on_job))
-        .route("/api/v1/runs", get(runs))
-        .route("/api/v1/runs/{id}", get(run))
-        .route("/api/v1/runs/{id}/lines", get(lines))
-        .route("/api/v1/runs/{id}/cancel", post(cancel))
-        .route("/api/{*rest}", get(nothing).post(nothing))
+pub(crate) fn routes() -> Vec<Route> {
+    let [owner, viewer, operator, _] = Role::ALL.map(Door::From);
+    vec![
+        Route::get("/api/openapi.json", owner, document),
+        Route::get("/api/v1/me", owner, me),
+        Route::get("/api/v1/accounts", owner, accounts),
+        Route::get("/api/v1/keys", owner, keys),
+        Route::get("/api/v1/keys/{identity}", owner, key),
+        Route::get("/api/v1/jobs", viewer, jobs),
+        Route::post("/api/v1/jobs/{name}/{act}", operator, act_on_job),
+        Route::get("/api/v1/runs", viewer, runs),
+        Route::get("/api/v1/runs/{id}", viewer, run),
+        Route::get("/api/v1/runs/{id}/lines", viewer, lines),
+        Route::post("/api/v1/runs/{id}/cancel", operator, cancel),
+        Route::get("/api/{*rest}", owner, nothing),
+    ]
 }
 
 /// Why a call was not answered.
@@ -104,7 +105,7 @@ struct Me {
 }
 
 /// Who calls, and what they may do.
-#[utoipa::path(get, path = "/api/v1/me", tag = "about", responses((status = 200, body = Me), (status = 401, description = "No token and no session")))]
+#[utoipa::path(get, path = "/api/v1/me", tag = "about", responses((status = 200, body = Me), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
 async fn me(visitor: Visitor) -> Json<Me> {
     let person = visitor.person;
     Json(Me { schema: "akia.api.me/1", name: person.name, role: person.role.as_str(), units: person.units })
@@ -122,7 +123,7 @@ struct Accounts {
 }
 
 /// The accounts that you may see, with what is counted of their keys.
-#[utoipa::path(get, path = "/api/v1/accounts", tag = "keys", responses((status = 200, body = Accounts), (status = 401, description = "No token and no session")))]
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "keys", responses((status = 200, body = Accounts), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
 async fn accounts(State(shared): State<Shared>, visitor: Visitor) -> Answer<Accounts> {
     let accounts = shared.estate.accounts(&visitor.person.sight(), shared.now()).await?;
     let mut total = Figures::default();
@@ -143,7 +144,7 @@ struct Keys {
 
 /// The keys that you may see, as asked for; 1,000 on a page at most.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Question), responses(
-    (status = 200, body = Keys), (status = 400, body = Problem), (status = 401, description = "No token and no session")))]
+    (status = 200, body = Keys), (status = 400, body = Problem), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
 async fn keys(
     State(shared): State<Shared>,
     visitor: Visitor,
@@ -168,8 +169,8 @@ struct Key {
 }
 
 /// One key.
-#[utoipa::path(get, path = "/api/v1/keys/{identity}", tag = "keys", params(("identity" = String, Path, description = "Its id")), responses(
-    (status = 200, body = Key), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "There is none, or it is not yours")))]
+#[utoipa::path(get, path = "/api/v1/keys/{identity}", tag = "keys", params(("identity" = String, Path, pattern = "^[A-Za-z0-9~+=,.@_-]+$", description = "Its id")), responses(
+    (status = 200, body = Key), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem, description = "There is none, or it is not yours")))]
 async fn key(State(shared): State<Shared>, visitor: Visitor, Path(identity): Path<String>) -> Answer<Key> {
     let found = shared.estate.key(&visitor.person.sight(), &identity).await?;
     let key = found.ok_or_else(Refusal::nothing)?;
@@ -177,9 +178,14 @@ async fn key(State(shared): State<Shared>, visitor: Visitor, Path(identity): Pat
 }
 
 /// The schedule is not of one unit or owner: only who sees everything sees it.
-fn whole(visitor: &Visitor, role: Role) -> Result<&str, Refusal> {
-    let may = visitor.person.sight().is_all() && visitor.person.role >= role;
-    may.then_some(visitor.person.name.as_str()).ok_or_else(Refusal::nothing)
+fn whole(visitor: &Visitor) -> Result<&str, Refusal> {
+    let person = &visitor.person;
+    person.sight().is_all().then_some(person.name.as_str()).ok_or_else(Refusal::nothing)
+}
+
+/// The number of a run; what is no number is no run.
+fn number(text: &str) -> Result<i64, Refusal> {
+    text.parse().map_err(|_| Refusal::nothing())
 }
 
 /// Jobs.
@@ -207,9 +213,9 @@ struct JobRow {
 }
 
 /// The jobs of the settings.
-#[utoipa::path(get, path = "/api/v1/jobs", tag = "runs", responses((status = 200, body = Jobs), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "They are not yours to see")))]
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "runs", responses((status = 200, body = Jobs), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem, description = "They are not yours to see")))]
 async fn jobs(State(shared): State<Shared>, visitor: Visitor) -> Answer<Jobs> {
-    whole(&visitor, Role::Viewer)?;
+    whole(&visitor)?;
     let now = shared.now();
     let mut jobs = Vec::new();
     for job in shared.jobs.iter() {
@@ -226,6 +232,10 @@ async fn jobs(State(shared): State<Shared>, visitor: Visitor) -> Answer<Jobs> {
     Ok(Json(Jobs { schema: "akia.api.jobs/1", jobs }))
 }
 
+/// A change that says nothing but its address. With a token it needs no more; with a session it takes the form key of its pages.
+#[derive(Debug, Deserialize)]
+struct Nothing {}
+
 /// What became of an act.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acted {
@@ -236,14 +246,14 @@ struct Acted {
 }
 
 /// Acts on a job: `run` makes a run now, `pause` and `go-on` say whether its hours count. For operators.
-#[utoipa::path(post, path = "/api/v1/jobs/{name}/{act}", tag = "runs", params(("name" = String, Path, description = "The job"), ("act" = String, Path, description = "run, pause or go-on")), responses(
-    (status = 200, body = Acted), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "There is no such job or act, or it is not yours")))]
+#[utoipa::path(post, path = "/api/v1/jobs/{name}/{act}", tag = "runs", params(("name" = String, Path, pattern = "^[a-z0-9-]{1,64}$", description = "The job"), ("act" = String, Path, pattern = "^(run|pause|go-on)$", description = "run, pause or go-on")), responses(
+    (status = 200, body = Acted), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem, description = "There is no such job or act, or it is not yours")))]
 async fn act_on_job(
     State(shared): State<Shared>,
-    visitor: Visitor,
     Path((name, act)): Path<(String, String)>,
+    Change { visitor, .. }: Change<Nothing>,
 ) -> Answer<Acted> {
-    let person = whole(&visitor, Role::Operator)?;
+    let person = whole(&visitor)?;
     let job = shared.jobs.iter().find(|job| job.settings.name == name).ok_or_else(Refusal::nothing)?;
     let now = shared.now();
     let run = match act.as_str() {
@@ -271,9 +281,9 @@ struct RunsQuery {
 
 /// The latest 500 runs, the newest first.
 #[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(("job" = Option<String>, Query, description = "Only those of this job")), responses(
-    (status = 200, body = RunList), (status = 401, description = "No token and no session"), (status = 404, body = Problem, description = "They are not yours to see")))]
+    (status = 200, body = RunList), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem, description = "They are not yours to see")))]
 async fn runs(State(shared): State<Shared>, visitor: Visitor, Query(query): Query<RunsQuery>) -> Answer<RunList> {
-    whole(&visitor, Role::Viewer)?;
+    whole(&visitor)?;
     let runs = shared.runs.latest(query.job.as_deref(), MOST_RUNS).await?;
     Ok(Json(RunList { schema: "akia.api.runs/1", runs }))
 }
@@ -289,9 +299,10 @@ struct OneRun {
 
 /// One run.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = i64, Path, description = "Its number")), responses(
-    (status = 200, body = OneRun), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem)))]
-async fn run(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<i64>) -> Answer<OneRun> {
-    whole(&visitor, Role::Viewer)?;
+    (status = 200, body = OneRun), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem)))]
+async fn run(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<String>) -> Answer<OneRun> {
+    whole(&visitor)?;
+    let id = number(&id)?;
     let run = shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
     Ok(Json(OneRun { schema: "akia.api.run/1", run }))
 }
@@ -315,14 +326,15 @@ struct LinesQuery {
 
 /// What a run has said, from a line on; `/runs/{id}/lines` gives the same as server-sent events.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/lines", tag = "runs", params(("id" = i64, Path, description = "Its number"), ("from" = Option<i64>, Query, description = "The first line wanted, from 0")), responses(
-    (status = 200, body = Lines), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem)))]
+    (status = 200, body = Lines), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem)))]
 async fn lines(
     State(shared): State<Shared>,
     visitor: Visitor,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     Query(query): Query<LinesQuery>,
 ) -> Answer<Lines> {
-    whole(&visitor, Role::Viewer)?;
+    whole(&visitor)?;
+    let id = number(&id)?;
     shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
     let lines = shared.runs.lines(id, query.from).await?;
     let next = lines.last().map_or(query.from, |(number, _)| number + 1);
@@ -331,9 +343,14 @@ async fn lines(
 
 /// Ends a run at its next safe point. For operators.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", params(("id" = i64, Path, description = "Its number")), responses(
-    (status = 200, body = Acted), (status = 400, description = "No number"), (status = 401, description = "No token and no session"), (status = 404, body = Problem), (status = 409, body = Problem, description = "It is over")))]
-async fn cancel(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<i64>) -> Answer<Acted> {
-    let person = whole(&visitor, Role::Operator)?;
+    (status = 200, body = Acted), (status = 400, description = "An address that cannot be read"), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role"), (status = 404, body = Problem), (status = 409, body = Problem, description = "It is over")))]
+async fn cancel(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Change { visitor, .. }: Change<Nothing>,
+) -> Answer<Acted> {
+    let person = whole(&visitor)?;
+    let id = number(&id)?;
     shared.runs.run(id).await?.ok_or_else(Refusal::nothing)?;
     if !shared.runs.cancel(id, person, shared.now()).await? {
         return Err(Refusal(StatusCode::CONFLICT, "the run is over".to_owned()));

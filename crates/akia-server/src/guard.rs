@@ -26,17 +26,48 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
-/// Refuses a request for another host, and a change that another site's page has sent.
+/// With TLS: browsers come through it from now on, for two years.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// Refuses what no browser and no honest program sends: a request for another host, a change that another site's page has sent, and
+/// shapes that a proxy in front could read differently.
 pub(crate) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&shared.hosts, request.method(), request.headers()) {
+    let mut response = match shape(&request).or_else(|| refusal(&shared.hosts, request.method(), request.headers())) {
         None => next.run(request).await,
-        Some((status, why)) => (status, format!("{why}\n")).into_response(),
+        // What follows on the connection is not listened to.
+        Some((status, why)) => (status, [(header::CONNECTION, "close")], format!("{why}\n")).into_response(),
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, value);
     }
+    if shared.access.has_tls() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What is wrong with the form of a request, whoever it is from.
+fn shape(request: &Request) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    if request.uri().authority().is_some() || request.uri().scheme().is_some() {
+        return Some((StatusCode::BAD_REQUEST, "this server is no proxy"));
+    }
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Some((StatusCode::BAD_REQUEST, "one Host is enough"));
+    }
+    // A body of stated length, or none: so no two readers can disagree about where it ends.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Some((StatusCode::LENGTH_REQUIRED, "send the body with its Content-Length"));
+    }
+    (!is_plain(request.uri().path())).then_some((StatusCode::BAD_REQUEST, "there is no such path"))
+}
+
+/// Whether a path means the same to whoever reads it: a program in front of this one may have judged it undecoded.
+fn is_plain(path: &str) -> bool {
+    let Ok(decoded) = percent_encoding::percent_decode_str(path).decode_utf8() else { return false };
+    let is_step = |segment: &str| segment == "." || segment == "..";
+    !path.contains("//") && !decoded.chars().any(|c| c.is_control() || c == '\\') && !decoded.split('/').any(is_step)
 }
 
 fn refusal(hosts: &[String], method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {

@@ -18,7 +18,9 @@ mod postgres;
 pub mod record;
 pub mod schedule;
 pub mod sight;
+pub mod start;
 pub mod switch;
+pub mod tls;
 pub mod web;
 
 pub use database::{Database, DatabaseError};

@@ -6,35 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Sql;
 
-/// What somebody may do. Each may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Sees their own keys only, and asks for an exemption of them.
-    Owner,
-    /// Sees, and changes nothing.
-    Viewer,
-    /// Approves plans, deactivates, reactivates, rotates, starts runs.
-    Operator,
-    /// Exempts, and switches enforcement off and on.
-    Admin,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Viewer, Self::Operator, Self::Admin];
-
-    /// Its name, as settings and pages write it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
-}
+pub use akia_core::settings::Role;
 
 /// Somebody who has shown who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

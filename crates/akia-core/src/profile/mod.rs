@@ -12,6 +12,7 @@ mod file;
 mod line;
 mod merged;
 mod readers;
+mod standing;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub use edit::EditError;
 pub use file::{File, SecretOfError, Section, secret_of};
 pub use merged::{Command, HeldKey, KeyHalf, Profile, ProfileKind, Profiles, RoleSource, Settings, SharedKey, Trouble};
 pub use readers::{Fault, SeenAs};
+pub use standing::standing_key;
 
 /// Which of the two AWS files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

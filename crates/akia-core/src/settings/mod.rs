@@ -10,6 +10,7 @@ mod enforce_tests;
 mod job;
 mod notify;
 mod secret_ref;
+mod serve;
 mod service;
 mod table;
 
@@ -22,6 +23,7 @@ pub use notify::{
     AwsPlace, ChannelKind, ChannelSettings, DEFAULT_ATTEMPTS, NotifySettings, Route, SmtpTls, channel_words,
 };
 pub use secret_ref::SecretRef;
+pub use serve::{GroupRole, OidcSettings, Role, ServeSettings, TlsFiles, UnknownRole, is_units_path};
 pub use service::{ServicePlace, ServiceSettings};
 
 use crate::checkpoint::BucketPlace;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub services: Vec<ServiceSettings>,
     /// `[job.NAME]`: what `akia serve` runs, and when.
     pub jobs: Vec<JobSettings>,
+    /// `[serve]`: where `akia serve` listens, and who comes in.
+    pub serve: ServeSettings,
 }
 
 /// Where checkpoints of the journal go.
@@ -394,9 +398,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

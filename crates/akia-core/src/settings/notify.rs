@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::SettingsError;
 use super::secret_ref::SecretRef;
-use super::table::{Word, fault, strings};
+use super::table::{Word, fault, site, strings};
 use crate::ids::{AccountId, ProfileName, Region};
 use crate::notice::{NoticeKind, is_address};
 
@@ -649,24 +649,12 @@ impl Keys<'_> {
     /// `https://host`, or plain http to this machine: nothing else takes a token.
     fn site(&mut self) -> Result<Option<String>, SettingsError> {
         let Some(word) = self.table.site.take() else { return Ok(None) };
-        let site = word.get_ref().0.trim_end_matches('/');
-        let host = |rest: &str| {
-            let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '[' | ']');
-            !rest.is_empty() && rest.chars().all(is_host)
-        };
-        let is_here = |rest: &str| {
-            let name = rest.rsplit_once(':').map_or(rest, |(name, _)| name);
-            matches!(name, "localhost" | "127.0.0.1" | "[::1]")
-        };
-        let is_site = match (site.strip_prefix("https://"), site.strip_prefix("http://")) {
-            (Some(rest), _) => host(rest),
-            (None, Some(rest)) => host(rest) && is_here(rest),
-            (None, None) => false,
-        };
-        if is_site {
-            Ok(Some(site.to_owned()))
-        } else {
-            self.wrong(word.span(), "write https:// and the host, without a path, for example https://team.example.com")
+        match site(&word.get_ref().0) {
+            Some(site) => Ok(Some(site.to_owned())),
+            None => self.wrong(
+                word.span(),
+                "write https:// and the host, without a path, for example https://team.example.com",
+            ),
         }
     }
 

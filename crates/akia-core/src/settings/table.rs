@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::enforce::EnforceTable;
 use super::job::{JobTable, jobs};
 use super::notify::{NotifyTable, notify};
+use super::serve::{ServeTable, serve};
 use super::service::{NamingTable, ServiceTable, naming, services};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
 use crate::checkpoint::BadPlace;
@@ -45,6 +46,8 @@ struct FileTable {
     /// What `akia serve` runs, and when.
     #[cfg_attr(test, schemars(with = "BTreeMap<String, JobTable>"))]
     job: BTreeMap<Spanned<String>, JobTable>,
+    /// Where `akia serve` listens, and who comes in.
+    serve: ServeTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -142,12 +145,13 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal, services: names, service, job } = file;
+    let FileTable { audit, enforce, notify: notices, journal, services: names, service, job, serve: server } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
     let names = naming(text, names)?;
     let jobs = jobs(text, job)?;
+    let serve = serve(text, server)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -207,6 +211,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         naming,
         services,
         jobs,
+        serve,
     })
 }
 
@@ -253,6 +258,26 @@ fn snapshots(text: &str, table: SnapshotsTable) -> Result<SnapshotSettings, Sett
 
 pub(super) fn strings(words: Vec<Word>) -> Vec<String> {
     words.into_iter().map(|word| word.0).collect()
+}
+
+/// An address of `https://host[:port]`, or plain http to this machine; without the slash at its end.
+pub(super) fn site(text: &str) -> Option<&str> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(|_| is_local(text)))?;
+    is_host(host).then_some(text)
+}
+
+/// Whether an address is plain http to this machine.
+pub(super) fn is_local(text: &str) -> bool {
+    let host = text.strip_prefix("http://").unwrap_or_default().split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// A host, with or without its port.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '[' | ']');
+    !text.is_empty() && text.len() <= 255 && text.chars().all(is_fit)
 }
 
 /// Says what is wrong where.

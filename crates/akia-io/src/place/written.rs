@@ -224,12 +224,12 @@ mod tests {
         assert_eq!(callers(concat!(".expo", "se()")), expected);
     }
 
-    /// `reveal` is called where a secret of a channel of notices, or what opens a place, goes into a request.
+    /// `reveal` is called where a secret of a channel of notices, what opens a place, or what a login provider wants goes into a request.
     #[test]
-    fn only_channels_and_places_reveal_their_secrets() {
+    fn only_channels_places_and_the_login_reveal_their_secrets() {
         let channels = ["jira", "pagerduty", "servicenow", "smtp", "web", "webhook"];
         let channels = channels.map(|channel| format!("akia-io/src/notify/{channel}.rs"));
-        let places = ["web"].map(|place| format!("akia-io/src/place/{place}.rs"));
+        let places = ["place/web", "provider"].map(|place| format!("akia-io/src/{place}.rs"));
         let expected: Vec<String> = channels.into_iter().chain(places).collect();
         assert_eq!(callers(concat!(".reve", "al()")), expected);
     }

@@ -2,14 +2,13 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::web::Shared;
+use crate::access::Door;
+use crate::web::Route;
 
 /// A file that pages need.
 pub(super) struct Asset {
@@ -35,10 +34,9 @@ impl Asset {
     }
 }
 
-pub(crate) fn assets() -> Router<Shared> {
-    [&STYLE, &SCRIPT, &LIVE, &ICON]
-        .into_iter()
-        .fold(Router::new(), |router, asset| router.route(&asset.address, get(move || file(asset))))
+pub(crate) fn assets() -> Vec<Route> {
+    let assets: [&'static Asset; 4] = [&STYLE, &SCRIPT, &LIVE, &ICON];
+    assets.into_iter().map(|asset| Route::get(&asset.address, Door::Open, move || file(asset))).collect()
 }
 
 async fn file(asset: &'static Asset) -> impl IntoResponse {

@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::{picture_bars, words};
+use super::picture::{self, Bar};
+use super::words;
 use crate::DatabaseError;
 use crate::access::Visitor;
 use crate::record::{Ask, Kind, StageCount, Thread};
@@ -58,32 +59,37 @@ async fn read(shared: &Shared, sight: &Sight, now: i64) -> Result<Campaign, Data
 
 fn main(campaign: &Campaign, now: i64) -> Markup {
     let of = |stage: &str| campaign.stages.iter().find(|one| !one.is_over && one.stage == stage);
-    let bars: Vec<(&str, u64)> =
-        STAGES.iter().map(|(stage, words)| (*words, of(stage).map_or(0, |one| one.count))).collect();
+    let bar = |(stage, words): &(&str, &str)| Bar {
+        name: html! { (words) },
+        count: of(stage).map_or(0, |one| one.count),
+        address: None,
+        class: "",
+    };
+    let bars: Vec<Bar> = STAGES.iter().map(bar).collect();
     let over: Vec<&StageCount> = campaign.stages.iter().filter(|one| one.is_over).collect();
     html! {
         h2 { "Who is in which stage" }
-        (picture_bars::bars("Keys by stage", &bars))
-        table {
+        (picture::bars(&bars))
+        div.scroll role="region" tabindex="0" aria-label="Keys by stage" { table {
             thead { tr { th { "Stage" } th { "Keys" } th { "Held" } } }
             tbody {
                 @for (stage, words) in STAGES {
                     tr { td { (words) } td { (of(stage).map_or(0, |one| one.count)) } td { (of(stage).map_or(0, |one| one.held)) } }
                 }
             }
-        }
+        } }
         @if !over.is_empty() {
             h2 { "How others ended" }
-            table {
+            div.scroll role="region" tabindex="0" aria-label="How others ended" { table {
                 thead { tr { th { "End" } th { "Keys" } } }
                 tbody { @for one in over { tr { td { (one.stage) } td { (one.count) } } } }
-            }
+            } }
         }
         h2 { "What happens this week" }
         p { (campaign.due) " keys have something due within seven days" }
         @for (day, cases) in by_day(&campaign.week, now) {
             h3 { (day) }
-            table {
+            div.scroll role="region" tabindex="0" aria-label=(day) { table {
                 thead { tr { th { "Key" } th { "User" } th { "Account" } th { "Owner" } th { "What" } } }
                 tbody {
                     @for case in cases {
@@ -96,7 +102,7 @@ fn main(campaign: &Campaign, now: i64) -> Markup {
                         }
                     }
                 }
-            }
+            } }
         }
         @if campaign.due > campaign.week.len() as u64 { p { "The first " (MOST) " of them are shown." } }
         h2 { "Who has to decide" }

@@ -92,7 +92,7 @@ fn main(seen: &[&Exemption], now: i64) -> Markup {
             @let those: Vec<_> = seen.iter().filter(|one| Standing::of(one, now) == standing).collect();
             @if !those.is_empty() {
                 h2 { (title) " (" (those.len()) ")" }
-                table {
+                div.scroll role="region" tabindex="0" aria-label=(title) { table {
                     thead { tr { th { "Account" } th { "User or key" } th { "Owner" } th { "Reason" } th { "Ticket" } th { "Approver" } th { "From" } th { "To" } } }
                     tbody {
                         @for one in those {
@@ -111,7 +111,7 @@ fn main(seen: &[&Exemption], now: i64) -> Markup {
                             }
                         }
                     }
-                }
+                } }
             }
         }
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::exemptions::Standing;
-use super::picture_bars::{Mark, line};
+use super::picture::{Mark, line};
 use super::words;
 use crate::DatabaseError;
 use crate::access::Visitor;
@@ -165,7 +165,7 @@ fn last_use(row: &Row) -> Markup {
 
 fn findings(row: &Row) -> Markup {
     html! {
-        table {
+        div.scroll role="region" tabindex="0" aria-label="What is wrong" { table {
             thead { tr { th { "Severity" } th { "What" } th { "Evidence" } th { "What to do" } } }
             tbody {
                 @for one in &row.findings {
@@ -180,7 +180,7 @@ fn findings(row: &Row) -> Markup {
                     }
                 }
             }
-        }
+        } }
     }
 }
 

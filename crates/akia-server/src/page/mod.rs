@@ -12,21 +12,18 @@ mod leaks;
 pub(crate) mod login;
 mod parts;
 mod picture;
-mod picture_bars;
 mod plans;
 mod rotations;
 mod runs;
 mod words;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use maud::{DOCTYPE, Markup, html};
-use subtle::ConstantTimeEq as _;
 
-use crate::access::Visitor;
-use crate::web::Shared;
+use crate::access::{Door, Visitor};
+use crate::sight::Role;
+use crate::web::Route;
 
 pub(crate) use assets::assets;
 
@@ -42,26 +39,29 @@ const PAGES: [(&str, &str); 8] = [
     ("/runs", "Runs"),
 ];
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(estate::page))
-        .route("/plans", get(plans::page))
-        .route("/plans/{run}", get(plans::one))
-        .route("/plans/{run}/approve", post(plans::approve))
-        .route("/runs", get(runs::page))
-        .route("/runs/{id}", get(runs::one))
-        .route("/runs/{id}/lines", get(runs::lines))
-        .route("/runs/{id}/cancel", post(runs::cancel))
-        .route("/enforcement/{way}", post(runs::move_switch))
-        .route("/jobs/{name}/{act}", post(runs::act_on_job))
-        .route("/keys/{identity}", get(key::page))
-        .route("/campaign", get(campaign::page))
-        .route("/rotations", get(rotations::list))
-        .route("/rotations/{id}", get(rotations::one))
-        .route("/rotations/{id}/steps", get(rotations::steps))
-        .route("/leaks", get(leaks::page))
-        .route("/exemptions", get(exemptions::page))
-        .merge(keys::routes())
+pub(crate) fn routes() -> Vec<Route> {
+    let [owner, viewer, operator, admin] = Role::ALL.map(Door::From);
+    let mut routes = vec![
+        Route::get("/", owner, estate::page),
+        Route::get("/keys/{identity}", owner, key::page),
+        Route::get("/campaign", owner, campaign::page),
+        Route::get("/rotations", owner, rotations::list),
+        Route::get("/rotations/{id}", owner, rotations::one),
+        Route::get("/rotations/{id}/steps", owner, rotations::steps),
+        Route::get("/leaks", owner, leaks::page),
+        Route::get("/exemptions", owner, exemptions::page),
+        Route::get("/plans", viewer, plans::page),
+        Route::get("/plans/{run}", viewer, plans::one),
+        Route::post("/plans/{run}/approve", operator, plans::approve),
+        Route::get("/runs", viewer, runs::page),
+        Route::get("/runs/{id}", viewer, runs::one),
+        Route::get("/runs/{id}/lines", viewer, runs::lines),
+        Route::post("/runs/{id}/cancel", operator, runs::cancel),
+        Route::post("/jobs/{name}/{act}", operator, runs::act_on_job),
+        Route::post("/enforcement/{way}", admin, runs::move_switch),
+    ];
+    routes.extend(keys::routes());
+    routes
 }
 
 /// A whole page with the menu; `at` is its address in the menu.
@@ -75,7 +75,10 @@ fn framed(visitor: &Visitor, at: &str, title: &str, main: Markup) -> Markup {
             }
         }
     };
-    let who = html! { p { (visitor.person.name) " · " (visitor.person.role.as_str()) } };
+    let who = html! {
+        p { (visitor.person.name) " · " (visitor.person.role.as_str()) }
+        (login::leave(visitor))
+    };
     document(title, Some((menu, who)), main)
 }
 
@@ -117,17 +120,6 @@ fn document(title: &str, menu: Option<(Markup, Markup)>, main: Markup) -> Markup
     }
 }
 
-/// Whether a form of this visitor's own pages was sent: another site's page cannot know the key.
-fn is_own_form(visitor: &Visitor, form_key: &str) -> bool {
-    visitor.form_key.as_deref().is_some_and(|ours| bool::from(ours.as_bytes().ct_eq(form_key.as_bytes())))
-}
-
-/// The answer to any other form.
-fn foreign_form() -> Response {
-    let main = html! { p { "This form is not from your session: perhaps you have logged in anew since. Nothing was changed. Open its page again." } };
-    (StatusCode::FORBIDDEN, plain("Nothing was changed", main)).into_response()
-}
-
 /// The answer where the server itself fails. The reason goes to the log; whoever asked is told that, and no more.
 pub(crate) fn failed(error: &dyn std::fmt::Display) -> Response {
     tracing::error!(%error, "a request could not be answered");
@@ -138,6 +130,11 @@ pub(crate) fn failed(error: &dyn std::fmt::Display) -> Response {
 
 pub(crate) async fn not_found() -> Response {
     not_yours()
+}
+
+/// A number in an address.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
 
 /// The one answer for what is not there and for what is not seen, so that nobody learns which it is.

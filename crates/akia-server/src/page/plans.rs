@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::runs::moment;
-use crate::access::Visitor;
+use crate::access::{Change, Visitor};
 use crate::schedule::KeptPlan;
 use crate::sight::Role;
 use crate::web::Shared;
@@ -75,10 +75,8 @@ fn state(plan: &KeptPlan, now: i64) -> Markup {
 }
 
 /// One plan.
-pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run): Path<i64>) -> Response {
-    if !visitor.person.sight().is_all() {
-        return super::not_yours();
-    }
+pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run): Path<String>) -> Response {
+    let Some(run) = super::number(&run).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     let plan = match shared.plans.plan(run).await {
         Ok(Some(plan)) => plan,
         Ok(None) => return super::not_yours(),
@@ -162,25 +160,12 @@ fn words(kind: StepKind) -> &'static str {
 /// Approves a plan: `keys=all`, or the `key`s that are ticked.
 pub(super) async fn approve(
     State(shared): State<Shared>,
-    visitor: Visitor,
-    Path(run): Path<i64>,
-    body: String,
+    Path(run): Path<String>,
+    Change { visitor, form }: Change<Vec<(String, String)>>,
 ) -> Response {
-    let mut ticked = BTreeSet::new();
-    let (mut form_key, mut is_all) = (String::new(), false);
-    for (name, value) in form_urlencoded::parse(body.as_bytes()) {
-        match &*name {
-            "form_key" => form_key = value.into_owned(),
-            "key" => {
-                ticked.insert(value.into_owned());
-            }
-            "keys" => is_all = value == "all",
-            _ => {}
-        }
-    }
-    if !visitor.may(Role::Operator, &form_key) || !visitor.person.sight().is_all() {
-        return super::not_yours();
-    }
+    let is_all = form.iter().any(|(name, value)| name == "keys" && value == "all");
+    let ticked: BTreeSet<String> = form.into_iter().filter(|(name, _)| name == "key").map(|(_, key)| key).collect();
+    let Some(run) = super::number(&run).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     let plan = match shared.plans.plan(run).await {
         Ok(Some(plan)) => plan,
         Ok(None) => return super::not_yours(),

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -14,7 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::assets;
-use crate::access::Visitor;
+use crate::access::{Change, Visitor};
 use crate::database::DatabaseError;
 use crate::schedule::{Job, Run};
 use crate::sight::Role;
@@ -169,10 +168,8 @@ pub(super) fn moment(second: i64) -> String {
 }
 
 /// The page of one run, with what it says.
-pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<i64>) -> Response {
-    if !visitor.person.sight().is_all() {
-        return super::not_yours();
-    }
+pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(id): Path<String>) -> Response {
+    let Some(id) = super::number(&id).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     let found = async { Ok::<_, DatabaseError>((shared.runs.run(id).await?, shared.runs.lines(id, 0).await?)) };
     let (run, lines) = match found.await {
         Ok((Some(run), lines)) => (run, lines),
@@ -216,12 +213,10 @@ pub(super) struct From {
 pub(super) async fn lines(
     State(shared): State<Shared>,
     visitor: Visitor,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     Query(from): Query<From>,
 ) -> Response {
-    if !visitor.person.sight().is_all() {
-        return super::not_yours();
-    }
+    let Some(id) = super::number(&id).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     match shared.runs.run(id).await {
         Ok(Some(_)) => Sse::new(watch(shared, id, from.from)).keep_alive(KeepAlive::default()).into_response(),
         Ok(None) => super::not_yours(),
@@ -253,22 +248,18 @@ fn watch(shared: Shared, id: i64, from: i64) -> impl Stream<Item = Result<Event,
     futures_util::StreamExt::flatten(looks)
 }
 
-/// What every form of this page brings along.
+/// A form that says nothing but that it is ours.
 #[derive(Debug, Deserialize)]
-pub(super) struct Act {
-    form_key: String,
-}
+pub(super) struct Act {}
 
 /// Acts on a job: `run`, `pause`, `go-on`.
 pub(super) async fn act_on_job(
     State(shared): State<Shared>,
-    visitor: Visitor,
     Path((name, act)): Path<(String, String)>,
-    Form(form): Form<Act>,
+    Change { visitor, .. }: Change<Act>,
 ) -> Response {
     let job = shared.jobs.iter().find(|job| job.settings.name == name);
-    let Some(job) = job.filter(|_| visitor.may(Role::Operator, &form.form_key) && visitor.person.sight().is_all())
-    else {
+    let Some(job) = job.filter(|_| visitor.person.sight().is_all()) else {
         return super::not_yours();
     };
     let (person, now) = (visitor.person.name.as_str(), shared.now());
@@ -287,7 +278,6 @@ pub(super) async fn act_on_job(
 /// What the form of the switch brings along.
 #[derive(Debug, Deserialize)]
 pub(super) struct Throw {
-    form_key: String,
     #[serde(default)]
     reason: String,
 }
@@ -295,11 +285,10 @@ pub(super) struct Throw {
 /// Moves the kill switch: `stop`, `start`.
 pub(super) async fn move_switch(
     State(shared): State<Shared>,
-    visitor: Visitor,
     Path(way): Path<String>,
-    Form(form): Form<Throw>,
+    Change { visitor, form }: Change<Throw>,
 ) -> Response {
-    if !visitor.may(Role::Admin, &form.form_key) || !visitor.person.sight().is_all() {
+    if !visitor.person.sight().is_all() {
         return super::not_yours();
     }
     let reason: String = form.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
@@ -318,13 +307,10 @@ pub(super) async fn move_switch(
 /// Ends a run.
 pub(super) async fn cancel(
     State(shared): State<Shared>,
-    visitor: Visitor,
-    Path(id): Path<i64>,
-    Form(form): Form<Act>,
+    Path(id): Path<String>,
+    Change { visitor, .. }: Change<Act>,
 ) -> Response {
-    if !visitor.may(Role::Operator, &form.form_key) || !visitor.person.sight().is_all() {
-        return super::not_yours();
-    }
+    let Some(id) = super::number(&id).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     match shared.runs.cancel(id, &visitor.person.name, shared.now()).await {
         Ok(true) => Redirect::to(&format!("/runs/{id}")).into_response(),
         Ok(false) => (StatusCode::CONFLICT, "the run is over, or there is none\n").into_response(),

@@ -37,9 +37,12 @@ CREATE INDEX estate_key_owner ON estate_key (owner);
 CREATE TABLE access_pass (
     hash TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
-    person TEXT NOT NULL,
+    name TEXT NOT NULL,
+    held TEXT NOT NULL,
+    seen_at BIGINT NOT NULL,
     ends_at BIGINT NOT NULL
 );
+CREATE INDEX access_pass_name ON access_pass (name);
 
 CREATE TABLE job_state (
     job TEXT NOT NULL PRIMARY KEY,

@@ -26,10 +26,10 @@ fn a_view_is_kept_by_its_persons_own_form_alone() {
     let server = Server::start(Size { accounts: 2, users: 5 }, 1);
     let cookie = server.cookie();
     let page = || request(server.address, "GET", "/keys?ownerless=true", &[("cookie", &cookie)], "").body;
-    let form_key = page().split("name=\"form-key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let form_key = page().split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let send = |path: &str, key: &str, name: &str| {
         let headers = [("cookie", &*cookie), ("content-type", "application/x-www-form-urlencoded")];
-        let body = format!("form-key={key}&name={name}&question=%3Fownerless%3Dtrue");
+        let body = format!("form_key={key}&name={name}&question=%3Fownerless%3Dtrue");
         request(server.address, "POST", path, &headers, &body).status
     };
     assert_eq!(send("/views", "guessed", "nobody"), 403);

@@ -5,26 +5,27 @@ mod csv;
 mod form;
 mod views;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use futures_util::stream;
 use maud::{Markup, html};
 
 use super::parts;
-use crate::access::Visitor;
+use crate::access::{Door, Visitor};
 use crate::estate::{Page, Question, Row, Sort};
-use crate::web::Shared;
+use crate::sight::Role;
+use crate::web::{Route, Shared};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/keys", get(page))
-        .route("/keys.csv", get(whole))
-        .route("/views", post(views::keep))
-        .route("/views/delete", post(views::delete))
+pub(super) fn routes() -> Vec<Route> {
+    let owner = Door::From(Role::Owner);
+    vec![
+        Route::get("/keys", owner, page),
+        Route::get("/keys.csv", owner, whole),
+        Route::post("/views", owner, views::keep),
+        Route::post("/views/delete", owner, views::delete),
+    ]
 }
 
 /// Bytes of CSV that are sent at once.

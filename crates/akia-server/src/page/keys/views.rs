@@ -1,6 +1,5 @@
 //! Questions that somebody keeps: to open, to add, to delete.
 
-use axum::Form;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,7 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{address, asked};
-use crate::access::Visitor;
+use crate::access::{Change, Visitor};
 use crate::estate::{Question, View, ViewError};
 use crate::page::{self, parts};
 use crate::web::Shared;
@@ -16,7 +15,6 @@ use crate::web::Shared;
 /// The kept questions, with the forms around them; the one that is open is marked.
 pub(super) fn views(visitor: &Visitor, views: &[View], question: &Question) -> Markup {
     let open = Question { page: 0, ..question.clone() };
-    let key = visitor.form_key.as_deref().unwrap_or_default();
     html! {
         @if !views.is_empty() {
             nav aria-label="Saved views" {
@@ -30,7 +28,7 @@ pub(super) fn views(visitor: &Visitor, views: &[View], question: &Question) -> M
         details.no-print {
             summary { "Save this view" @if !views.is_empty() { ", or delete one" } }
             form.inline action="/views" method="post" {
-                input type="hidden" name="form-key" value=(key);
+                (visitor.form_field())
                 input type="hidden" name="question" value=(open.address());
                 div.field {
                     label for="view-name" { "Name; one that there is takes this view's place" }
@@ -40,7 +38,7 @@ pub(super) fn views(visitor: &Visitor, views: &[View], question: &Question) -> M
             }
             @for view in views {
                 form.row action="/views/delete" method="post" {
-                    input type="hidden" name="form-key" value=(key);
+                    (visitor.form_field())
                     input type="hidden" name="name" value=(view.name);
                     button.danger { "Delete " (view.name) }
                 }
@@ -51,26 +49,22 @@ pub(super) fn views(visitor: &Visitor, views: &[View], question: &Question) -> M
 
 /// What the form for a new one sends.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub(super) struct Kept {
-    form_key: String,
     name: String,
     question: String,
 }
 
 /// What the form that deletes one sends.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub(super) struct Deleted {
-    form_key: String,
     name: String,
 }
 
-pub(super) async fn keep(State(shared): State<Shared>, visitor: Visitor, Form(form): Form<Kept>) -> Response {
-    if !page::is_own_form(&visitor, &form.form_key) {
-        return page::foreign_form();
-    }
-    let Ok(uri) = format!("/keys{}", form.question).parse::<Uri>() else { return page::foreign_form() };
+pub(super) async fn keep(State(shared): State<Shared>, change: Change<Kept>) -> Response {
+    let Change { visitor, form } = change;
+    let Ok(uri) = format!("/keys{}", form.question).parse::<Uri>() else {
+        return (StatusCode::UNPROCESSABLE_ENTITY, "the form is not whole\n").into_response();
+    };
     let question = match asked::read(&uri) {
         Ok(question) => question,
         Err(refused) => return super::refusal(&visitor, &refused),
@@ -88,10 +82,8 @@ pub(super) async fn keep(State(shared): State<Shared>, visitor: Visitor, Form(fo
     }
 }
 
-pub(super) async fn delete(State(shared): State<Shared>, visitor: Visitor, Form(form): Form<Deleted>) -> Response {
-    if !page::is_own_form(&visitor, &form.form_key) {
-        return page::foreign_form();
-    }
+pub(super) async fn delete(State(shared): State<Shared>, change: Change<Deleted>) -> Response {
+    let Change { visitor, form } = change;
     match shared.estate.delete_view(&visitor.person, &form.name).await {
         // Whether it was there or not: it is gone.
         Ok(_) => Redirect::to("/keys").into_response(),

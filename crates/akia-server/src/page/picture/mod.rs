@@ -5,11 +5,13 @@
 mod bars;
 mod columns;
 mod heat;
+mod line;
 mod trend;
 
 pub(super) use bars::{Bar, bars};
 pub(super) use columns::{Column, columns};
 pub(super) use heat::{Cell, heat};
+pub(super) use line::{Mark, line};
 pub(super) use trend::trend;
 
 /// What a part is of the most, in hundredths; what is not nothing is never drawn as nothing.
