@@ -273,7 +273,7 @@ pub struct LambdaPolicyArgs {
     #[arg(long, value_name = "ARN", value_parser = secret_arn)]
     pub secret: Option<String>,
 
-    /// Names of the users, with their path where they have one, and with wildcards [default: service-*, or as name-prefix of [services] in
+    /// Names of the users, with their path where they have one, and with wildcards [default: service-*, or as name-prefix in the services table of
     /// akia.toml says]
     #[arg(long, value_name = "NAME", value_parser = user_pattern)]
     pub user: Option<String>,
@@ -310,7 +310,7 @@ pub struct ScanPolicyArgs {
 /// Which service users may be made.
 #[derive(Debug, Args)]
 pub struct ServicePolicyArgs {
-    /// IAM path of the users and groups [default: path of [services] in akia.toml, else /service/]
+    /// IAM path of the users and groups [default: path in the services table of akia.toml, else /service/]
     #[arg(long, value_name = "PATH")]
     pub path: Option<IamPath>,
 

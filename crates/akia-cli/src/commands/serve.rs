@@ -55,7 +55,7 @@ pub struct ServeArgs {
     #[command(subcommand)]
     pub act: Option<ServeVerb>,
 
-    /// Address to listen at [default: listen under [serve] in akia.toml, else 127.0.0.1:7443]
+    /// Address to listen at [default: listen in the serve table of akia.toml, else 127.0.0.1:7443]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 
@@ -83,7 +83,7 @@ pub struct ServeArgs {
 pub enum ServeVerb {
     /// Make a token that lets a person or a program in
     ///
-    /// Prints the token once, and the line for the file of tokens (tokens under [serve] in akia.toml), which holds its hash alone. A
+    /// Prints the token once, and the line for the file of tokens (tokens in the serve table of akia.toml), which holds its hash alone. A
     /// server that runs takes the line up by itself, and shuts the door when it is taken out.
     Token(TokenArgs),
 }

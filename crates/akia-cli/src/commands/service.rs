@@ -90,7 +90,7 @@ pub enum ServiceVerb {
 /// A service user to be.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// Name of the service; user and group are service-NAME, or NAME behind name-prefix of [services] in akia.toml
+    /// Name of the service; user and group are service-NAME, or NAME behind name-prefix in the services table of akia.toml
     #[arg(value_name = "NAME")]
     pub name: ServiceName,
 
@@ -130,7 +130,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "ARN")]
     pub permissions_boundary: Option<BoundaryArn>,
 
-    /// IAM path of user and group [default: path of [services] in akia.toml, else /service/]
+    /// IAM path of user and group [default: path in the services table of akia.toml, else /service/]
     #[arg(long, value_name = "PATH")]
     pub path: Option<IamPath>,
 
