@@ -33,7 +33,7 @@ fn bad<T>(text: &str, expected: &'static str) -> Result<T, BadName> {
     Err(BadName { text: text.chars().take(60).collect(), expected: expected.into() })
 }
 
-/// The name of a service, as in `backup`. [`ServiceNaming`] makes the name of its user of it.
+/// The name of a service, as in `backup`. `ServiceNaming` makes the name of its user of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceName(UserName);
