@@ -48,8 +48,30 @@ variable "allowed_cidrs" {
 }
 
 variable "settings" {
-  description = "The text of akia.toml"
+  description = "More of akia.toml: serve.oidc with client-secret = { env = \"AKIA_OIDC_SECRET\" }, and the jobs"
   type        = string
+}
+
+variable "oidc_secret_arn" {
+  description = "A secret of Secrets Manager with the secret of the login's client"
+  type        = string
+}
+
+variable "files_image" {
+  description = "An image with sh, which writes the settings into a volume before akia begins"
+  type        = string
+  default     = "public.ecr.aws/docker/library/busybox:1.37"
+}
+
+locals {
+  settings = <<-EOT
+    [serve]
+    listen = "0.0.0.0:7443"
+    address = "https://${var.host}"
+    behind-proxy = true
+
+    ${var.settings}
+  EOT
 }
 
 variable "database_secret_arn" {
@@ -116,7 +138,7 @@ resource "aws_iam_role_policy" "task" {
   })
 }
 
-# What ECS may do for it: fetch the image, write the log, read the two secrets.
+# What ECS may do for it: fetch the image, write the log, read the three secrets.
 resource "aws_iam_role" "execution" {
   name               = "${var.name}-execution"
   assume_role_policy = data.aws_iam_policy_document.tasks.json
@@ -134,7 +156,7 @@ resource "aws_iam_role_policy" "secrets" {
     Statement = [{
       Effect   = "Allow"
       Action   = "secretsmanager:GetSecretValue"
-      Resource = [var.database_secret_arn, var.sealing_key_secret_arn]
+      Resource = [var.database_secret_arn, var.sealing_key_secret_arn, var.oidc_secret_arn]
     }]
   })
 }
@@ -228,31 +250,61 @@ resource "aws_ecs_task_definition" "akia" {
     name = "state"
   }
 
-  container_definitions = jsonencode([{
-    name                   = "akia"
-    image                  = var.image
-    command                = ["serve", "--listen", "0.0.0.0:7443", "--behind-proxy", "--host", var.host]
-    user                   = "65532:65532"
-    readonlyRootFilesystem = true
-    stopTimeout            = 45
-    portMappings           = [{ containerPort = 7443 }]
-    mountPoints            = [{ sourceVolume = "state", containerPath = "/state" }]
-    environment = [
-      { name = "AKIA_SETTINGS", value = var.settings },
-    ]
-    secrets = [
-      { name = "AKIA_DATABASE", valueFrom = var.database_secret_arn },
-      { name = "AKIA_SEALING_KEY", valueFrom = var.sealing_key_secret_arn },
-    ]
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        awslogs-group         = aws_cloudwatch_log_group.akia.name
-        awslogs-region        = data.aws_region.here.name
-        awslogs-stream-prefix = "akia"
+  volume {
+    name = "files"
+  }
+
+  volume {
+    name = "tmp"
+  }
+
+  # A container that lives for a moment writes the files that akia reads; nothing of it stays in the environment of akia but the database.
+  container_definitions = jsonencode([
+    {
+      name                   = "files"
+      image                  = var.files_image
+      essential              = false
+      command                = ["sh", "-c", "umask 077; printf %s \"$SETTINGS\" > /files/akia.toml; printf %s \"$SEALING_KEY\" > /files/sealing.key; chown -R 65532:65532 /files /state"]
+      readonlyRootFilesystem = true
+      mountPoints = [
+        { sourceVolume = "files", containerPath = "/files" },
+        { sourceVolume = "state", containerPath = "/state" },
+      ]
+      environment = [{ name = "SETTINGS", value = local.settings }]
+      secrets     = [{ name = "SEALING_KEY", valueFrom = var.sealing_key_secret_arn }]
+    },
+    {
+      name                   = "akia"
+      image                  = var.image
+      command                = ["serve"]
+      user                   = "65532:65532"
+      readonlyRootFilesystem = true
+      stopTimeout            = 45
+      dependsOn              = [{ containerName = "files", condition = "SUCCESS" }]
+      portMappings           = [{ containerPort = 7443 }]
+      mountPoints = [
+        { sourceVolume = "files", containerPath = "/files", readOnly = true },
+        { sourceVolume = "state", containerPath = "/state" },
+        { sourceVolume = "tmp", containerPath = "/tmp" },
+      ]
+      environment = [
+        { name = "AKIA_CONFIG", value = "/files/akia.toml" },
+        { name = "AKIA_SEALING_KEY_FILE", value = "/files/sealing.key" },
+      ]
+      secrets = [
+        { name = "AKIA_DATABASE", valueFrom = var.database_secret_arn },
+        { name = "AKIA_OIDC_SECRET", valueFrom = var.oidc_secret_arn },
+      ]
+      logConfiguration = {
+        logDriver = "awslogs"
+        options = {
+          awslogs-group         = aws_cloudwatch_log_group.akia.name
+          awslogs-region        = data.aws_region.here.name
+          awslogs-stream-prefix = "akia"
+        }
       }
-    }
-  }])
+    },
+  ])
 }
 
 resource "aws_ecs_service" "akia" {

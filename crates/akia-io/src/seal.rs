@@ -219,8 +219,7 @@ impl Sealer {
 
     /// Opens the sealing key in a file that a person has named: the machines that share a database share it.
     pub fn from_file(path: &Path) -> Result<Self, SealError> {
-        let missing = || SealError::Io { doing: "read", path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
-        let bytes = read_private(path)?.ok_or_else(missing)?;
+        let bytes = read_named(path)?;
         let key = key_of(&bytes).or_else(|| {
             let decoded = data_encoding::BASE64.decode(bytes.trim_ascii()).map(Zeroizing::new);
             decoded.ok().and_then(|decoded| key_of(&decoded))
@@ -338,6 +337,19 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64));
     act(Act::Read, path, || File::open(path)?.take(64).read_to_end(&mut bytes)).map_err(io)?;
     Ok(Some(bytes))
+}
+
+/// The bytes of a small file that a person has named, which may be a link into what a system has mounted.
+fn read_named(path: &Path) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let io = |source| SealError::Io { doing: "read", path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(SealError::Damaged { path: path.to_owned() });
+    }
+    platform::private_to_us(&metadata).map_err(|mode| SealError::Readable { path: path.to_owned(), mode })?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+    act(Act::Read, path, || File::open(path)?.take(64).read_to_end(&mut bytes)).map_err(io)?;
+    Ok(bytes)
 }
 
 /// Writes a small file of ours with mode 0600, whole or not at all. The caller holds the lock.

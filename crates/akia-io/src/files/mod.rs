@@ -25,6 +25,7 @@ pub use act::Act;
 pub use act::faults;
 pub(crate) use act::{act, pause};
 pub use error::{FileError, LateBytes};
+pub use platform::private_to_us;
 pub use replace::{FileLock, Prepared, lock, rehearse};
 
 /// Largest AWS file that akia reads or writes, in bytes.

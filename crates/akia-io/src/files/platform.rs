@@ -15,6 +15,20 @@ pub(crate) fn mode(metadata: &Metadata) -> Option<u32> {
     return Some(metadata).filter(|metadata| metadata.permissions().readonly()).map(|_| 0o444);
 }
 
+/// Whether nobody but us can read a file, whoever may administer the machine aside; else its mode. What Kubernetes mounts for the group
+/// of a container (root's, mode 0440) counts as ours.
+pub fn private_to_us(metadata: &Metadata) -> Result<(), u32> {
+    // Elsewhere the folder's own list of who may says it.
+    let Some(mode) = mode(metadata).filter(|_| cfg!(unix)) else { return Ok(()) };
+    if is_private(mode, owner(metadata), effective_user()) { Ok(()) } else { Err(mode) }
+}
+
+fn is_private(mode: u32, owner: Option<u32>, us: Option<u32>) -> bool {
+    let is_mounted = owner == Some(0) && us != Some(0);
+    let forbidden = if is_mounted { 0o037 } else { 0o077 };
+    mode & forbidden == 0 && (is_mounted || owner == us)
+}
+
 /// User id of the owner.
 pub(crate) fn owner(metadata: &Metadata) -> Option<u32> {
     #[cfg(unix)]

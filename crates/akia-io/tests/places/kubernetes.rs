@@ -379,6 +379,10 @@ async fn the_manifests_of_the_server_are_taken_whole() {
         let address = format!("{base}/namespaces/shop/{}s?dryRun=All", kind.to_lowercase());
         let kept = cluster.desk.upstream.done("POST", &address, &manifest);
         holds(&kept, &manifest, kind);
+        if let Some(settings) = manifest["data"]["akia.toml"].as_str() {
+            let settings = akia_core::settings::Settings::parse(settings).unwrap();
+            assert!(settings.serve.oidc.is_some() && settings.serve.behind_proxy && settings.jobs.len() == 1);
+        }
         kinds.push(kind.to_owned());
     }
     assert_eq!(kinds, ["ServiceAccount", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget"]);

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use akia_core::settings::is_units_path;
-use akia_io::files::{FileError, read_limited};
+use akia_io::files::{FileError, private_to_us, read_limited};
 use subtle::ConstantTimeEq as _;
 
 use super::session::{draw, hash};
@@ -205,14 +205,8 @@ fn io_error(path: &Path, source: io::Error) -> TokensError {
 }
 
 fn read(path: &Path) -> Result<Vec<Entry>, TokensError> {
-    #[cfg(unix)]
-    {
-        let metadata = std::fs::metadata(path).map_err(|source| io_error(path, source))?;
-        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(TokensError::Open { path: path.to_owned(), mode });
-        }
-    }
+    let metadata = std::fs::metadata(path).map_err(|source| io_error(path, source))?;
+    private_to_us(&metadata).map_err(|mode| TokensError::Open { path: path.to_owned(), mode })?;
     let bytes = read_limited(path, LONGEST)?.ok_or_else(|| TokensError::Missing { path: path.to_owned() })?;
     let wrong = |line: usize, what| TokensError::Line { path: path.to_owned(), line, what };
     let text = std::str::from_utf8(&bytes).map_err(|_| wrong(1, "the file is not UTF-8 text"))?;
