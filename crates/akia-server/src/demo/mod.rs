@@ -88,6 +88,7 @@ fn user(account: &str, team: &str, number: u64, at: Timestamp) -> User {
         mfa_active: !is_service && !mix.is_multiple_of(5),
         keys,
         details: Known::Told(Details {
+            id: Some(known(&format!("AIDAEXAMPLE{}", letters(number, 10)))),
             tags: owner.map(|owner| ("owner".to_owned(), owner)).into_iter().collect(),
             groups: [team.to_owned()].into(),
             grants: Grants { everything: mix.is_multiple_of(37), ..Grants::default() },
@@ -132,10 +133,14 @@ fn key(user: u64, slot: u64, mix: u64, at: Timestamp) -> Key {
 
 /// `AKIAEXAMPLE` and a number: nothing that AWS would give out.
 fn key_id(number: u64) -> AccessKeyId {
+    known(&format!("AKIAEXAMPLE{}", letters(number, 9)))
+}
+
+/// A number in the letters of AWS's ids, so many of them.
+fn letters(number: u64, count: u64) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters =
-        (0..9).rev().map(|place| char::from(LETTERS[usize::try_from(number >> (place * 5) & 31).unwrap_or(0)]));
-    known(&letters.fold("AKIAEXAMPLE".to_owned(), |text, letter| text + &letter.to_string()))
+    let letter = |place: u64| LETTERS.get(usize::try_from(number >> (place * 5) & 31).unwrap_or(0)).copied();
+    (0..count).rev().filter_map(letter).map(char::from).collect()
 }
 
 fn ago(at: Timestamp, days: i64) -> Timestamp {

@@ -104,11 +104,15 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run
             }
             @if plan.plan.steps.len() > MOST { p { "… and " (plan.plan.steps.len() - MOST) " more; " code { "akia enforce plan --output csv" } " has all." } }
             @if may_approve {
-                p { "Notices and looks are made in any case; a key is changed only where it is ticked. Each key is looked at again right before." }
-                p {
-                    button name="keys" value="ticked" { "Approve what is ticked, and apply" }
-                    " "
-                    button name="keys" value="all" { "Approve all " (changes(&plan).count()) " changes, and apply" }
+                @match changes(&plan).count() {
+                    0 => p { button.main name="keys" value="all" { "Approve, and apply" } " It changes no key: owners are told, and keys looked at." },
+                    count => {
+                        p { "Notices and looks are made in any case; a key is changed only where it is ticked. Each key is looked at again right before." }
+                        p.row {
+                            button.main name="keys" value="ticked" { "Approve what is ticked, and apply" }
+                            button name="keys" value="all" { "Approve all " (count) " changes, and apply" }
+                        }
+                    }
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! Every page in a real browser: what a person does with it, what axe finds, and pictures for the eye in `target/screenshots`.
 
 use akia_server::demo::Size;
+use akia_server::sight::Role;
 
 use crate::driver::{Browser, target, until};
-use crate::server::Server;
+use crate::server::{PLAN, Server};
 
 /// Every page that can be opened without a question of its own; a page that is added to the menu is looked at, too (see below).
 const PAGES: [(&str, &str); 4] = [
@@ -39,7 +40,8 @@ fn pages_are_clean_in_both_schemes_and_fit_every_width() {
     let axe = std::fs::read_to_string(&axe)
         .unwrap_or_else(|error| panic!("{}: {error}: `cargo xtask test --only packages` fetches it", axe.display()));
     let server = Server::start(Size { accounts: 24, users: 40 }, 9);
-    let browser = browse(&server);
+    let browser = Browser::start();
+    browser.open(&server.link_as(Role::Admin));
     let menu =
         browser.run("return Array.from(document.querySelectorAll('nav.menu a')).map((a) => a.getAttribute('href'))");
     let mut pages: Vec<(String, String)> = PAGES.map(|(name, at)| (name.to_owned(), at.to_owned())).into();
@@ -47,6 +49,16 @@ fn pages_are_clean_in_both_schemes_and_fit_every_width() {
         if !pages.iter().any(|(_, known)| known == at) {
             pages.push((at.replace('/', ""), at.to_owned()));
         }
+    }
+    // One of each kind that a list leads to.
+    for (name, list, link) in [
+        ("key", "/campaign", "main a[href^='/keys/']"),
+        ("rotation", "/rotations", "main a[href^='/rotations/']"),
+        ("plan", "/plans", "main a[href^='/plans/']"),
+    ] {
+        browser.open(&format!("http://{}{list}", server.address));
+        let at = browser.run(&format!("return document.querySelector(\"{link}\").getAttribute('href')"));
+        pages.push((name.to_owned(), at.as_str().unwrap().to_owned()));
     }
     for (name, at) in &pages {
         for scheme in ["light", "dark"] {
@@ -72,6 +84,38 @@ fn pages_are_clean_in_both_schemes_and_fit_every_width() {
             }
         }
     }
+}
+
+#[test]
+fn an_operator_approves_a_plan_and_watches_it_being_carried_out() {
+    if !cfg!(target_os = "linux") {
+        println!("NOT CHECKED: the browser of the tests is Debian's");
+        return;
+    }
+    let server = Server::start(Size { accounts: 12, users: 40 }, 1);
+    let browser = Browser::start();
+    browser.size(1280, 900);
+    browser.open(&server.link_as(Role::Operator));
+    browser.open(&format!("http://{}/plans/{PLAN}", server.address));
+    let steps = browser.run("return document.querySelectorAll('tbody tr').length");
+    assert!(steps.as_u64().is_some_and(|steps| steps > 10), "{steps}");
+    browser.click("button[value=all]");
+    until("the run", || browser.place().starts_with("/runs/"));
+    let said = || browser.run("return document.getElementById('log').textContent").as_str().unwrap().to_owned();
+    // Line by line, on the page as it was opened.
+    browser.run("window.isTheSame = true");
+    until("the third step", || said().contains("step 3"));
+    assert_eq!(browser.run("return window.isTheSame === true"), true);
+    assert!(!said().contains("step 6"), "{}", said());
+    browser.picture("run-live");
+    until("the end", || browser.run("return document.getElementById('run-state').textContent") == "done");
+    assert!(said().contains("$ akia enforce apply --yes") && said().contains("step 6"), "{}", said());
+    browser.picture("run-done");
+    browser.open(&format!("http://{}/plans/{PLAN}", server.address));
+    let state = browser.run("return document.querySelector('dl dd').textContent");
+    assert!(state.as_str().unwrap().starts_with("approved by sam@example.com at "), "{state}");
+    assert_eq!(browser.run("return document.querySelectorAll('button[name=keys]').length"), 0, "it is approved once");
+    is_quiet(&browser, "the run");
 }
 
 #[test]

@@ -1,24 +1,73 @@
 //! A server with the made-up team, and requests to it.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use akia_core::enforce::{EnforcePolicy, Evidenced, PlanInput};
 use akia_core::rule::AuditSettings;
 use akia_io::clock::SystemClock;
 use akia_io::state::StateFolder;
+use akia_io::store::SqlStore;
 use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
 use akia_server::estate::Estate;
+use akia_server::schedule::{Engine, Program};
 use akia_server::sight::{Person, Role};
 use akia_server::web::{self, Parts, Shared};
 use jiff::{SignedDuration, Timestamp};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The number of a plan that waits to be approved.
+pub(crate) const PLAN: i64 = 1;
+/// What runs instead of akia: it says a line now and then, and that it was asked to end.
+const SCRIPT: &str = "#!/bin/sh\ntrap 'echo ended in order; exit 5' TERM\nfor step in 1 2 3 4 5 6; do echo \"step $step\"; sleep 0.5; done\n";
+
+/// What enforcement would do in the made-up team.
+fn plan(size: Size, at: Timestamp) -> String {
+    let estates: Vec<_> = (0..size.accounts).map(|number| demo::account(number, size.users, at)).collect();
+    let policy = EnforcePolicy { exemptions: Vec::new(), ..demo::policy(size, at) };
+    let input = PlanInput {
+        evidence: Evidenced { audit: 1, at, accounts: estates.len(), active_keys: 900 },
+        estates: &estates,
+        audit: &AuditSettings::default(),
+        policy: &policy,
+        stopped: None,
+        cases: &[],
+        only_accounts: &BTreeSet::new(),
+        by: "the schedule",
+        now: at,
+    };
+    let mut number = 0_u32;
+    let plan = akia_core::enforce::plan(&input, || {
+        number += 1;
+        format!("c-{number:016x}").parse().unwrap()
+    });
+    serde_json::json!({ "schema": "akia.enforce-plan/1", "plan": plan.unwrap() }).to_string()
+}
+
+fn engine(shared: &Shared, folder: &Path) -> Engine {
+    let path = folder.join("akia");
+    std::fs::write(&path, SCRIPT).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    Engine {
+        runs: shared.runs.clone(),
+        plans: shared.plans.clone(),
+        jobs: Arc::clone(&shared.jobs),
+        switch: shared.switch.clone(),
+        program: Program { path, variables: Vec::new() },
+        replica: "one".to_owned(),
+        clock: Arc::new(SystemClock),
+    }
+}
 
 /// A server on this machine, as long as the value lives.
 pub(crate) struct Server {
@@ -50,7 +99,13 @@ impl Server {
             let access = Access::new(database.clone(), false);
             let hosts = vec![address.to_string()];
             let parts = Parts::new(database, &state, access.clone(), hosts, Arc::new(SystemClock));
-            let shared = Shared::new(parts);
+            let shared = Shared::new(Parts { enforce: Some(demo::policy(size, now)), ..parts });
+            let journal = SqlStore::open(&state).await.unwrap();
+            demo::tell(&journal, size, now).await.unwrap();
+            demo::expose(&kept, size, now).await.unwrap();
+            shared.records.follow(&journal, &kept, now).await.unwrap();
+            shared.plans.keep(PLAN, &plan(size, now)).await.unwrap();
+            tokio::spawn(engine(&shared, folder.path()).work());
             tokio::spawn(web::serve(listener, shared, std::future::pending()));
             (address, access)
         });
@@ -59,7 +114,12 @@ impl Server {
 
     /// A one-time link for somebody who sees everything.
     pub(crate) fn link(&self) -> String {
-        let person = Person { name: "sam@example.com".to_owned(), role: Role::Viewer, units: Vec::new() };
+        self.link_as(Role::Viewer)
+    }
+
+    /// The same for somebody who may do more than look.
+    pub(crate) fn link_as(&self, role: Role) -> String {
+        let person = Person { name: "sam@example.com".to_owned(), role, units: Vec::new() };
         let link = self.runtime.block_on(self.access.link(&person, Timestamp::now().as_second())).unwrap();
         format!("http://{}{}", self.address, link.path)
     }
