@@ -55,6 +55,7 @@ mod scan_aws;
 mod sealed;
 mod secrets;
 mod seed_script;
+mod serve;
 mod service;
 mod service_keys;
 mod settings;
