@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::exemptions::Standing;
 use super::picture::{Mark, line};
-use super::words;
+use super::{parts, words};
 use crate::DatabaseError;
 use crate::access::Visitor;
 use crate::estate::{Finding, Row};
@@ -84,7 +84,7 @@ fn main(life: &Life<'_>, now: i64) -> Markup {
             None => p { "The latest audit does not have this key any more: what follows is what the journal tells." },
         }
         @if let Some(deadline) = entries.iter().find(|one| one.is_ahead) {
-            p.deadline { strong { "Next: " (deadline.words) } ", " (words::moment(deadline.at)) " (" (words::off(deadline.at, now)) ")" }
+            p.deadline { strong { "Next: " (deadline.words) } ", " (parts::moment(deadline.at)) " (" (words::off(deadline.at, now)) ")" }
         }
         @if let Some(row) = &life.row {
             @if !row.findings.is_empty() { h2 { "What is wrong" } (findings(row)) }
@@ -94,7 +94,7 @@ fn main(life: &Life<'_>, now: i64) -> Markup {
         ol.life {
             @for one in &entries {
                 li class=[one.is_ahead.then_some("later")] {
-                    (words::moment(one.at)) " " strong { (one.moment) } " " (one.words)
+                    (parts::moment(one.at)) " " strong { (one.moment) } " " (one.words)
                     @if one.is_ahead { " (to come)" }
                     @if let Some(thread) = &one.thread { " " (way(thread, &life.threads)) }
                 }
@@ -143,7 +143,7 @@ fn facts(row: &Row, threads: &[Thread], now: i64) -> Markup {
             @if !places.is_empty() {
                 dt { "Places" } dd { ul { @for place in places { li { (place) } } } }
             }
-            dt { "As of" } dd { (words::moment(row.as_of)) }
+            dt { "As of" } dd { (parts::moment(row.as_of)) }
         }
     }
 }
@@ -154,7 +154,7 @@ fn last_use(row: &Row) -> Markup {
         @match (row.last_used.as_str(), at) {
             ("never", _) => "never",
             (_, Some(at)) => {
-                (words::moment(at))
+                (parts::moment(at))
                 @if let Some(service) = &row.last_used_service { ", " (service) }
                 @if let Some(region) = &row.last_used_region { " in " (region) }
             }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::words;
+use super::{parts, words};
 use crate::DatabaseError;
 use crate::access::Visitor;
 use crate::record::{Ask, Kind, Thread};
@@ -57,7 +57,7 @@ fn main(leaks: &Leaks, now: i64) -> Markup {
                             td { (words::key(&one.key_id)) }
                             td { (one.account) }
                             td { (one.owner.as_deref().unwrap_or("nobody")) }
-                            td { (words::moment(one.began_at)) }
+                            td { (parts::moment(one.began_at)) }
                             td { (one.state) }
                             td {
                                 @match contained {

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::runs::moment;
+use super::parts::moment;
 use crate::access::{Change, Visitor};
 use crate::schedule::KeptPlan;
 use crate::sight::Role;

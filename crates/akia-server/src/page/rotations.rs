@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::words;
+use super::{parts, words};
 use crate::access::Visitor;
 use crate::record::{Ask, Kind, Thread, Told};
 use crate::web::Shared;
@@ -31,7 +31,7 @@ pub(super) async fn list(State(shared): State<Shared>, visitor: Visitor, Query(q
                 @for one in &found.rows {
                     tr class=[one.needs_person.then_some("person")] {
                         td { (words::thread(one)) }
-                        td { (words::moment(one.began_at)) }
+                        td { (parts::moment(one.began_at)) }
                         td { (one.user) }
                         td { (one.account) }
                         td { (words::key(&one.key_id)) }
@@ -66,7 +66,7 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(id)
             @if let Some(owner) = &one.owner { dt { "Owner" } dd { (owner) } }
             dt { "Old key" } dd { (words::key(&one.key_id)) }
             @if let Some(new) = &one.new_key_id { dt { "New key" } dd { (words::key(new)) } }
-            @if let Some(next) = &one.next { dt { "Next" } dd { (next.what) ", from " (words::moment(next.at)) } }
+            @if let Some(next) = &one.next { dt { "Next" } dd { (next.what) ", from " (parts::moment(next.at)) } }
         }
         @if !one.commands.is_empty() { h2 { "What you can do" } (words::commands(&one.commands)) }
         h2 { "Steps" }
@@ -100,7 +100,7 @@ pub(super) fn told(events: &[Told]) -> Markup {
                 @for one in events {
                     tr {
                         td { (one.seq) }
-                        td { (words::moment(one.at)) }
+                        td { (parts::moment(one.at)) }
                         td { (one.words) }
                         td { (one.weight.as_str()) }
                     }

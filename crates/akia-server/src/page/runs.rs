@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::stream::{self, Stream};
-use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::assets;
+use super::parts::moment;
 use crate::access::{Change, Visitor};
 use crate::database::DatabaseError;
 use crate::schedule::{Job, Run};
@@ -161,10 +161,6 @@ fn took(run: &Run, now: i64) -> String {
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
-}
-
-pub(super) fn moment(second: i64) -> String {
-    Timestamp::from_second(second).unwrap_or_default().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The page of one run, with what it says.

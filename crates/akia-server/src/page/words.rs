@@ -3,13 +3,8 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::parts::moment;
 use crate::record::{Kind, Progress, Step, Thread};
-
-/// A moment, to the minute, and for programs exactly.
-pub(super) fn moment(at: i64) -> Markup {
-    let at = Timestamp::from_second(at).unwrap_or_default();
-    html! { time datetime=(at.to_string()) { (at.strftime("%Y-%m-%d %H:%M")) } }
-}
 
 /// A day.
 pub(super) fn day(at: i64) -> String {
