@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use akia_core::enforce::EnforcePolicy;
 use akia_core::rule::AuditSettings;
+use akia_core::settings::ServiceSettings;
 use akia_io::clock::Clock;
 use akia_io::enforce::StopFile;
 use akia_io::state::StateFolder;
@@ -83,6 +84,8 @@ pub struct Parts {
     pub access: Access,
     /// The jobs of the settings.
     pub jobs: Arc<Vec<Job>>,
+    /// The services of the settings.
+    pub services: Arc<Vec<ServiceSettings>>,
     /// What runs, and has run.
     pub runs: Runs,
     /// Plans of enforcement, for people to approve.
@@ -113,6 +116,7 @@ impl Parts {
             enforce: None,
             access,
             jobs: Arc::default(),
+            services: Arc::default(),
             runs: Runs::new(database.clone()),
             plans: Plans::new(database.clone()),
             switch: Switch::new(database.clone(), StopFile::of(state)),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use akia_core::settings::Settings;
 use akia_io::clock::Clock;
 use akia_io::state::StateFolder;
 use akia_io::store::SqlStore;
@@ -41,6 +42,8 @@ impl Clock for Stopped {
     }
 }
 
+const SERVICE: &str = "[service.billing]\nmax-age = \"60d\"\n[[service.billing.place]]\nkind = \"env-file\"\npath = \"/srv/billing.env\"\n";
+
 struct Site {
     _folder: tempfile::TempDir,
     address: String,
@@ -68,7 +71,8 @@ async fn site() -> Site {
     let address = listener.local_addr().unwrap().to_string();
     let access = Access::new(database.clone(), false);
     let parts = Parts::new(database, &state, access, vec![address.clone()], Arc::new(Stopped));
-    let shared = Shared::new(Parts { enforce: Some(demo::policy(SIZE, now())), ..parts });
+    let services = Arc::new(Settings::parse(SERVICE).unwrap().services);
+    let shared = Shared::new(Parts { enforce: Some(demo::policy(SIZE, now())), services, ..parts });
     shared.estate.refresh(&audits, &shared.settings).await.unwrap();
     shared.records.follow(&journal, &audits, now()).await.unwrap();
     let all = shared.records.threads(&Sight::ALL, &Ask { size: 100_000, ..Ask::default() }).await.unwrap().rows;
@@ -78,9 +82,17 @@ async fn site() -> Site {
 
 impl Site {
     async fn ask(&self, path: &str, cookie: &str) -> Answer {
+        self.send("GET", path, cookie, "").await
+    }
+
+    async fn send(&self, method: &str, path: &str, cookie: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let host = &self.address;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+        let (host, length) = (&self.address, body.len());
+        let kind = "application/x-www-form-urlencoded";
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -259,4 +271,58 @@ async fn pages_have_no_style_and_no_script_within() {
         let page = site.ask(path, &admin).await.page;
         assert!(!page.contains("style=") && !page.contains("<style") && !page.contains("<script>"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn operators_act_on_keys_and_services_and_others_are_offered_nothing() {
+    let site = site().await;
+    let shut =
+        site.all.iter().find(|one| one.kind == Kind::Case && one.stage == "deactivated" && !one.is_over).unwrap();
+    let open = site.of(Kind::Case, "seen");
+    let operator = site.login(Role::Operator, "ona@example.com", &[]).await;
+    let path = format!("/keys/{}", shut.key_id);
+    let page = site.ask(&path, &operator).await.page;
+    let key = page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(page.contains(&format!("action=\"{path}/reactivate\"")), "{page}");
+    let acts = [
+        (path.clone() + "/reactivate", "reason=it+is+%22needed%22%0A+--yes"),
+        ("/services/billing/rotate".to_owned(), ""),
+    ];
+    for (role, name, units) in [
+        (Role::Viewer, "vic", &[][..]),
+        (Role::Operator, "leo", &["Root/Legacy"]),
+        (Role::Owner, "shop@example.com", &[]),
+    ] {
+        let other = site.login(role, name, units).await;
+        let key = {
+            let page = site.ask("/keys", &other).await.page;
+            page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        };
+        for (path, body) in &acts {
+            let status = site.send("POST", path, &other, &format!("form_key={key}&{body}")).await.status;
+            assert!(matches!(status, 403 | 404), "{name} {path}: {status}");
+        }
+        assert!(!site.ask(&path, &other).await.page.contains("/reactivate"), "{name}");
+    }
+    // One that is not shut, one that is nobody's, and no reason.
+    for path in [format!("/keys/{}/reactivate", open.key_id), "/keys/AKIAIOSFODNN7EXAMPLE/reactivate".to_owned()] {
+        assert_eq!(site.send("POST", &path, &operator, &format!("form_key={key}&reason=x")).await.status, 404);
+    }
+    let (path, _) = &acts[0];
+    assert_eq!(site.send("POST", path, &operator, &format!("form_key={key}&reason=+")).await.status, 400);
+    assert!(site.shared.runs.latest(None, 10).await.unwrap().is_empty());
+    for (path, body) in &acts {
+        assert_eq!(site.send("POST", path, &operator, &format!("form_key={key}&{body}")).await.status, 303, "{path}");
+    }
+    let runs = site.shared.runs.latest(None, 10).await.unwrap();
+    let commands: Vec<String> = runs.iter().rev().map(|run| run.command.join("|")).collect();
+    assert_eq!(
+        commands,
+        [
+            format!("enforce|reactivate|{}|--yes|--reason=it is \"needed\" --yes (ona@example.com)", shut.key_id),
+            "rotate|--service|billing|--older-than|1h|--yes".to_owned(),
+        ]
+    );
+    let page = site.ask("/services", &operator).await.page;
+    assert!(page.contains("/srv/billing.env") && page.contains("60d"), "{page}");
 }

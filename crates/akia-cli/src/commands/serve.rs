@@ -270,7 +270,13 @@ async fn parts(
     let jobs: Result<Vec<Job>, _> = settings.jobs.into_iter().map(Job::new).collect();
     let jobs = jobs.map_err(|error| CommandError::usage(&error).next("akia serve"))?;
     let parts = Parts::new(database, &ground.state, access, hosts, workbench::clock());
-    Ok(Parts { enforce: settings.enforce, jobs: Arc::new(jobs), settings: settings.audit, ..parts })
+    Ok(Parts {
+        enforce: settings.enforce,
+        jobs: Arc::new(jobs),
+        services: Arc::new(settings.services),
+        settings: settings.audit,
+        ..parts
+    })
 }
 
 /// This server's part in the schedule; what it runs sees the same state and the same settings.

@@ -5,18 +5,20 @@ use akia_core::enforce::{EnforcePolicy, Exemption};
 use akia_core::finding::{Finding as CoreFinding, Subject};
 use akia_core::rule;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::exemptions::Standing;
 use super::picture::{Mark, line};
 use super::{parts, words};
 use crate::DatabaseError;
-use crate::access::Visitor;
+use crate::access::{Change, Visitor};
 use crate::estate::{Finding, Row};
 use crate::record::{Ask, Kind, Moment, Thread, Told};
-use crate::sight::Sight;
+use crate::sight::{Role, Sight};
 use crate::web::Shared;
 
 /// What the page shows.
@@ -41,7 +43,7 @@ struct Entry {
 pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor, Path(identity): Path<String>) -> Response {
     match read(&shared, &visitor.person.sight(), &identity).await {
         Ok(Some(life)) => {
-            let main = main(&life, shared.now());
+            let main = main(&life, &visitor, shared.now());
             super::framed(&visitor, "/keys", &format!("Key {identity}"), main).into_response()
         }
         Ok(None) => super::not_yours(),
@@ -72,7 +74,7 @@ fn exemptions<'a>(policy: Option<&'a EnforcePolicy>, row: &Row) -> Vec<&'a Exemp
     policy.into_iter().flat_map(|policy| &policy.exemptions).filter(is_of).collect()
 }
 
-fn main(life: &Life<'_>, now: i64) -> Markup {
+fn main(life: &Life<'_>, visitor: &Visitor, now: i64) -> Markup {
     let entries = entries(life, now);
     let marks: Vec<Mark> = entries
         .iter()
@@ -107,6 +109,16 @@ fn main(life: &Life<'_>, now: i64) -> Markup {
                 p { (one.state) @if one.needs_person { " " strong { "needs a person" } } }
                 (words::steps(&one.steps, now))
                 (words::commands(&one.commands))
+                @if is_shut(one) && may_reactivate(visitor) {
+                    form.inline method="post" action={ "/keys/" (life.identity) "/reactivate" } {
+                        (visitor.form_field())
+                        div.field {
+                            label for="reason" { "Why it is to work again" }
+                            input id="reason" name="reason" required maxlength="200";
+                        }
+                        button { "Activate it again" }
+                    }
+                }
             }
         }
         @if !life.exemptions.is_empty() {
@@ -114,6 +126,46 @@ fn main(life: &Life<'_>, now: i64) -> Markup {
             ul { @for one in &life.exemptions { li { (one.words()) @if Standing::of(one, now) == Standing::Ended { " (ended)" } } } }
         }
         @if let Some(row) = &life.row { (by_hand(row)) }
+    }
+}
+
+/// Whether enforcement has shut the key, and has not deleted it.
+fn is_shut(thread: &Thread) -> bool {
+    thread.kind == Kind::Case && !thread.is_over && matches!(thread.stage.as_str(), "deactivated" | "soaked")
+}
+
+fn may_reactivate(visitor: &Visitor) -> bool {
+    visitor.person.role >= Role::Operator && visitor.person.sight().is_all()
+}
+
+/// What the form brings along.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reactivate {
+    reason: String,
+}
+
+/// Makes a run that activates a key again which enforcement has shut.
+pub(super) async fn reactivate(
+    State(shared): State<Shared>,
+    Path(identity): Path<String>,
+    Change { visitor, form }: Change<Reactivate>,
+) -> Response {
+    let life = match read(&shared, &visitor.person.sight(), &identity).await {
+        Ok(life) => life.filter(|life| may_reactivate(&visitor) && life.threads.iter().any(is_shut)),
+        Err(error) => return super::failed(&error),
+    };
+    if life.is_none() {
+        return super::not_yours();
+    }
+    let reason: String = form.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+    if reason.is_empty() {
+        return (StatusCode::BAD_REQUEST, "say why\n").into_response();
+    }
+    let reason = format!("--reason={reason} ({})", visitor.person.name);
+    let command = ["enforce", "reactivate", &identity, "--yes", &reason].map(str::to_owned);
+    match shared.runs.ask(&format!("reactivate {identity}"), &command, &visitor.person.name, shared.now()).await {
+        Ok(id) => Redirect::to(&format!("/runs/{id}")).into_response(),
+        Err(error) => super::failed(&error),
     }
 }
 

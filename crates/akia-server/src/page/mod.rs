@@ -15,6 +15,7 @@ mod picture;
 mod plans;
 mod rotations;
 mod runs;
+mod services;
 mod words;
 
 use axum::http::StatusCode;
@@ -28,11 +29,12 @@ use crate::web::Route;
 pub(crate) use assets::assets;
 
 /// What the menu leads to: the address, the word.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("/", "Estate"),
     ("/keys", "Keys"),
     ("/campaign", "Campaign"),
     ("/rotations", "Rotations"),
+    ("/services", "Services"),
     ("/leaks", "Leaks"),
     ("/exemptions", "Exemptions"),
     ("/plans", "Plans"),
@@ -44,6 +46,9 @@ pub(crate) fn routes() -> Vec<Route> {
     let mut routes = vec![
         Route::get("/", owner, estate::page),
         Route::get("/keys/{identity}", owner, key::page),
+        Route::post("/keys/{identity}/reactivate", operator, key::reactivate),
+        Route::get("/services", viewer, services::page),
+        Route::post("/services/{name}/rotate", operator, services::rotate),
         Route::get("/campaign", owner, campaign::page),
         Route::get("/rotations", owner, rotations::list),
         Route::get("/rotations/{id}", owner, rotations::one),

@@ -29,6 +29,9 @@ fn the_routes_are_these_and_each_has_its_door() {
     let expected = [
         "owner GET /",
         "owner GET /keys/{identity}",
+        "operator POST /keys/{identity}/reactivate",
+        "viewer GET /services",
+        "operator POST /services/{name}/rotate",
         "owner GET /campaign",
         "owner GET /rotations",
         "owner GET /rotations/{id}",
