@@ -40,6 +40,18 @@ pub fn is_active(c: char) -> bool {
         )
 }
 
+/// A CSV field that no spreadsheet takes for a formula: one that starts like a formula gets a `'` in front.
+///
+/// Source: OWASP, CSV Injection. Numbers are written by us and do not pass through here.
+#[must_use]
+pub fn csv_field(text: &str) -> String {
+    let shown = visible(text);
+    // A spreadsheet drops leading spaces before it looks, and takes the full-width forms for the plain ones.
+    let formula = shown.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']);
+    let formula = formula || text.starts_with(['\t', '\r', '\n']);
+    if formula { format!("'{shown}") } else { shown.into_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +67,14 @@ mod tests {
     fn active_characters_are_spelled_out() {
         assert_eq!(visible("a\u{1b}[31mb\r\n\t\u{9b}\u{7f}"), "a\\u{1b}[31mb\\r\\n\\t\\u{9b}\\u{7f}");
         assert_eq!(visible("user\u{202e}gnp.exe\u{200b}"), "user\\u{202e}gnp.exe\\u{200b}");
+    }
+
+    #[test]
+    fn formulas_are_neutralised_in_csv() {
+        for text in ["=1+1", "+A1", "-2+3", "@SUM(A1)", "  =1", "＝1"] {
+            assert_eq!(csv_field(text), format!("'{text}"));
+        }
+        assert_eq!(csv_field("\t=1"), "'\\t=1");
+        assert_eq!(csv_field("alice=bob"), "alice=bob");
     }
 }

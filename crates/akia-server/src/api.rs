@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::access::{Change, Door, Visitor};
+use crate::access::{Change, Door, Nothing, Visitor};
 use crate::database::DatabaseError;
 use crate::estate::{AccountRow, Figures, Question, Row, SeverityName};
-use crate::schedule::Run;
+use crate::schedule::{JobAct, Run};
 use crate::sight::Role;
 use crate::web::{Route, Shared};
 
@@ -232,10 +232,6 @@ async fn jobs(State(shared): State<Shared>, visitor: Visitor) -> Answer<Jobs> {
     Ok(Json(Jobs { schema: "akia.api.jobs/1", jobs }))
 }
 
-/// A change that says nothing but its address. With a token it needs no more; with a session it takes the form key of its pages.
-#[derive(Debug, Deserialize)]
-struct Nothing {}
-
 /// What became of an act.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acted {
@@ -255,13 +251,8 @@ async fn act_on_job(
 ) -> Answer<Acted> {
     let person = whole(&visitor)?;
     let job = shared.jobs.iter().find(|job| job.settings.name == name).ok_or_else(Refusal::nothing)?;
-    let now = shared.now();
-    let run = match act.as_str() {
-        "run" => Some(shared.runs.ask(&name, &job.settings.run, person, now).await?),
-        "pause" => shared.runs.pause(&name, Some(person), now).await.map(|_| None)?,
-        "go-on" => shared.runs.pause(&name, None, now).await.map(|_| None)?,
-        _ => return Err(Refusal::nothing()),
-    };
+    let act = JobAct::read(&act).ok_or_else(Refusal::nothing)?;
+    let run = shared.runs.act(job, act, person, shared.now()).await?;
     Ok(Json(Acted { schema: "akia.api.acted/1", run }))
 }
 

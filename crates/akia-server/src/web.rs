@@ -319,12 +319,9 @@ mod tests {
     use axum::http::{StatusCode, header};
 
     use super::*;
-    use crate::access::Change;
+    use crate::access::{Change, Nothing};
     use crate::database::tests::scratch;
     use crate::sight::{Person, Role};
-
-    #[derive(serde::Deserialize)]
-    struct Nothing {}
 
     async fn changed(_: Change<Nothing>) -> &'static str {
         "changed"

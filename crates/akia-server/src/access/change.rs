@@ -15,6 +15,10 @@ use crate::web::Shared;
 /// The field of every form that holds the visitor's form key.
 pub(crate) const FORM_KEY: &str = "form_key";
 
+/// A form, or the body of a call, that says nothing but that it is ours.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Nothing {}
+
 /// A change that somebody who has come in asks for. A form of a session carries that session's form key, which no other site can
 /// know; a request with a token needs none, for a browser does not send tokens by itself.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ use crate::page;
 use crate::sight::{Person, Role};
 use crate::web::Shared;
 
-pub(crate) use change::{Change, FORM_KEY};
+pub(crate) use change::{Change, FORM_KEY, Nothing};
 pub(crate) use login::routes;
 pub use oidc::{Oidc, OidcError};
 pub use session::{Access, Link};

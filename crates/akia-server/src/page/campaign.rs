@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::picture::{self, Bar};
-use super::words;
+use super::{parts, words};
 use crate::DatabaseError;
 use crate::access::Visitor;
 use crate::record::{Ask, Kind, StageCount, Thread};
@@ -70,26 +70,26 @@ fn main(campaign: &Campaign, now: i64) -> Markup {
     html! {
         h2 { "Who is in which stage" }
         (picture::bars(&bars))
-        div.scroll role="region" tabindex="0" aria-label="Keys by stage" { table {
+        (parts::table("Keys by stage", html! {
             thead { tr { th { "Stage" } th { "Keys" } th { "Held" } } }
             tbody {
                 @for (stage, words) in STAGES {
                     tr { td { (words) } td { (of(stage).map_or(0, |one| one.count)) } td { (of(stage).map_or(0, |one| one.held)) } }
                 }
             }
-        } }
+        }))
         @if !over.is_empty() {
             h2 { "How others ended" }
-            div.scroll role="region" tabindex="0" aria-label="How others ended" { table {
+            (parts::table("How others ended", html! {
                 thead { tr { th { "End" } th { "Keys" } } }
                 tbody { @for one in over { tr { td { (one.stage) } td { (one.count) } } } }
-            } }
+            }))
         }
         h2 { "What happens this week" }
         p { (campaign.due) " keys have something due within seven days" }
         @for (day, cases) in by_day(&campaign.week, now) {
             h3 { (day) }
-            div.scroll role="region" tabindex="0" aria-label=(day) { table {
+            (parts::table(&day, html! {
                 thead { tr { th { "Key" } th { "User" } th { "Account" } th { "Owner" } th { "What" } } }
                 tbody {
                     @for case in cases {
@@ -102,7 +102,7 @@ fn main(campaign: &Campaign, now: i64) -> Markup {
                         }
                     }
                 }
-            } }
+            }))
         }
         @if campaign.due > campaign.week.len() as u64 { p { "The first " (MOST) " of them are shown." } }
         h2 { "Who has to decide" }

@@ -1,15 +1,16 @@
 //! Exemptions of `akia.toml`: those that hold, those that end within a week, those that have ended.
 
+use std::collections::BTreeSet;
+
 use akia_core::enforce::Exemption;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::words;
+use super::{parts, words};
 use crate::DatabaseError;
 use crate::access::Visitor;
-use crate::estate::Question;
-use crate::sight::Sight;
+use crate::estate::{Question, Row};
 use crate::web::Shared;
 
 const WEEK: i64 = 7 * 86_400;
@@ -59,30 +60,27 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
 
 /// Those that somebody may see: of a key or a user of theirs, of an account in their units, or that they answer for.
 async fn seen<'a>(shared: &'a Shared, visitor: &Visitor) -> Result<Vec<&'a Exemption>, DatabaseError> {
-    let sight = visitor.person.sight();
-    let mut seen = Vec::new();
-    for one in shared.enforce.iter().flat_map(|policy| &policy.exemptions) {
-        if sight.is_all() || is_seen(shared, &sight, one).await? {
-            seen.push(one);
-        }
+    let (sight, now) = (visitor.person.sight(), shared.now());
+    let all = shared.enforce.iter().flat_map(|policy| &policy.exemptions);
+    if sight.is_all() {
+        return Ok(all.collect());
     }
-    Ok(seen)
+    if sight.is_of_accounts() {
+        let accounts = shared.estate.accounts(&sight, now).await?;
+        let accounts: BTreeSet<&str> = accounts.iter().map(|account| account.account.as_str()).collect();
+        return Ok(all.filter(|one| accounts.contains(one.account.as_str())).collect());
+    }
+    let own = shared.estate.keys(&sight, &Question { size: u32::MAX, ..Question::default() }, now).await?.rows;
+    Ok(all.filter(|one| own.iter().any(|row| is_of(one, row))).collect())
 }
 
-async fn is_seen(shared: &Shared, sight: &Sight, one: &Exemption) -> Result<bool, DatabaseError> {
-    if sight.is_of_accounts() {
-        let accounts = shared.estate.accounts(sight, shared.now()).await?;
-        return Ok(accounts.iter().any(|account| account.account == one.account.as_str()));
-    }
-    let question = Question {
-        account: Some(one.account.to_string()),
-        user: one.user.as_ref().map(ToString::to_string),
-        size: u32::MAX,
-        ..Question::default()
-    };
-    let keys = shared.estate.keys(sight, &question, shared.now()).await?.rows;
-    // One of a whole account is of every key in it.
-    Ok(keys.iter().any(|row| one.key.as_ref().is_none_or(|key| row.key_id.as_deref() == Some(key.as_str()))))
+/// Whether an exemption is of a key, whenever it holds; one of a whole account is of every key in it.
+pub(super) fn is_of(one: &Exemption, row: &Row) -> bool {
+    let user = row.user_name.as_deref().unwrap_or_default();
+    one.account.as_str() == row.account_id
+        // As enforcement does: IAM takes `Ann` and `ann` for one name.
+        && one.user.as_ref().is_none_or(|name| name.as_str().eq_ignore_ascii_case(user))
+        && one.key.as_ref().is_none_or(|key| row.key_id.as_deref() == Some(key.as_str()))
 }
 
 fn main(seen: &[&Exemption], now: i64) -> Markup {
@@ -92,7 +90,7 @@ fn main(seen: &[&Exemption], now: i64) -> Markup {
             @let those: Vec<_> = seen.iter().filter(|one| Standing::of(one, now) == standing).collect();
             @if !those.is_empty() {
                 h2 { (title) " (" (those.len()) ")" }
-                div.scroll role="region" tabindex="0" aria-label=(title) { table {
+                (parts::table(title, html! {
                     thead { tr { th { "Account" } th { "User or key" } th { "Owner" } th { "Reason" } th { "Ticket" } th { "Approver" } th { "From" } th { "To" } } }
                     tbody {
                         @for one in those {
@@ -111,7 +109,7 @@ fn main(seen: &[&Exemption], now: i64) -> Markup {
                             }
                         }
                     }
-                } }
+                }))
             }
         }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::exemptions::Standing;
+use super::exemptions::{Standing, is_of};
 use super::picture::{Mark, line};
 use super::{parts, words};
 use crate::DatabaseError;
@@ -65,13 +65,7 @@ async fn read<'a>(shared: &'a Shared, sight: &Sight, identity: &str) -> Result<O
 
 /// The exemptions of a key, also those that have ended.
 fn exemptions<'a>(policy: Option<&'a EnforcePolicy>, row: &Row) -> Vec<&'a Exemption> {
-    let is_of = |one: &&Exemption| {
-        let user = row.user_name.as_deref().unwrap_or_default();
-        one.account.as_str() == row.account_id
-            && one.user.as_ref().is_none_or(|name| name.as_str().eq_ignore_ascii_case(user))
-            && one.key.as_ref().is_none_or(|key| row.key_id.as_deref() == Some(key.as_str()))
-    };
-    policy.into_iter().flat_map(|policy| &policy.exemptions).filter(is_of).collect()
+    policy.into_iter().flat_map(|policy| &policy.exemptions).filter(|one| is_of(one, row)).collect()
 }
 
 fn main(life: &Life<'_>, visitor: &Visitor, now: i64) -> Markup {
@@ -157,7 +151,7 @@ pub(super) async fn reactivate(
     if life.is_none() {
         return super::not_yours();
     }
-    let reason: String = form.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+    let reason = super::reason(&form.reason);
     if reason.is_empty() {
         return (StatusCode::BAD_REQUEST, "say why\n").into_response();
     }
@@ -217,7 +211,7 @@ fn last_use(row: &Row) -> Markup {
 
 fn findings(row: &Row) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label="What is wrong" { table {
+        (parts::table("What is wrong", html! {
             thead { tr { th { "Severity" } th { "What" } th { "Evidence" } th { "What to do" } } }
             tbody {
                 @for one in &row.findings {
@@ -232,7 +226,7 @@ fn findings(row: &Row) -> Markup {
                     }
                 }
             }
-        } }
+        }))
     }
 }
 

@@ -49,7 +49,7 @@ fn main(leaks: &Leaks, now: i64) -> Markup {
         h2 { "Keys that AWS says others may know" }
         @if leaks.exposures.is_empty() { p { "No event has told of one." } }
         @else {
-            div.scroll role="region" tabindex="0" aria-label="Containments" { table {
+            (parts::table("Containments", html! {
                 thead { tr { th { "Key" } th { "Account" } th { "Owner" } th { "Told" } th { "What" } th { "Containment" } } }
                 tbody {
                     @for (one, contained) in &leaks.exposures {
@@ -68,7 +68,7 @@ fn main(leaks: &Leaks, now: i64) -> Markup {
                         }
                     }
                 }
-            } }
+            }))
         }
         h2 { "Containments" }
         @if leaks.containments.is_empty() { p { "No key was contained." } }
@@ -89,14 +89,14 @@ fn main(leaks: &Leaks, now: i64) -> Markup {
         @if leaks.total > leaks.containments.len() as u64 { p { "The last " (MOST) " of " (leaks.total) " are shown." } }
         @if !leaks.quarantines.is_empty() {
             h2 { "Users in quarantine" }
-            div.scroll role="region" tabindex="0" aria-label="Exposed keys" { table {
+            (parts::table("Exposed keys", html! {
                 thead { tr { th { "Quarantine" } th { "User" } th { "Account" } th { "Key" } th { "State" } } }
                 tbody {
                     @for one in &leaks.quarantines {
                         tr { td { (words::thread(one)) } td { (one.user) } td { (one.account) } td { (words::key(&one.key_id)) } td { (one.state) } }
                     }
                 }
-            } }
+            }))
         }
     }
 }

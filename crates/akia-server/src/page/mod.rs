@@ -137,6 +137,11 @@ pub(crate) async fn not_found() -> Response {
     not_yours()
 }
 
+/// What somebody gives as their reason, on one line and of bounded length.
+fn reason(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}
+
 /// A number in an address.
 fn number(text: &str) -> Option<i64> {
     text.parse().ok()

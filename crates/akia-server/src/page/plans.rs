@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
-use super::parts::moment;
+use super::parts::{self, moment};
 use crate::access::{Change, Visitor};
 use crate::schedule::KeptPlan;
 use crate::sight::Role;
@@ -33,8 +33,7 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
         @if plans.is_empty() {
             p { "No plan was made yet. A job with " code { "run = [\"enforce\", \"plan\"]" } " makes them." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Plans" {
-                table {
+            (parts::table("Plans", html! {
                     thead { tr { th { "Plan" } th { "Made" } th { "Holds until" } th { "Changes" } th { "Notices and looks" } th { "Held back" } th { "State" } } }
                     tbody {
                         @for plan in &plans {
@@ -49,8 +48,7 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor) -> Resp
                             }
                         }
                     }
-                }
-            }
+                }))
         }
     };
     super::framed(&visitor, "/plans", "Plans", main).into_response()
@@ -96,12 +94,10 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run
         form method="post" action={ "/plans/" (run) "/approve" } {
             (visitor.form_field())
             h2 id="steps" { "What would be done" }
-            div.scroll tabindex="0" role="region" aria-labelledby="steps" {
-                table {
+            (parts::table("What would be done", html! {
                     thead { tr { @if may_approve { th { "Approve" } } th { "Step" } th { "Key" } th { "User" } th { "Account" } th { "Owner" } th { "Due since" } } }
                     tbody { @for step in plan.plan.steps.iter().take(MOST) { (row(step, may_approve)) } }
-                }
-            }
+                }))
             @if plan.plan.steps.len() > MOST { p { "… and " (plan.plan.steps.len() - MOST) " more; " code { "akia enforce plan --output csv" } " has all." } }
             @if may_approve {
                 @match changes(&plan).count() {
@@ -118,16 +114,14 @@ pub(super) async fn one(State(shared): State<Shared>, visitor: Visitor, Path(run
         }
         @if !plan.plan.held.is_empty() {
             h2 id="held" { "What would not be done" }
-            div.scroll tabindex="0" role="region" aria-labelledby="held" {
-                table {
+            (parts::table("What would not be done", html! {
                     thead { tr { th { "Key" } th { "Account" } th { "Why not" } } }
                     tbody {
                         @for held in plan.plan.held.iter().take(MOST) {
                             tr { td { @if let Some(key) = &held.key { (key) } } td { (held.account) } td { (held.why) } }
                         }
                     }
-                }
-            }
+                }))
         }
     };
     super::framed(&visitor, "/plans", &format!("Plan {run}"), main).into_response()

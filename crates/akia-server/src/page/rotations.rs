@@ -25,7 +25,7 @@ pub(super) async fn list(State(shared): State<Shared>, visitor: Visitor, Query(q
     let now = shared.now();
     let main = html! {
         p { (found.total) " rotations, those that are under way first" }
-        div.scroll role="region" tabindex="0" aria-label="Rotations" { table {
+        (parts::table("Rotations", html! {
             thead { tr { th { "Rotation" } th { "Begun" } th { "User" } th { "Account" } th { "Old key" } th { "New key" } th { "State" } th { "Steps" } } }
             tbody {
                 @for one in &found.rows {
@@ -41,7 +41,7 @@ pub(super) async fn list(State(shared): State<Shared>, visitor: Visitor, Query(q
                     }
                 }
             }
-        } }
+        }))
         (words::turning("/rotations", ask.page, ask.size, found.total))
     };
     super::framed(&visitor, "/rotations", "Rotations", main).into_response()
@@ -94,7 +94,7 @@ async fn rotation(shared: &Shared, visitor: &Visitor, id: &str) -> Result<Option
 /// Records as a list.
 pub(super) fn told(events: &[Told]) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label="Places" { table {
+        (parts::table("Places", html! {
             thead { tr { th { "No" } th { "Time" } th { "What" } th { "Kind" } } }
             tbody {
                 @for one in events {
@@ -106,6 +106,6 @@ pub(super) fn told(events: &[Told]) -> Markup {
                     }
                 }
             }
-        } }
+        }))
     }
 }

@@ -12,10 +12,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::assets;
-use super::parts::moment;
-use crate::access::{Change, Visitor};
+use super::parts::{self, moment};
+use crate::access::{Change, Nothing, Visitor};
 use crate::database::DatabaseError;
-use crate::schedule::{Job, Run};
+use crate::schedule::{Job, JobAct, Run};
 use crate::sight::Role;
 use crate::web::Shared;
 
@@ -73,16 +73,14 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
                 p { "No job is written down. Put one into " code { "akia.toml" } ", for example:" }
                 pre { code { "[job.audit]\nrun = [\"audit\", \"--org\"]\nat = \"0 6 * * MON-FRI\"\ntime-zone = \"Europe/Berlin\"" } }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="jobs" {
-                    table {
+                (parts::table("Jobs", html! {
                         thead { tr { th { "Job" } th { "Runs" } th { "When" } th { "Next" } th { "Acts" } } }
                         tbody {
                             @for (job, paused) in &jobs {
                                 (job_row(job, paused.as_ref(), visitor, now))
                             }
                         }
-                    }
-                }
+                    }))
             }
         }
         section aria-labelledby="runs" {
@@ -90,8 +88,7 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
             @if runs.is_empty() {
                 p { "Nothing has run yet." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="runs" {
-                    table {
+                (parts::table("Latest runs", html! {
                         thead { tr { th { "No" } th { "Job" } th { "Due" } th { "State" } th { "Took" } th { "Asked by" } th { "On" } } }
                         tbody {
                             @for run in &runs {
@@ -106,8 +103,7 @@ async fn list(shared: &Shared, visitor: &Visitor) -> Result<Markup, DatabaseErro
                                 }
                             }
                         }
-                    }
-                }
+                    }))
             }
         }
     })
@@ -244,29 +240,18 @@ fn watch(shared: Shared, id: i64, from: i64) -> impl Stream<Item = Result<Event,
     futures_util::StreamExt::flatten(looks)
 }
 
-/// A form that says nothing but that it is ours.
-#[derive(Debug, Deserialize)]
-pub(super) struct Act {}
-
 /// Acts on a job: `run`, `pause`, `go-on`.
 pub(super) async fn act_on_job(
     State(shared): State<Shared>,
     Path((name, act)): Path<(String, String)>,
-    Change { visitor, .. }: Change<Act>,
+    Change { visitor, .. }: Change<Nothing>,
 ) -> Response {
     let job = shared.jobs.iter().find(|job| job.settings.name == name);
-    let Some(job) = job.filter(|_| visitor.person.sight().is_all()) else {
-        return super::not_yours();
-    };
-    let (person, now) = (visitor.person.name.as_str(), shared.now());
-    let done = match act.as_str() {
-        "run" => shared.runs.ask(&name, &job.settings.run, person, now).await.map(|id| format!("/runs/{id}")),
-        "pause" => shared.runs.pause(&name, Some(person), now).await.map(|_| "/runs".to_owned()),
-        "go-on" => shared.runs.pause(&name, None, now).await.map(|_| "/runs".to_owned()),
-        _ => return super::not_yours(),
-    };
-    match done {
-        Ok(address) => Redirect::to(&address).into_response(),
+    let job = job.filter(|_| visitor.person.sight().is_all());
+    let Some((job, act)) = job.zip(JobAct::read(&act)) else { return super::not_yours() };
+    match shared.runs.act(job, act, &visitor.person.name, shared.now()).await {
+        Ok(Some(run)) => Redirect::to(&format!("/runs/{run}")).into_response(),
+        Ok(None) => Redirect::to("/runs").into_response(),
         Err(error) => super::failed(&error),
     }
 }
@@ -287,7 +272,7 @@ pub(super) async fn move_switch(
     if !visitor.person.sight().is_all() {
         return super::not_yours();
     }
-    let reason: String = form.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+    let reason = super::reason(&form.reason);
     let moved = match way.as_str() {
         "stop" if reason.is_empty() => return (StatusCode::BAD_REQUEST, "say why\n").into_response(),
         "stop" => shared.switch.throw(&visitor.person.name, &reason, shared.now()).await,
@@ -304,7 +289,7 @@ pub(super) async fn move_switch(
 pub(super) async fn cancel(
     State(shared): State<Shared>,
     Path(id): Path<String>,
-    Change { visitor, .. }: Change<Act>,
+    Change { visitor, .. }: Change<Nothing>,
 ) -> Response {
     let Some(id) = super::number(&id).filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };
     match shared.runs.cancel(id, &visitor.person.name, shared.now()).await {

@@ -1,16 +1,13 @@
 //! The services of akia.toml: their keys, where these are kept, and a rotation at once.
 
-use std::fmt::Display;
-
 use akia_core::settings::{ServicePlace, ServiceSettings};
 use akia_core::span;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::parts;
-use crate::access::{Change, Visitor};
+use crate::access::{Change, Nothing, Visitor};
 use crate::sight::Role;
 use crate::web::Shared;
 
@@ -58,23 +55,18 @@ fn row(service: &ServiceSettings, visitor: &Visitor) -> Markup {
 }
 
 fn words(place: &ServicePlace) -> String {
-    let named = |what: &str, name: &dyn Display| format!("{what} {name}");
     match place {
-        ServicePlace::Profile(profile) => named("profile", profile),
-        ServicePlace::Keychain(profile) => named("keychain entry of profile", profile),
+        ServicePlace::Profile(profile) => format!("profile {profile}"),
+        ServicePlace::Keychain(profile) => format!("keychain entry of profile {profile}"),
         ServicePlace::Declared(place) => place.to_string(),
     }
 }
-
-/// A form that says nothing but that it is ours.
-#[derive(Debug, Deserialize)]
-pub(super) struct Rotate {}
 
 /// Makes a run that rotates a service.
 pub(super) async fn rotate(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-    Change { visitor, .. }: Change<Rotate>,
+    Change { visitor, .. }: Change<Nothing>,
 ) -> Response {
     let service = shared.services.iter().find(|service| service.name.as_str() == name);
     let Some(service) = service.filter(|_| visitor.person.sight().is_all()) else { return super::not_yours() };

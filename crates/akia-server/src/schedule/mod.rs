@@ -13,4 +13,4 @@ mod runs;
 pub use engine::{Engine, Program, replica};
 pub use job::{Job, JobError};
 pub use plans::{KeptPlan, Plans};
-pub use runs::{Run, RunState, Runs};
+pub use runs::{JobAct, Run, RunState, Runs};

@@ -77,6 +77,30 @@ impl RunState {
     }
 }
 
+/// What a person does to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobAct {
+    /// A run of it is made now.
+    Run,
+    /// Its hours do not count.
+    Pause,
+    /// They count again.
+    GoOn,
+}
+
+impl JobAct {
+    /// The act of that word, as it stands in addresses: `run`, `pause` or `go-on`.
+    #[must_use]
+    pub fn read(word: &str) -> Option<Self> {
+        match word {
+            "run" => Some(Self::Run),
+            "pause" => Some(Self::Pause),
+            "go-on" => Some(Self::GoOn),
+            _ => None,
+        }
+    }
+}
+
 /// A run. Moments are seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Run {
@@ -354,6 +378,19 @@ impl Runs {
         }
         let sql = Sql::new("UPDATE run SET cancelled_by = ").value(person).text(" WHERE state = 'running' AND id = ");
         Ok(self.database.run("cancel a run", sql.value(id)).await? == 1)
+    }
+
+    /// Does to a job what a person wants. The number of the run, where one is made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn act(&self, job: &Job, act: JobAct, person: &str, now: i64) -> Result<Option<i64>, DatabaseError> {
+        let name = job.settings.name.as_str();
+        match act {
+            JobAct::Run => self.ask(name, &job.settings.run, person, now).await.map(Some),
+            JobAct::Pause => self.pause(name, Some(person), now).await.map(|_| None),
+            JobAct::GoOn => self.pause(name, None, now).await.map(|_| None),
+        }
     }
 
     /// Pauses a job, or lets it go on. Whether a server knows it.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use akia_core::text::visible;
+use akia_core::text::csv_field;
 use jiff::Timestamp;
 
 use crate::estate::Row;
@@ -37,18 +37,10 @@ pub(super) fn line(row: &Row, now: i64) -> String {
     ];
     let mut line = String::new();
     for (position, field) in fields.iter().enumerate() {
-        let _ = write!(line, "{}{}", if position == 0 { "" } else { "," }, quoted(&harmless(field)));
+        let _ = write!(line, "{}{}", if position == 0 { "" } else { "," }, quoted(&csv_field(field)));
     }
     line.push('\n');
     line
-}
-
-/// Source: OWASP, CSV Injection. A spreadsheet drops leading spaces before it looks, and takes full-width forms for the plain ones.
-fn harmless(text: &str) -> String {
-    let shown = visible(text);
-    let is_formula = shown.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%'])
-        || text.starts_with(['\t', '\r', '\n']);
-    if is_formula { format!("'{shown}") } else { shown.into_owned() }
 }
 
 fn quoted(field: &str) -> String {
@@ -65,7 +57,7 @@ mod tests {
 
     #[test]
     fn no_field_is_a_formula_or_breaks_its_line() {
-        let fields = ["=1+1", " @x", "-1", "plain", "a,\"b\"", "two\nlines"].map(|field| quoted(&harmless(field)));
+        let fields = ["=1+1", " @x", "-1", "plain", "a,\"b\"", "two\nlines"].map(|field| quoted(&csv_field(field)));
         assert_eq!(fields[..5], ["'=1+1", "' @x", "'-1", "plain", "\"a,\"\"b\"\"\""]);
         assert!(!fields[5].contains('\n'), "{:?}", fields[5]);
     }
