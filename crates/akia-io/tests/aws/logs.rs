@@ -1,27 +1,12 @@
 //! What the SDK, its HTTP client and akia write to the log, at its most talkative.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use akia_core::profile::{File, FileKind};
 use akia_io::aws::{Aws, AwsOptions, Credentials, MfaPrompt, MfaToken, NoCode, Target, Wallet};
 use futures_util::future::BoxFuture;
 
 use crate::fake::{Act, Fake, created_xml, session_xml};
+use crate::log::Log;
 use crate::{KEY, SECRET, secret};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 struct Nobody;
 
@@ -33,11 +18,7 @@ impl MfaPrompt for Nobody {
 
 #[tokio::test]
 async fn no_secret_is_logged_even_at_trace_level() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = Log::listen();
     let (new_secret, token) = ("brand+new+secret+of+forty+characters+xxxx", "token-of-ASIAIOSFODNN7EXAMPLE");
     let fake = Fake::start(vec![
         Act::Answer(200, created_xml("AKIAI44QH8DHBEXAMPLE", new_secret)),
@@ -57,7 +38,7 @@ async fn no_secret_is_logged_even_at_trace_level() {
     let wallet = Wallet::new(None, Some(File::parse(FileKind::Config, config)), Box::new(Nobody));
     wallet.credentials(&aws, &"process".parse().unwrap()).await.unwrap_or_else(|error| panic!("{error}"));
     drop(guard);
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = log.text();
     assert!(text.contains("TRACE") && text.contains("CreateAccessKey"), "the log was listened to");
     for needle in [SECRET, new_secret, "session+secret", token, "hunter2", "of-the-process"] {
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(needle)).collect();

@@ -8,6 +8,8 @@ mod accounts;
 mod contain;
 mod fake;
 mod gigabyte;
+#[path = "../support/log.rs"]
+mod log;
 mod logs;
 mod sandbox;
 mod scripted;

@@ -1,37 +1,18 @@
 //! What reaches a log while secrets are written to places and read back, at its most talkative.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use akia_io::aws::{Aws, AwsOptions, Credentials, Target};
 use akia_io::place::Expected;
 
 use crate::keys::{id, pair, secret};
+use crate::log::Log;
 use crate::server::{Act, Server};
 use crate::support::TOKEN;
 use crate::{gitlab, secrets_manager, ssm};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One thread, so that everything that runs here is listened to.
 #[tokio::test]
 async fn no_secret_is_logged_on_its_way_to_a_place_or_back() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = Log::listen();
 
     let (desk, _moto) = ssm::desk(ssm::forwarded).await;
     let parameters = ssm::place("logged");
@@ -48,7 +29,7 @@ async fn no_secret_is_logged_on_its_way_to_a_place_or_back() {
     let own = Credentials::for_key(id(900), akia_core::SecretAccessKey::parse(secret(900)).ok().unwrap());
     Aws::new(options).caller(own, Target::default()).access_keys(None).await.unwrap_err();
     drop(guard);
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = log.text();
     assert!(text.contains("TRACE") && text.contains("ListAccessKeys"), "the log was listened to");
     for needle in [&secret(1), &secret(2), &secret(900), TOKEN] {
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(needle)).collect();

@@ -13,6 +13,8 @@ mod gitlab;
 mod keys;
 #[cfg(target_os = "linux")]
 mod kubernetes;
+#[path = "../support/log.rs"]
+mod log;
 mod logs;
 mod moto;
 mod relay;

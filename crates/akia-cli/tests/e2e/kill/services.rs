@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use super::story::resume;
 use super::tracer::{self, Strike, When};
 use crate::hand::side_by_side;
-use crate::support::{Backend, Cloud, Home, Key, Ran};
+use crate::support::{Backend, Cloud, Home, Key};
 
 const USER: &str = "service-billing";
 /// Every how-manyth point is struck. All of them take minutes; the steps of a rotation take more points than this.
 const STEP: usize = 12;
 const SIDE_BY_SIDE: usize = 40;
-/// What a person tries at most before giving up on us.
-const TRIES: usize = 5;
 
 #[test]
 fn a_service_killed_on_its_way_to_its_places() {
@@ -157,28 +156,13 @@ impl Scene {
         Ok(())
     }
 
-    /// What a person does who finds the program dead: `akia resume` and what it advises; the command again, where nothing was begun.
+    /// What a person does who finds the program dead; the command again, where nothing was begun.
     fn take_up(&self) -> Result<(), String> {
-        let mut next: Vec<String> = vec!["resume".to_owned(), "--yes".to_owned()];
-        for _ in 0..TRIES {
-            let ran: Ran = self.home.akia(&next.iter().map(String::as_str).collect::<Vec<_>>());
-            match ran.code {
-                0 if self.held().iter().all(|held| held.id == self.old.id) => {
-                    self.home.akia(&self.rotate()).done();
-                    return Ok(());
-                }
-                0 => return Ok(()),
-                5 => {}
-                6 => {
-                    let advice = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("next: akia resume "));
-                    let Some(advice) = advice else { return Err(format!("a question without advice: {ran:?}")) };
-                    next = vec!["resume".to_owned(), "--yes".to_owned()];
-                    next.extend(advice.split(" (").next().unwrap().split(' ').map(str::to_owned));
-                }
-                _ => return Err(format!("{ran:?}")),
-            }
+        resume(&self.home)?;
+        if self.held().iter().all(|held| held.id == self.old.id) {
+            self.home.akia(&self.rotate()).done();
         }
-        Err(format!("not at rest after {TRIES} tries; the last was akia {}", next.join(" ")))
+        Ok(())
     }
 
     /// One new key in every place, whole; the old one is watched and active; no third was made.

@@ -34,6 +34,26 @@ pub(crate) struct Story {
     first: usize,
 }
 
+/// `akia resume`, and what it advises, until nothing is left to resume.
+pub(super) fn resume(home: &Home) -> Result<(), String> {
+    let mut next: Vec<String> = vec!["resume".to_owned(), "--yes".to_owned()];
+    for _ in 0..TRIES {
+        let ran = home.akia(&next.iter().map(String::as_str).collect::<Vec<_>>());
+        match ran.code {
+            0 => return Ok(()),
+            5 => {}
+            6 => {
+                let advice = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("next: akia resume "));
+                let Some(advice) = advice else { return Err(format!("a question without advice: {ran:?}")) };
+                next = vec!["resume".to_owned(), "--yes".to_owned()];
+                next.extend(advice.split(" (").next().unwrap().split(' ').map(str::to_owned));
+            }
+            _ => return Err(format!("{ran:?}")),
+        }
+    }
+    Err(format!("not at rest after {TRIES} tries; the last was akia {}", next.join(" ")))
+}
+
 impl Story {
     /// Killed at each point.
     pub(crate) fn killed(verb: Verb) -> Self {
@@ -210,24 +230,10 @@ impl Scene {
         self.frame_is_whole()
     }
 
-    /// What a person does who finds the program dead: `akia resume`, and what it advises; then the command again.
+    /// What a person does who finds the program dead; then the command again.
     fn take_up(&self) -> Result<(), String> {
-        let mut next: Vec<String> = vec!["resume".to_owned(), "--yes".to_owned()];
-        for _ in 0..TRIES {
-            let ran = self.home.akia(&next.iter().map(String::as_str).collect::<Vec<_>>());
-            match ran.code {
-                0 => return self.again(),
-                5 => {}
-                6 => {
-                    let advice = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("next: akia resume "));
-                    let Some(advice) = advice else { return Err(format!("a question without advice: {ran:?}")) };
-                    next = vec!["resume".to_owned(), "--yes".to_owned()];
-                    next.extend(advice.split(" (").next().unwrap().split(' ').map(str::to_owned));
-                }
-                _ => return Err(format!("{ran:?}")),
-            }
-        }
-        Err(format!("not at rest after {TRIES} tries; the last was akia {}", next.join(" ")))
+        resume(&self.home)?;
+        self.again()
     }
 
     /// The command again, where a resume alone does not do all of it.
