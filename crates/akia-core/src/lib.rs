@@ -36,6 +36,7 @@ pub mod service;
 pub mod settings;
 pub mod span;
 pub mod text;
+pub mod usage;
 
 pub use ids::{
     AccessKeyId, AccountId, CaseId, ContainmentId, ImageId, Partition, ProfileName, QuarantineId, Region, RotationId,

@@ -1,0 +1,7 @@
+//! Who uses a key, from where, for what: what follows from the calls that CloudTrail has written down.
+//!
+//! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
+
+mod fact;
+
+pub use fact::{Fact, Resources};
