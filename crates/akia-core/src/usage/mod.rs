@@ -3,5 +3,9 @@
 //! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
 
 mod fact;
+mod resource;
+mod resource_table;
 
 pub use fact::{Fact, Resources};
+pub use resource::{Call, resources};
+pub use resource_table::PARAMETERS;
