@@ -1,7 +1,7 @@
 //! Each text once, numbered.
 
-use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::array::builder::StringViewBuilder;
+use datafusion::arrow::buffer::Buffer;
 use datafusion::error::DataFusionError;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -66,7 +66,10 @@ pub(crate) struct Texts {
 
 impl Texts {
     /// Writes the texts of these numbers as a column. No byte is copied.
-    pub(crate) fn column(&self, numbers: impl Iterator<Item = u32>) -> Result<datafusion::arrow::array::ArrayRef, DataFusionError> {
+    pub(crate) fn column(
+        &self,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<datafusion::arrow::array::ArrayRef, DataFusionError> {
         let mut column = StringViewBuilder::new();
         let block = column.append_block(self.bytes.clone());
         for number in numbers {

@@ -1,10 +1,10 @@
 //! The scan of log files as a plan of DataFusion: it travels as [`Plan`], and each partition reads its files one after another.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use akia_core::usage::{Call, PARAMETERS};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -225,6 +225,9 @@ impl Reading {
         let mut wanted: Vec<Text> = plan.only.any_of.iter().map(|(text, _)| *text).collect();
         for column in &columns {
             match column {
+                Column::Text(Text::Resources) => {
+                    wanted.extend([Text::Resources, Text::Service, Text::Name, Text::User, Text::Region, Text::Account])
+                }
                 Column::Text(text) => wanted.push(*text),
                 Column::OfUser => wanted.extend([Text::Key, Text::Identity]),
                 _ => {}
@@ -329,5 +332,20 @@ fn told(error: &sonic_rs::Error) -> String {
 
 /// What a call was about.
 fn resources(event: &Event<'_>) -> String {
-    event.resource_arns().join(" ")
+    let arns = event.resource_arns();
+    let arns: Vec<&str> = arns.iter().map(String::as_str).collect();
+    let parameters = event.parameters(PARAMETERS);
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let text = |text| event.text(text).unwrap_or_default();
+    let partition = text(Text::User).split(':').nth(1).unwrap_or("aws");
+    akia_core::usage::resources(&Call {
+        service: text(Text::Service),
+        name: text(Text::Name),
+        partition,
+        region: text(Text::Region),
+        account: text(Text::Account),
+        arns: &arns,
+        parameters: &parameters,
+    })
+    .0
 }

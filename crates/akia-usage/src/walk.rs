@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sonic_rs::{Deserializer, JsonValueTrait, LazyValue};
 
 use crate::column::{TEXTS, Text};
@@ -387,7 +387,8 @@ impl<'de> Visitor<'de> for Identity<'_, 'de> {
                 Name::AccessKeyId => Text::Key,
                 Name::SessionContext if self.wants.has(Text::User) => {
                     let value: LazyValue<'de> = map.next_value()?;
-                    let issuer = value.get("sessionIssuer").and_then(|issuer| Some(issuer.get("arn")?.as_str()?.to_owned()));
+                    let issuer =
+                        value.get("sessionIssuer").and_then(|issuer| Some(issuer.get("arn")?.as_str()?.to_owned()));
                     self.event.issuer = issuer.map(Cow::Owned);
                     continue;
                 }

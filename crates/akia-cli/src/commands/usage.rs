@@ -1,0 +1,168 @@
+//! `akia usage`: who uses which key, from where, for what.
+
+use akia_core::AccessKeyId;
+use clap::{Args, Subcommand};
+
+use crate::args::bytes::{self, Bytes};
+use crate::args::when::When;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+
+/// Tell who uses which key, from where and for what, out of CloudTrail's logs
+///
+/// `load` reads logs once and keeps what they say of the keys of users, counted by hour: facts of some megabytes that every other
+/// question is answered from in milliseconds, so that logs need not be kept or read again. docs/usage.md has the details.
+#[derive(Debug, Args)]
+#[command(after_long_help = super::examples(&[
+    ("akia usage load s3://example-trail/AWSLogs/ --since 90d", "the last 90 days of a trail, as far as they are not loaded yet"),
+    ("akia usage quiet AKIAIOSFODNN7EXAMPLE --since 2026-11-01", "is it out of use, and how sure is that?"),
+    ("akia usage sql \"SELECT * FROM keys ORDER BY calls DESC LIMIT 10\"", "the busiest keys"),
+]))]
+pub struct UsageArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub act: UsageVerb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum UsageVerb {
+    /// Read logs that were not read before
+    ///
+    /// Each PLACE is a folder, a file, or s3://BUCKET/PREFIX with what a trail writes, of one account or of an organisation: gzip or plain,
+    /// objects with `Records` or an event a line. What cannot be read is named, counts for nothing, and is tried again by the next load.
+    /// Run again after a kill, it goes on where it was.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage load s3://example-trail/AWSLogs/", "a whole trail"),
+        ("akia usage load s3://example-trail/AWSLogs/ --account 111122223333 --region eu-central-1 --since 90d", "a part of it"),
+        ("akia usage load ./logs --facts s3://example-facts/akia", "keep the facts in a bucket, for a team"),
+    ]))]
+    Load(LoadArgs),
+    /// Show what is loaded: accounts, regions, days, and what is missing
+    #[command(after_long_help = super::examples(&[("akia usage status --output json", "for a monitor")]))]
+    Status(FactsArgs),
+    /// Tell whether a key is out of use, and how sure that is
+    ///
+    /// Exit code 0: quiet, and nothing is in doubt. 4: it is in use. 6: no call was seen, but the logs do not cover everything.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage quiet AKIAIOSFODNN7EXAMPLE --since 30d", "the last 30 days"),
+        ("akia usage quiet AKIAIOSFODNN7EXAMPLE --since 2026-11-01T18:00:00Z", "since it was replaced"),
+    ]))]
+    Quiet(QuietArgs),
+    /// Ask in SQL
+    ///
+    /// Tables: `facts` (equal calls of an hour, counted), `keys` (a row for each key), `logs` (a row for each log that was loaded), and with --logs
+    /// `events` (a row for each event of those logs, read as they lie). docs/usage-sql.md has the columns.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage sql \"SELECT service, sum(calls) FROM facts WHERE key = 'AKIAIOSFODNN7EXAMPLE' GROUP BY service\"", "what a key does"),
+        ("akia usage sql --logs ./logs \"SELECT time, name, error FROM events WHERE error IS NOT NULL LIMIT 20\"", "refused calls in logs as they lie"),
+    ]))]
+    Sql(SqlArgs),
+}
+
+/// Where the facts are.
+#[derive(Debug, Clone, Args)]
+pub struct FactsArgs {
+    /// Folder or s3://BUCKET/PREFIX of the facts (default: in the state folder)
+    #[arg(long, value_name = "PLACE")]
+    pub facts: Option<String>,
+}
+
+/// Which logs.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Where the logs are: a folder, a file, or s3://BUCKET/PREFIX
+    #[arg(value_name = "PLACE", required = true)]
+    pub places: Vec<String>,
+
+    /// Which of them.
+    #[command(flatten)]
+    pub which: WhichLogs,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
+/// Which logs of a place.
+#[derive(Debug, Args)]
+pub struct WhichLogs {
+    /// Only logs from this day on: 2026-11-01, or 90d ago
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<When>,
+
+    /// Only logs before this day
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<When>,
+
+    /// Only logs of this account; may be given several times
+    #[arg(long = "account", value_name = "ACCOUNT-ID")]
+    pub accounts: Vec<akia_core::AccountId>,
+
+    /// Only logs of this region; may be given several times. --region is where AWS is asked
+    #[arg(long = "log-region", value_name = "REGION")]
+    pub regions: Vec<akia_core::Region>,
+
+    /// The most that one log may inflate to; a larger one is named and left out
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = bytes::parse)]
+    pub largest_log: Bytes,
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub struct QuietArgs {
+    /// The key
+    #[arg(value_name = "KEY-ID")]
+    pub key: AccessKeyId,
+
+    /// Since when: 2026-11-01, 2026-11-01T18:00:00Z, or 30d ago
+    #[arg(long, value_name = "WHEN", default_value = "90d")]
+    pub since: When,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
+/// What to ask.
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The question
+    #[arg(value_name = "SQL")]
+    pub question: String,
+
+    /// Logs to read as the table `events`: a folder, a file, or s3://BUCKET/PREFIX; may be given several times
+    #[arg(long = "logs", value_name = "PLACE")]
+    pub places: Vec<String>,
+
+    /// Which of them.
+    #[command(flatten)]
+    pub which: WhichLogs,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When logs or facts cannot be read, or this akia was built without it.
+#[cfg(feature = "usage")]
+pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, CommandError> {
+    use crate::usage;
+    match args.act {
+        UsageVerb::Load(args) => usage::load::run(context, args).await,
+        UsageVerb::Status(args) => usage::status::run(context, args).await,
+        UsageVerb::Quiet(args) => usage::quiet::run(context, args).await,
+        UsageVerb::Sql(args) => usage::sql::run(context, args).await,
+    }
+}
+
+/// What an akia says that was built without DataFusion.
+#[cfg(not(feature = "usage"))]
+pub(crate) async fn run(_: &Context, _: UsageArgs) -> Result<Exit, CommandError> {
+    Err(CommandError::failed("this akia was built without `akia usage`")
+        .next("cargo install --path crates/akia-cli --features usage"))
+}

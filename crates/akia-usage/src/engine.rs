@@ -1,0 +1,68 @@
+//! DataFusion as akia sets it up: bounded memory, spilling to disk, stores by their URL.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use object_store::ObjectStore;
+use url::Url;
+
+/// Memory of groups and sorts; what is over goes to disk.
+const MEMORY: usize = 128 << 20;
+
+/// Where log files come from.
+pub trait Stores: Send + Sync + std::fmt::Debug + 'static {
+    /// The store of an S3 bucket.
+    ///
+    /// # Errors
+    ///
+    /// When there can be none.
+    fn bucket(&self, name: &str) -> std::result::Result<Arc<dyn ObjectStore>, String>;
+}
+
+/// A session for one question.
+///
+/// # Errors
+///
+/// When the folder for what is spilled cannot be made.
+pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionContext> {
+    let registry = Registry { known: DefaultObjectStoreRegistry::new(), stores };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
+        .with_object_store_registry(Arc::new(registry))
+        .build_arc()?;
+    let mut config = SessionConfig::new().with_target_partitions(partitions.max(1)).with_information_schema(true);
+    // A question about one key reads the key first, and the other columns only where it stands.
+    config.options_mut().execution.parquet.pushdown_filters = true;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+#[derive(Debug)]
+struct Registry {
+    known: DefaultObjectStoreRegistry,
+    stores: Arc<dyn Stores>,
+}
+
+impl ObjectStoreRegistry for Registry {
+    fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        self.known.register_store(url, store)
+    }
+
+    fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        if let Ok(store) = self.known.get_store(url) {
+            return Ok(store);
+        }
+        let bucket = url.host_str().filter(|_| url.scheme() == "s3");
+        let bucket = bucket.ok_or_else(|| external(format!("{url} is neither a file of this machine nor in S3")))?;
+        let store = self.stores.bucket(bucket).map_err(external)?;
+        self.known.register_store(url, Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+fn external(text: String) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(text.into())
+}

@@ -1,0 +1,221 @@
+//! Where log files lie, and which of them can hold what is asked for.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::civil::Date;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use url::Url;
+
+use crate::scan::{LogFile, Only};
+
+/// Folders that are listed at once.
+const AT_ONCE: usize = 16;
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// Why a place cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// It is neither.
+    #[error("{0} is no folder, no file and no s3://bucket/prefix")]
+    NoPlace(String),
+    /// The store refused.
+    #[error("{place} cannot be listed: {source}")]
+    Store {
+        /// Which.
+        place: String,
+        /// What it said.
+        source: object_store::Error,
+    },
+}
+
+/// What is wanted of a place.
+#[derive(Debug, Clone, Default)]
+pub struct Narrowing {
+    /// Only these accounts; all where it is empty.
+    pub accounts: Vec<String>,
+    /// Only these regions.
+    pub regions: Vec<String>,
+    /// From this second on.
+    pub since: Option<i64>,
+    /// Before this second.
+    pub until: Option<i64>,
+}
+
+/// What was found in a place.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Log files, by day, then by name.
+    pub files: Vec<LogFile>,
+    /// Files that are no logs, by name: neither `.json` nor `.json.gz`.
+    pub others: u64,
+    /// Folders of digests and insights, which hold no calls.
+    pub passed_over: u64,
+}
+
+/// The URL of what a person names: a path of this machine, or `s3://bucket/prefix`.
+///
+/// # Errors
+///
+/// When there is nothing at the path.
+pub fn place(named: &str) -> Result<Url, ListError> {
+    let nothing = || ListError::NoPlace(named.to_owned());
+    if named.starts_with("s3://") {
+        return Url::parse(named).ok().filter(Url::has_host).ok_or_else(nothing);
+    }
+    let path = FilePath::new(named).canonicalize().map_err(|_| nothing())?;
+    let url = if path.is_dir() { Url::from_directory_path(path) } else { Url::from_file_path(path) };
+    url.map_err(|()| nothing())
+}
+
+/// Lists a place. Of CloudTrail's own layout only the folders are read that can hold what is wanted.
+///
+/// # Errors
+///
+/// When the store refuses.
+pub async fn list(store: &Arc<dyn ObjectStore>, place: &Url, narrowing: &Narrowing) -> Result<Listing, ListError> {
+    let failed = |source| ListError::Store { place: place.to_string(), source };
+    let root = Path::from_url_path(place.path()).map_err(|error| failed(error.into()))?;
+    let mut listing = Listing::default();
+    if !place.path().ends_with('/')
+        && let Ok(meta) = store.head(&root).await
+    {
+        listing.files.push(LogFile { url: place.clone(), bytes: meta.size });
+        return Ok(listing);
+    }
+    let mut folders = vec![root];
+    while !folders.is_empty() {
+        let looks = stream::iter(folders.drain(..).map(|folder| look(store, place, folder, narrowing)))
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await
+            .map_err(failed)?;
+        for look in looks {
+            folders.extend(look.folders);
+            listing.files.extend(look.listing.files);
+            listing.others += look.listing.others;
+            listing.passed_over += look.listing.passed_over;
+        }
+    }
+    listing.files.sort_by(|one, other| (one.day(), one.url.as_str()).cmp(&(other.day(), other.url.as_str())));
+    Ok(listing)
+}
+
+#[derive(Default)]
+struct Look {
+    folders: Vec<Path>,
+    listing: Listing,
+}
+
+/// Looks into one folder: at what lies in it, and at all beneath it where it is a region's.
+async fn look(
+    store: &Arc<dyn ObjectStore>,
+    place: &Url,
+    folder: Path,
+    narrowing: &Narrowing,
+) -> Result<Look, object_store::Error> {
+    let mut look = Look::default();
+    let parts: Vec<_> = folder.parts().map(|part| part.as_ref().to_owned()).collect();
+    if let [.., before, region] = &parts[..]
+        && before == "CloudTrail"
+    {
+        if !narrowing.regions.is_empty() && !narrowing.regions.contains(region) {
+            return Ok(look);
+        }
+        let beneath = match narrowing.since.and_then(day_of) {
+            // Names are in the order of days: what is asked for begins at one.
+            Some(day) => store.list_with_offset(
+                Some(&folder),
+                &folder
+                    .clone()
+                    .join(day.strftime("%Y").to_string())
+                    .join(day.strftime("%m").to_string())
+                    .join(day.strftime("%d").to_string()),
+            ),
+            None => store.list(Some(&folder)),
+        };
+        let wanted = Only { since: narrowing.since, until: narrowing.until, ..Only::default() };
+        let mut beneath = beneath;
+        while let Some(meta) = beneath.try_next().await? {
+            look.take(place, &meta, &wanted);
+        }
+        return Ok(look);
+    }
+    let found = store.list_with_delimiter(Some(&folder)).await?;
+    for meta in &found.objects {
+        look.take(place, meta, &Only::default());
+    }
+    for folder in found.common_prefixes {
+        let name = folder.filename().unwrap_or_default();
+        let is_account = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
+        if name.starts_with("CloudTrail-") {
+            look.listing.passed_over += 1;
+        } else if !is_account || narrowing.accounts.is_empty() || narrowing.accounts.iter().any(|wanted| wanted == name)
+        {
+            look.folders.push(folder);
+        }
+    }
+    Ok(look)
+}
+
+impl Look {
+    fn take(&mut self, place: &Url, meta: &object_store::ObjectMeta, only: &Only) {
+        let name = meta.location.filename().unwrap_or_default();
+        if ![".json.gz", ".json", ".jsonl", ".jsonl.gz", ".gz"].iter().any(|end| name.ends_with(end)) {
+            self.listing.others += 1;
+            return;
+        }
+        let mut url = place.clone();
+        url.set_path(&format!("/{}", meta.location));
+        let file = LogFile { url, bytes: meta.size };
+        if file.may_hold(only) {
+            self.listing.files.push(file);
+        }
+    }
+}
+
+fn day_of(second: i64) -> Option<Date> {
+    let moment = jiff::Timestamp::from_second(second).ok()?;
+    Some(jiff::tz::Offset::UTC.to_datetime(moment).date())
+}
+
+impl LogFile {
+    /// The day of its delivery, from its path.
+    pub(crate) fn day(&self) -> Option<Date> {
+        let mut parts = self.url.path().rsplit('/').skip(1);
+        let [day, month, year] = [parts.next()?, parts.next()?, parts.next()?];
+        Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+    }
+
+    /// Whether events that are wanted can be in it. A file holds what happened on its day, and on the day before where it came late.
+    pub(crate) fn may_hold(&self, only: &Only) -> bool {
+        let Some(day) = self.day() else { return true };
+        let since = only.since.and_then(day_of);
+        let until = only.until.and_then(|until| day_of(until.saturating_sub(1).saturating_add(DAY)));
+        since.is_none_or(|since| day >= since) && until.is_none_or(|until| day <= until)
+    }
+}
+
+/// What CloudTrail's layout says of a log, where it lies in one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ToldByPath {
+    pub(crate) account: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) day: Option<Date>,
+}
+
+/// Reads `…/ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME`.
+pub(crate) fn told_by_path(url: &str) -> ToldByPath {
+    let Ok(url) = Url::parse(url) else { return ToldByPath::default() };
+    let parts: Vec<&str> = url.path().split('/').collect();
+    let day = LogFile { url: url.clone(), bytes: 0 }.day();
+    match parts[..] {
+        [.., account, "CloudTrail", region, _, _, _, _] => {
+            ToldByPath { account: Some(account.to_owned()), region: Some(region.to_owned()), day }
+        }
+        _ => ToldByPath { day, ..ToldByPath::default() },
+    }
+}
