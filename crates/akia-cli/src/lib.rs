@@ -35,6 +35,8 @@ mod sealing;
 mod service;
 pub mod setup;
 pub mod signing;
+#[cfg(feature = "usage")]
+mod usage;
 pub mod workbench;
 
 use std::ffi::OsString;

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::column::Table;
 use crate::engine::{Stores, session};
-use crate::facts::{self, FactsError, FactsHome, Load, Loaded};
+use crate::facts::{self, FactsError, FactsHome, Load, Loaded, Problem};
 use crate::s3::S3;
 use crate::scan::{Only, Receipts};
 use crate::source::{ListError, Listing, Narrowing, list, place};
@@ -155,6 +155,16 @@ impl Desk {
         Ok(facts::covered(&self.context).await?)
     }
 
+    /// Whether the facts of an account hold any data event: a call upon an object, an item or a function, which a trail logs only where it is
+    /// told to.
+    ///
+    /// # Errors
+    ///
+    /// When the question fails.
+    pub async fn has_data_events(&self, account: &str) -> Result<bool, UsageError> {
+        Ok(facts::has_data_events(&self.context, account).await?)
+    }
+
     /// All keys with facts.
     ///
     /// # Errors
@@ -197,6 +207,16 @@ impl Desk {
             .with_allow_statements(false);
         Ok(self.context.sql_with_options(question, options).await?.collect().await?)
     }
+}
+
+/// The logs that could not be read.
+#[must_use]
+pub fn problems(receipts: &Receipts) -> Vec<Problem> {
+    let receipts = receipts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    receipts
+        .iter()
+        .filter_map(|receipt| Some(Problem { file: receipt.file.clone(), why: receipt.problem.clone()? }))
+        .collect()
 }
 
 async fn prepare(s3: &S3, url: &Url) -> Result<(), UsageError> {

@@ -2,6 +2,7 @@
 //!
 //! A crate of its own for its weight: nothing else depends on DataFusion.
 
+pub mod answer;
 mod arena;
 mod column;
 mod desk;
@@ -17,7 +18,7 @@ mod tally;
 mod walk;
 
 pub use column::{Table, Text};
-pub use desk::{About, Desk, UsageError};
+pub use desk::{About, Desk, UsageError, problems};
 pub use engine::{Stores, session};
 pub use receipt::Receipt;
 pub use s3::{Reach, S3, Signature, Signing};

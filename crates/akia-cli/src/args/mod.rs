@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod config;
 pub mod globals;
 pub mod values;
+pub mod when;
 
 use std::ffi::OsString;
 

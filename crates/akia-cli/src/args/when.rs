@@ -33,7 +33,9 @@ impl FromStr for When {
         match (akia_core::moment::parse(text), span::parse(text)) {
             (Ok(moment), _) => Ok(Self::At(moment)),
             (Err(_), Ok(span)) => Ok(Self::Ago(span)),
-            (Err(_), Err(_)) => Err("write a date (2026-12-24), a time (2026-12-24T18:00:00Z), or how long ago (90d)".to_owned()),
+            (Err(_), Err(_)) => {
+                Err("write a date (2026-12-24), a time (2026-12-24T18:00:00Z), or how long ago (90d)".to_owned())
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod setup;
 pub mod status;
 pub mod store;
 pub mod undo;
+pub mod usage;
 
 use clap::{Args, Subcommand};
 
@@ -62,6 +63,7 @@ pub enum Verb {
     Events(events::EventsArgs),
     Lambda(lambda::LambdaArgs),
     Scan(Box<scan::ScanArgs>),
+    Usage(Box<usage::UsageArgs>),
     Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
@@ -109,6 +111,7 @@ impl Verb {
             Self::Credentials(args) => credentials::run(context, &args),
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
+            Self::Usage(args) => on_threads(usage::run(context, *args)),
             Self::Serve(args) => on_threads(serve::run(context, args)),
         }
     }
@@ -141,6 +144,7 @@ impl Verb {
             | Self::Events(_)
             | Self::Lambda(_)
             | Self::Scan(_)
+            | Self::Usage(_)
             | Self::Serve(_)
             | Self::Doctor(_)
             | Self::Policy(_)

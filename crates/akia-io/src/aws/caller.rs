@@ -208,6 +208,12 @@ impl Caller {
         &self.aws
     }
 
+    /// The endpoint that replaces AWS's own for S3, if any.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> Option<url::Url> {
+        self.aws().options().endpoint(super::options::Service::S3, self.target()).cloned()
+    }
+
     /// `sts:GetCallerIdentity`: whose credentials these are. Needs no right.
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         self.identity_through(self.sts()).await

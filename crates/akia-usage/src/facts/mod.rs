@@ -15,4 +15,4 @@ pub use home::{FactsError, FactsHome};
 pub use load::{Load, Loaded, Problem, load};
 pub use manifest::{Manifest, Part};
 pub use merge::merge;
-pub use question::{covered, facts, keys, register};
+pub use question::{covered, facts, has_data_events, keys, register};

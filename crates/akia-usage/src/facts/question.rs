@@ -178,3 +178,28 @@ pub async fn keys(context: &SessionContext) -> Result<Vec<String>, FactsError> {
         .flat_map(|batch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned).collect::<Vec<_>>())
         .collect())
 }
+
+/// Calls that are data events, by service: some of each kind suffice.
+const DATA_EVENTS: [(&str, &[&str]); 5] = [
+    ("s3", &["GetObject", "PutObject", "HeadObject", "DeleteObject", "ListObjects"]),
+    ("dynamodb", &["GetItem", "PutItem", "Query", "Scan", "UpdateItem", "BatchGetItem"]),
+    ("lambda", &["Invoke"]),
+    ("sqs", &["SendMessage", "ReceiveMessage"]),
+    ("sns", &["Publish", "PublishBatch"]),
+];
+
+/// Whether the facts of an account hold any data event.
+///
+/// # Errors
+///
+/// When the question fails.
+pub async fn has_data_events(context: &SessionContext, account: &str) -> Result<bool, FactsError> {
+    let data = DATA_EVENTS.iter().map(|(service, names)| {
+        let names = names.iter().map(|name| lit(*name)).collect();
+        col("service").eq(lit(*service)).and(col("name").in_list(names, false))
+    });
+    let Some(is_data) = data.reduce(Expr::or) else { return Ok(false) };
+    let found =
+        context.table("facts").await?.filter(col("account").eq(lit(account)).and(is_data))?.limit(0, Some(1))?;
+    Ok(found.collect().await?.iter().any(|batch| batch.num_rows() > 0))
+}

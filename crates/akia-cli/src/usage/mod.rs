@@ -1,0 +1,7 @@
+//! `akia usage`: what is asked of the facts and of logs.
+
+pub(crate) mod load;
+mod open;
+pub(crate) mod quiet;
+pub(crate) mod sql;
+pub(crate) mod status;

@@ -1,0 +1,166 @@
+//! The facts, and the way to the logs: AWS is reached as every other command reaches it, and only when something lies in S3.
+
+use std::fmt;
+use std::sync::Arc;
+
+use akia_io::aws::{Caller, Wallet};
+use akia_usage::{Desk, Listing, Narrowing, Reach, S3, Signature, Signing, UsageError};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::commands::usage::{FactsArgs, WhichLogs};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::signing::{self, Mfa};
+use crate::workbench;
+
+/// Credentials that end sooner are fetched anew.
+const SOON: SignedDuration = SignedDuration::from_mins(5);
+
+/// Opens the facts for a question. With `places`, logs are read, too.
+///
+/// # Errors
+/// When they cannot be used.
+pub(super) async fn open(context: &Context, facts: &FactsArgs, places: &[String]) -> Result<Desk, CommandError> {
+    let place = match &facts.facts {
+        Some(place) => place.clone(),
+        None => {
+            let folder = workbench::state_folder(context)?.path().join("usage");
+            folder.to_str().map(str::to_owned).ok_or_else(|| {
+                CommandError::failed(format_args!("{} is not UTF-8", folder.display()))
+                    .next("name another with --facts")
+            })?
+        }
+    };
+    let in_s3 = std::iter::once(&place).chain(places).any(|place| place.starts_with("s3://"));
+    let s3 = if in_s3 { signed(context).await? } else { S3::new(Reach::default(), Arc::new(Nobody)) };
+    let partitions = std::thread::available_parallelism().map_or(1, usize::from);
+    Desk::open(&place, s3, partitions).await.map_err(|error| failed(&error))
+}
+
+/// The same for a question that needs facts.
+///
+/// # Errors
+/// When there are none yet, too.
+pub(super) async fn open_loaded(context: &Context, facts: &FactsArgs) -> Result<Desk, CommandError> {
+    let desk = open(context, facts, &[]).await?;
+    if desk.is_empty() {
+        return Err(CommandError::failed(format_args!("no logs were loaded into {} yet", desk.home()))
+            .next("akia usage load s3://BUCKET/AWSLogs/"));
+    }
+    Ok(desk)
+}
+
+/// Lists logs, and says what was passed over.
+///
+/// # Errors
+/// When a place cannot be listed, or has none.
+pub(super) async fn list(
+    context: &Context,
+    desk: &Desk,
+    places: &[String],
+    which: &WhichLogs,
+    now: Timestamp,
+) -> Result<Listing, CommandError> {
+    let second = |when: Option<crate::args::when::When>| when.map(|when| when.moment(now).as_second());
+    let narrowing = Narrowing {
+        accounts: which.accounts.iter().map(ToString::to_string).collect(),
+        regions: which.regions.iter().map(ToString::to_string).collect(),
+        since: second(which.since),
+        until: second(which.until),
+    };
+    let mut all = Listing::default();
+    for place in places {
+        let listing = desk.list(place, &narrowing).await.map_err(|error| failed(&error))?;
+        if listing.files.is_empty() {
+            context.say(&format!("{place}: no logs of what was asked for"));
+        }
+        if listing.passed_over > 0 {
+            context.say(&format!("{place}: {} folders of digests and insights passed over", listing.passed_over));
+        }
+        if listing.others > 0 {
+            context.say(&format!("{place}: {} files are no logs by their names, and were passed over", listing.others));
+        }
+        all.files.extend(listing.files);
+    }
+    Ok(all)
+}
+
+async fn signed(context: &Context) -> Result<S3, CommandError> {
+    let files = context.aws_files()?;
+    let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
+    let options = context.aws_options()?;
+    let roots = options.ca_bundle.as_ref().map(std::fs::read).transpose();
+    let roots = roots.map_err(|error| CommandError::failed(format_args!("AWS_CA_BUNDLE cannot be read: {error}")))?;
+    let endpoint = signed.caller.s3_endpoint();
+    let plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
+    let reach = Reach {
+        region: signed.caller.target().region.as_ref().or(options.region.as_ref()).map(ToString::to_string),
+        roots,
+        proxy: if plain { options.proxies.http.clone() } else { options.proxies.https.clone() },
+        no_proxy: options.proxies.no_proxy.clone(),
+        endpoint,
+    };
+    let again = match &signed.profile {
+        Some(profile) => Some((workbench::wallet(context, &files)?, profile.clone())),
+        None => None,
+    };
+    Ok(S3::new(reach, Arc::new(Signs { caller: Mutex::new(signed.caller), again })))
+}
+
+/// Signs with what the command signs with, fetched anew before it ends.
+struct Signs {
+    caller: Mutex<Caller>,
+    again: Option<(Wallet, akia_core::ProfileName)>,
+}
+
+impl fmt::Debug for Signs {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Signs")
+    }
+}
+
+#[async_trait::async_trait]
+impl Signing for Signs {
+    async fn credentials(&self) -> Result<Signature, String> {
+        let mut caller = self.caller.lock().await;
+        let ends = caller.credentials().expires_at();
+        if let (Some(ends), Some((wallet, profile))) = (ends, &self.again)
+            && ends - SOON < Timestamp::now()
+        {
+            let fresh = wallet.credentials(caller.aws(), profile).await.map_err(|error| error.to_string())?;
+            *caller = caller.aws().caller(fresh, caller.target().clone());
+        }
+        let credentials = caller.credentials();
+        Ok(Signature {
+            key: credentials.key().to_string(),
+            secret: credentials.secret().expose().to_owned(),
+            token: credentials.session_token().map(str::to_owned),
+        })
+    }
+}
+
+/// Nothing is in S3, and nothing is signed.
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait::async_trait]
+impl Signing for Nobody {
+    async fn credentials(&self) -> Result<Signature, String> {
+        Err("no credentials were looked for".to_owned())
+    }
+}
+
+/// What an error means for the person.
+pub(super) fn failed(error: &UsageError) -> CommandError {
+    let words = CommandError::failed(error);
+    match error {
+        UsageError::Facts(akia_usage::facts::FactsError::Overtaken { .. }) => {
+            words.now("what both have read counts once").next("run the same command again")
+        }
+        UsageError::Facts(_) => words,
+        UsageError::List(_) | UsageError::Bucket { .. } | UsageError::Folder { .. } => {
+            words.now("nothing was loaded").next("mend that, then run the same command again")
+        }
+    }
+}
