@@ -47,6 +47,12 @@ impl Arena {
         number
     }
 
+    /// The bytes of the text with this number.
+    pub(crate) fn text(&self, number: u32) -> &[u8] {
+        let (start, length) = self.spans[number as usize];
+        &self.bytes[start as usize..][..length as usize]
+    }
+
     /// Bytes of memory, about.
     pub(crate) fn weight(&self) -> usize {
         self.bytes.len() + self.spans.len() * 24

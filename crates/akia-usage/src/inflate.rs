@@ -12,7 +12,7 @@ const BEST_RATIO: usize = 1032;
 
 /// Why a file could not be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub(crate) enum Unreadable {
     /// It ends too early.
     #[error("the gzip stream ends too early")]
     Truncated,
