@@ -19,6 +19,11 @@ impl Dice {
         self.0.usize(..end.max(1))
     }
 
+    /// Any number.
+    pub fn number(&mut self) -> u64 {
+        self.0.u64(..)
+    }
+
     /// So many random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.0.u8(..)).collect()

@@ -4,6 +4,8 @@
 //! planted is told with the file: the [`Truth`]. Tests of the detector, of the sources of bytes and `cargo xtask corpus` share it;
 //! nothing that ships depends on it. Encoders are those of libraries and share no code with akia's decoders.
 //!
+//! [`trail`] is apart: CloudTrail's logs, in which it is known who uses which key.
+//!
 //! [`shapes()`] and [`decoys()`] are single files. What lies around files (archives, images, histories) takes them from here.
 
 pub mod decoys;
@@ -12,6 +14,7 @@ pub mod encode;
 mod key;
 pub mod places;
 pub mod shapes;
+pub mod trail;
 mod truth;
 
 pub use decoys::{Decoy, decoys};

@@ -3,12 +3,16 @@
 //! `corpus write FOLDER SEEDS` makes `files/` (shapes and decoys) and `places/NN/` (repositories), and `truth.json`.
 //! `corpus judge FOLDER akia|kingfisher` reads `files.TOOL.json` and `places/NN.TOOL.json` and prints a line for each group: its name,
 //! ids, ids found, pairs, pairs found (tabs between); the last line counts what was reported and not planted.
+//!
+//! `corpus trail --out FOLDER --events N --files N --keys N --days N --seed N` writes CloudTrail logs, and `truth.json` beside them: who uses
+//! which key.
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use akia_corpus::trail::{Scale, Trail, Truth, Written};
 use akia_corpus::{Group, PLACES, decoys, shapes};
 use serde_json::{Value, json};
 
@@ -20,7 +24,8 @@ fn main() -> Outcome<()> {
     match words[..] {
         ["write", folder, seeds] => write(Path::new(folder), seeds.parse()?),
         ["judge", folder, tool] => judge(Path::new(folder), tool),
-        _ => Err("corpus write FOLDER SEEDS, or corpus judge FOLDER TOOL".into()),
+        ["trail", ref options @ ..] => trail(options),
+        _ => Err("corpus write FOLDER SEEDS, corpus judge FOLDER TOOL, or corpus trail --out FOLDER".into()),
     }
 }
 
@@ -56,6 +61,44 @@ fn write(folder: &Path, seeds: u64) -> Outcome<()> {
         );
     }
     put(folder.join("truth.json"), serde_json::to_string(&planted)?.as_bytes())
+}
+
+fn trail(options: &[&str]) -> Outcome<()> {
+    let mut folder = None;
+    let mut scale = Scale { events: 100_000, files: 60, keys: 100, days: 30, seed: 0 };
+    for option in options.chunks(2) {
+        let [name, value] = *option else { return Err(format!("{} needs a value", option[0]).into()) };
+        match name {
+            "--out" => folder = Some(Path::new(value)),
+            "--events" => scale.events = value.parse()?,
+            "--files" => scale.files = value.parse()?,
+            "--keys" => scale.keys = value.parse()?,
+            "--days" => scale.days = value.parse()?,
+            "--seed" => scale.seed = value.parse()?,
+            _ => return Err(format!("{name} is no option of corpus trail").into()),
+        }
+    }
+    let folder = folder.ok_or("corpus trail --out FOLDER")?;
+    let trail = Trail::new(scale);
+    let truth: Vec<_> = trail
+        .actors()
+        .iter()
+        .map(|actor| {
+            let case = actor.case;
+            let (truth, how) = match case.truth {
+                Truth::Person => ("person", None),
+                Truth::Service => ("service", None),
+                Truth::Shared(how) => ("shared", Some(how)),
+                Truth::OnMachine(what) => ("on-machine", Some(what)),
+            };
+            json!({ "key": actor.key, "user": actor.arn(), "case": case.name, "truth": truth, "how": how, "hard": case.is_hard })
+        })
+        .collect();
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("truth.json"), serde_json::to_string(&truth)?)?;
+    let Written { files, events, bytes, inflated } = trail.write(folder)?;
+    println!("{files} files, {events} events, {bytes} bytes, {inflated} inflated");
+    Ok(())
 }
 
 fn group(group: Group) -> &'static str {
