@@ -144,6 +144,12 @@ impl std::fmt::Display for KnownAction {
     }
 }
 
+impl serde::Serialize for KnownAction {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl AccessLevel {
     fn of(letter: &str) -> Self {
         match letter {
