@@ -6,6 +6,7 @@
 mod axe;
 mod bench;
 mod command;
+mod data;
 mod docs;
 mod folders;
 mod kubernetes;
@@ -52,6 +53,9 @@ enum Task {
     Bench(bench::Bench),
     /// Plant keys in files of many shapes and in places of git, and count what akia and kingfisher find of them.
     Corpus(bench::How),
+    /// Renew data of others that akia is built with.
+    #[command(subcommand)]
+    Data(data::Data),
     /// Explore every state of the rotation protocol and of enforcement in the model of IAM, simulate the whole with everything that can go
     /// wrong, kill the real binary at each call and race it; prints counts, and what leads to a lost key if anything does.
     Prove {
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Corpus(how) => bench::corpus(&how),
         Task::Test { only, list } => test::run(&only, list),
+        Task::Data(data) => data::renew(&data),
         Task::Docs { check } => docs::run(check),
         Task::Bench(bench) => bench::run(&bench),
         Task::Prove { fuzz: true, seconds, target, .. } => prove_fuzz::fuzz(seconds, &target),

@@ -133,9 +133,9 @@ impl Tally {
                 continue;
             }
             let Rows { numbers, counts } = &mut self.rows;
-            let at = |numbers: &[u32], place: u32| place as usize * width..(place as usize + 1) * width;
+            let at = |place: u32| place as usize * width..(place as usize + 1) * width;
             let hash = self.hasher.hash_one(row);
-            if let Some(place) = self.places.find(hash, |&place| numbers[at(numbers, place)] == *row) {
+            if let Some(place) = self.places.find(hash, |&place| numbers[at(place)] == *row) {
                 let known = &mut counts[*place as usize];
                 known.calls += 1;
                 known.first = known.first.min(count.first);
@@ -146,7 +146,7 @@ impl Tally {
             numbers.extend_from_slice(row);
             counts.push(*count);
             let hasher = &self.hasher;
-            self.places.insert_unique(hash, place, |&place| hasher.hash_one(&numbers[at(numbers, place)]));
+            self.places.insert_unique(hash, place, |&place| hasher.hash_one(&numbers[at(place)]));
         }
         self.pending = pending;
         self.forget_file();

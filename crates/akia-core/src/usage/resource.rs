@@ -132,7 +132,8 @@ fn put(call: &Call<'_>, variable: &str, arn: &mut String) -> Option<()> {
         return Some(());
     }
     let value = name_in(variable.name, value)?;
-    if !is_name(&value) {
+    // A whole ARN has been passed on already.
+    if !is_name(&value) || value.starts_with("arn:") {
         return None;
     }
     if !variable.is_required() && value == "default" {
@@ -180,9 +181,9 @@ fn told(call: &Call<'_>, arn: &str) -> Option<String> {
     let resource = if is_group { resource.strip_suffix(":*").unwrap_or(resource) } else { resource };
     let (kept, end) = parted(call, service, resource);
     let own = without_own_wildcard(service, kept);
-    let region_is_one = is_word(region) || region == "*";
-    let account_is_one = account == "aws" || account == "*" || account.bytes().all(|b| b.is_ascii_digit());
-    if !region_is_one || !account_is_one || kept.len() + 64 > LONGEST || !(own.is_empty() || is_name(own)) {
+    let is_of_aws = account == "aws" || account == "*" && service == "ssm";
+    let account_is_one = is_of_aws || account.bytes().all(|b| b.is_ascii_digit());
+    if !is_word(region) || !account_is_one || kept.len() + 64 > LONGEST || !(own.is_empty() || is_name(own)) {
         return None;
     }
     if kept.is_empty() && end.is_empty() {
@@ -316,6 +317,12 @@ mod tests {
                 &[("stackName", "web")],
                 "arn:aws:cloudformation:eu-west-1:123456789012:stack/web/*",
             ),
+            (
+                "dynamodb",
+                "GetItem",
+                &[("tableName", "arn:aws:dynamodb:eu-west-1:210987654321:table/t")],
+                "arn:aws:dynamodb:eu-west-1:210987654321:table/t",
+            ),
             ("sts", "AssumeRole", &[("roleArn", "arn:aws:iam::1:role/r")], "arn:aws:iam::1:role/r"),
             ("ssm", "GetParameter", &[("name", "/a/b")], "arn:aws:ssm:eu-west-1:123456789012:parameter/a/b"),
             ("ssm", "GetParameter", &[("name", "a")], "arn:aws:ssm:eu-west-1:123456789012:parameter/a"),
@@ -437,6 +444,8 @@ mod tests {
             "arn:aws:iam::1:role/*",
             "arn:aws:iam::1:role/r arn:aws:iam::1:role/admin",
             "arn:aws:iam::${a}:role/r",
+            "arn:aws:sns:*:1:t",
+            "arn:aws:sns:r:*:t",
             "arn:aws:s3:::*",
             "arn:aws:s3:::b*/k",
             "arn:aws:secretsmanager:r:1:secret:??????",

@@ -1,0 +1,77 @@
+//! Answers equal DuckDB's, row for row, on generated logs.
+//!
+//! DuckDB stands in a venv, `AKIA_TEST_VENV` or `target/venv`, which `cargo xtask venv` makes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use akia_corpus::trail::{Scale, Trail};
+
+use crate::support::{LARGEST, desk, listing};
+
+/// DuckDB's reading of the same logs. Its `read_json` needs the columns told: left alone, it takes types from a sample.
+const SCRIPT: &str = r#"
+import duckdb, sys
+logs = sys.argv[1] + "/**/*.json.gz"
+duckdb.sql(f"""CREATE TABLE e AS SELECT
+  r->>'$.userIdentity.accessKeyId' AS key, r->>'$.userIdentity.accountId' AS account,
+  regexp_replace(r->>'$.eventSource', '\\.amazonaws\\.com$', '') AS service, r->>'$.eventName' AS name,
+  r->>'$.awsRegion' AS region, r->>'$.sourceIPAddress' AS ip, r->>'$.userAgent' AS agent, r->>'$.errorCode' AS error,
+  r->>'$.eventID' AS event_id, CAST(epoch(CAST(r->>'$.eventTime' AS TIMESTAMP)) AS BIGINT) AS time
+  FROM (SELECT unnest(Records) AS r FROM read_json('{logs}', columns={{'Records': 'JSON[]'}}, maximum_object_size=67108864))""")
+for row in duckdb.sql(sys.argv[2]).fetchall():
+    print(",".join("" if value is None else str(value) for value in row))
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_equal_those_of_duckdb() {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let venv = std::env::var_os("AKIA_TEST_VENV").map_or_else(|| workspace.join("target/venv"), PathBuf::from);
+    let folder = tempfile::tempdir().unwrap();
+    Trail::new(Scale { events: 12_000, files: 24, keys: 30, days: 5, seed: 11 }).write(folder.path()).unwrap();
+    let logs = folder.path().join("AWSLogs");
+    let desk = desk(&folder.path().join("facts")).await;
+    let receipts = desk.attach(listing(&desk, &logs).await, LARGEST).unwrap();
+    for (ours, theirs) in [
+        // The question of the benchmark.
+        (
+            "SELECT key, sum(calls), CAST(min(first) AS BIGINT), CAST(max(last) AS BIGINT), count(DISTINCT ip), count(DISTINCT agent), \
+             count(DISTINCT service || ' ' || name) FROM calls GROUP BY key ORDER BY key NULLS LAST",
+            "SELECT key, count(*), min(time), max(time), count(DISTINCT ip), count(DISTINCT agent), \
+             count(DISTINCT service || ' ' || name) FROM e GROUP BY key ORDER BY key NULLS LAST",
+        ),
+        // Each event.
+        (
+            "SELECT event_id, CAST(time AS BIGINT), key, account, service, name, region, ip, error FROM events ORDER BY event_id",
+            "SELECT event_id, time, key, account, service, name, region, ip, error FROM e ORDER BY event_id",
+        ),
+        // A filter that the scan takes upon itself, and one that it cannot.
+        (
+            "SELECT name, count(*) FROM events WHERE service = 's3' AND error IS NULL GROUP BY name ORDER BY name",
+            "SELECT name, count(*) FROM e WHERE service = 's3' AND error IS NULL GROUP BY name ORDER BY name",
+        ),
+        (
+            "SELECT count(*) FROM events WHERE time >= TIMESTAMP '2026-10-02T00:00:00Z' AND time < TIMESTAMP '2026-10-04T00:00:00Z'",
+            "SELECT count(*) FROM e WHERE time >= epoch(TIMESTAMP '2026-10-02') AND time < epoch(TIMESTAMP '2026-10-04')",
+        ),
+        (
+            "SELECT sum(calls) FROM calls WHERE region IN ('eu-central-1', 'us-east-1')",
+            "SELECT count(*) FROM e WHERE region IN ('eu-central-1', 'us-east-1')",
+        ),
+    ] {
+        let answer = akia_usage::answer::csv(&desk.sql(ours).await.unwrap()).unwrap();
+        let rows: Vec<&str> = answer.lines().skip(1).collect();
+        let python = Command::new(venv.join("bin/python"))
+            .args(["-c", SCRIPT, logs.to_str().unwrap(), theirs])
+            .output()
+            .expect("cargo xtask venv");
+        assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+        let told = String::from_utf8(python.stdout).unwrap();
+        let expected: Vec<&str> = told.lines().collect();
+        assert!(!rows.is_empty());
+        assert_eq!(rows.len(), expected.len(), "{ours}");
+        let unequal = rows.iter().zip(&expected).find(|(one, other)| one != other);
+        assert_eq!(unequal, None, "{ours}");
+    }
+    assert_eq!(akia_usage::problems(&receipts), []);
+}
