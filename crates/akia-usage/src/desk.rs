@@ -133,6 +133,8 @@ impl Desk {
     ) -> Result<Loaded, UsageError> {
         let loaded = facts::load(&self.context, &self.home, load, now, progress).await?;
         facts::merge(&self.context, &self.home, now).await?;
+        let (_, manifest) = self.home.manifest().await?;
+        facts::register(&self.context, &self.home, &manifest).await?;
         self.is_empty = false;
         Ok(loaded)
     }

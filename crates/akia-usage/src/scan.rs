@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akia_core::usage::{Call, PARAMETERS};
+use akia_core::usage::Call;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -238,7 +238,7 @@ impl Reading {
         }
         Ok(Self {
             has_notes: wanted.contains(&Text::Note),
-            wants: Wants::of(wanted),
+            wants: Wants::of(wanted, plan.only.of_user),
             inflater: Inflater::new(plan.largest_file),
             tally: Tally::new(columns, Arc::clone(schema), plan.table == Table::Calls, PARTITION),
             plan: Arc::clone(plan),
@@ -332,10 +332,7 @@ fn told(error: &sonic_rs::Error) -> String {
 
 /// What a call was about.
 fn resources(event: &Event<'_>) -> String {
-    let arns = event.resource_arns();
-    let arns: Vec<&str> = arns.iter().map(String::as_str).collect();
-    let parameters = event.parameters(PARAMETERS);
-    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (arns, parameters) = (event.arns(), event.parameters());
     let text = |text| event.text(text).unwrap_or_default();
     let partition = text(Text::User).split(':').nth(1).unwrap_or("aws");
     akia_core::usage::resources(&Call {

@@ -3,26 +3,68 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
 use sonic_rs::{Deserializer, JsonValueTrait, LazyValue};
+
+use akia_core::usage::PARAMETERS;
 
 use crate::column::{TEXTS, Text};
 
+/// Says what becomes of a value of each kind, for kinds that a visitor does not look at: `$nothing`.
+macro_rules! nothing_of {
+    ($nothing:expr; $($kind:ident($type:ty)),*) => {
+        $(fn $kind<E>(self, _: $type) -> Result<Self::Value, E> {
+            Ok($nothing)
+        })*
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+    };
+}
+
+/// An object of which some fields are wanted; what is no object has none of them.
+macro_rules! fields {
+    ($seed:ident, $self:ident, $map:ident, $access:ident, $body:block) => {
+        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
+            type Value = ();
+            fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+                from.deserialize_any(self)
+            }
+        }
+
+        impl<'de> Visitor<'de> for $seed<'_, 'de> {
+            type Value = ();
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("an object")
+            }
+            nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+                Skip(DEEPEST).visit_seq(list)
+            }
+            fn visit_map<$access: MapAccess<'de>>($self, mut $map: $access) -> Result<(), $access::Error> $body
+        }
+    };
+}
+
 /// What a walk takes of each event, besides its time.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wants([bool; TEXTS]);
+pub(crate) struct Wants {
+    texts: [bool; TEXTS],
+    /// Whether what an event was about is only wanted where a user stands behind it.
+    only_of_user: bool,
+}
 
 impl Wants {
-    pub(crate) fn of(texts: impl IntoIterator<Item = Text>) -> Self {
-        let mut wants = Self::default();
+    pub(crate) fn of(texts: impl IntoIterator<Item = Text>, only_of_user: bool) -> Self {
+        let mut wants = Self { only_of_user, ..Self::default() };
         for text in texts {
-            wants.0[text as usize] = true;
+            wants.texts[text as usize] = true;
         }
         wants
     }
 
     pub(crate) fn has(&self, text: Text) -> bool {
-        self.0[text as usize]
+        self.texts[text as usize]
     }
 }
 
@@ -34,8 +76,12 @@ pub(crate) struct Event<'a> {
     texts: [Option<Cow<'a, str>>; TEXTS],
     /// `sessionContext.sessionIssuer.arn`.
     issuer: Option<Cow<'a, str>>,
-    /// `resources`, as it stands in the file.
-    resources: Option<Cow<'a, str>>,
+    /// `resources[].ARN`.
+    arns: Vec<Cow<'a, str>>,
+    /// The fields of `requestParameters` that tell what a call was about, where they hold text.
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    /// Whether `userIdentity` was read.
+    has_identity: bool,
     /// Whether it has what an event has. Insights and other records have not.
     is_call: bool,
 }
@@ -60,23 +106,13 @@ impl<'a> Event<'a> {
     }
 
     /// `resources[].ARN`.
-    pub(crate) fn resource_arns(&self) -> Vec<String> {
-        let Some(json) = self.resources.as_deref() else { return Vec::new() };
-        sonic_rs::to_array_iter(json)
-            .filter_map(|resource| Some(resource.ok()?.get("ARN")?.as_str()?.to_owned()))
-            .collect()
+    pub(crate) fn arns(&self) -> Vec<&str> {
+        self.arns.iter().map(AsRef::as_ref).collect()
     }
 
-    /// The fields of `requestParameters` that have these names and hold text.
-    pub(crate) fn parameters(&self, names: &[&'static str]) -> Vec<(&'static str, String)> {
-        let Some(json) = self.texts[Text::Request as usize].as_deref() else { return Vec::new() };
-        sonic_rs::to_object_iter(json)
-            .filter_map(|field| {
-                let (name, value) = field.ok()?;
-                let name = names.iter().find(|known| **known == name)?;
-                Some((*name, value.as_str()?.to_owned()))
-            })
-            .collect()
+    /// The fields of `requestParameters` that tell what the call was about.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (*name, value.as_ref())).collect()
     }
 }
 
@@ -95,6 +131,10 @@ pub(crate) struct Walked {
 pub(crate) fn walk(json: &str, wants: Wants, each: &mut dyn FnMut(&Event<'_>)) -> Result<Walked, sonic_rs::Error> {
     let mut walked = Walked::default();
     for document in documents(json) {
+        if wants.has(Text::Request) || wants.has(Text::Response) {
+            // sonic-rs takes a value as it stands without a limit to its nesting: it is looked for first.
+            Skip(DEEPEST).deserialize(&mut Deserializer::from_str(document))?;
+        }
         let mut reader = Deserializer::from_str(document);
         reader.deserialize_map(Top { wants, walked: &mut walked, each })?;
         reader.end()?;
@@ -213,33 +253,10 @@ impl<'de> Visitor<'de> for Record {
     }
 
     // What is no object is a record of another kind, and counted as one.
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
+    nothing_of!(Event::default(); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Event::default())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Event::default())
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Skip(DEEPEST).visit_seq(list).map(|()| Event::default())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -261,6 +278,7 @@ enum Name {
     Resources,
     SessionContext,
     SessionIssuer,
+    ResourceArn,
     Type,
     Arn,
     AccountId,
@@ -300,6 +318,7 @@ impl<'de> serde::Deserialize<'de> for Name {
                     "sessionIssuer" => Name::SessionIssuer,
                     "type" => Name::Type,
                     "arn" => Name::Arn,
+                    "ARN" => Name::ResourceArn,
                     "accountId" => Name::AccountId,
                     "accessKeyId" => Name::AccessKeyId,
                     _ => Name::Other,
@@ -311,30 +330,35 @@ impl<'de> serde::Deserialize<'de> for Name {
 }
 
 impl<'de> Event<'de> {
+    fn wants_resources(&self, wants: Wants) -> bool {
+        wants.has(Text::Resources) && !(wants.only_of_user && self.has_identity && !self.is_of_user())
+    }
+
     /// Takes the value of a field of a record.
     fn take<A: MapAccess<'de>>(&mut self, name: Name, wants: Wants, map: &mut A) -> Result<(), A::Error> {
         let text = match name {
-            Name::UserIdentity => return map.next_value_seed(Identity { event: self, wants }),
+            Name::UserIdentity => {
+                self.has_identity = true;
+                return map.next_value_seed(Identity { event: self, wants });
+            }
             Name::EventTime => {
                 let Lenient(time) = map.next_value()?;
                 self.time = time.as_deref().and_then(seconds);
                 return Ok(());
             }
-            Name::Resources if wants.has(Text::Resources) => {
-                self.resources = raw(map)?;
+            Name::Resources if self.wants_resources(wants) => return map.next_value_seed(Arns(&mut self.arns)),
+            // As JSON for a question that reads it; else for the fields that tell what the call was about.
+            Name::Plain(text @ (Text::Request | Text::Response)) if wants.has(text) => {
+                let value: LazyValue<'de> = map.next_value()?;
+                self.texts[text as usize] = if value.is_null() { None } else { Some(value.as_raw_cow()) };
                 return Ok(());
             }
-            Name::Plain(Text::Request) if wants.has(Text::Request) || wants.has(Text::Resources) => {
-                self.texts[Text::Request as usize] = raw(map)?;
-                return Ok(());
-            }
-            Name::Plain(Text::Response) if wants.has(Text::Response) => {
-                self.texts[Text::Response as usize] = raw(map)?;
-                return Ok(());
+            Name::Plain(Text::Request) if self.wants_resources(wants) => {
+                return map.next_value_seed(Parameters(&mut self.parameters));
             }
             Name::Plain(text @ (Text::Name | Text::Service)) => text,
-            Name::Plain(text) if wants.has(text) && text != Text::Response => text,
-            _ => return map.next_value::<IgnoredAny>().map(drop),
+            Name::Plain(text) if wants.has(text) => text,
+            _ => return skip(map),
         };
         self.is_call |= text == Text::Name;
         let Lenient(value) = map.next_value()?;
@@ -343,19 +367,20 @@ impl<'de> Event<'de> {
     }
 }
 
-/// A value as it stands in the file; `null` is none.
-fn raw<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    let value: LazyValue<'de> = map.next_value()?;
-    Ok(if value.is_null() { None } else { Some(value.as_raw_cow()) })
-}
-
 /// `userIdentity`, with what is nested in it.
 struct Identity<'e, 'de> {
     event: &'e mut Event<'de>,
     wants: Wants,
 }
 
-impl<'de> DeserializeSeed<'de> for Identity<'_, 'de> {
+/// How deep a value may be nested; CloudTrail's are a dozen levels at most.
+const DEEPEST: u8 = 100;
+
+/// A value that nobody wants, of any kind, nested as deep as this at most. serde's `IgnoredAny` has no limit in sonic-rs, and a log that
+/// is nested a million times must not end the process.
+struct Skip(u8);
+
+impl<'de> DeserializeSeed<'de> for Skip {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -363,45 +388,38 @@ impl<'de> DeserializeSeed<'de> for Identity<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Identity<'_, 'de> {
+impl<'de> Visitor<'de> for Skip {
     type Value = ();
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("`userIdentity`")
+        to.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
+    nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let deeper = self.deeper()?;
+        while list.next_element_seed(Skip(deeper))?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Name>()? {
-            let text = match name {
-                Name::Type => Text::Identity,
-                Name::Arn => Text::User,
-                Name::AccountId => Text::Account,
-                Name::AccessKeyId => Text::Key,
-                Name::SessionContext if self.wants.has(Text::User) => {
-                    let value: LazyValue<'de> = map.next_value()?;
-                    let issuer =
-                        value.get("sessionIssuer").and_then(|issuer| Some(issuer.get("arn")?.as_str()?.to_owned()));
-                    self.event.issuer = issuer.map(Cow::Owned);
-                    continue;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            let Lenient(value) = map.next_value()?;
-            self.event.texts[text as usize] = value;
+        let deeper = self.deeper()?;
+        while map.next_key_seed(Skip(0))?.is_some() {
+            map.next_value_seed(Skip(deeper))?;
         }
         Ok(())
     }
+}
+
+impl Skip {
+    fn deeper<E: serde::de::Error>(&self) -> Result<u8, E> {
+        self.0.checked_sub(1).ok_or_else(|| E::custom("it is nested too deeply"))
+    }
+}
+
+fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value_seed(Skip(DEEPEST))
 }
 
 /// Text where there is text; nothing where there is anything else.
@@ -415,39 +433,124 @@ impl<'de> serde::Deserialize<'de> for Lenient<'de> {
             fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
                 to.write_str("a value")
             }
+            nothing_of!(Lenient(None); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64));
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
                 Ok(Lenient(Some(Cow::Borrowed(text))))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(Lenient(Some(Cow::Owned(text.to_owned()))))
             }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Skip(DEEPEST).visit_seq(list).map(|()| Lenient(None))
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Lenient(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Lenient(None))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Lenient(None))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Skip(DEEPEST).visit_map(map).map(|()| Lenient(None))
             }
         }
         from.deserialize_any(Anything)
     }
 }
+
+fields!(Identity, self, map, A, {
+    while let Some(name) = map.next_key::<Name>()? {
+        let text = match name {
+            Name::Type => Text::Identity,
+            Name::Arn => Text::User,
+            Name::AccountId => Text::Account,
+            Name::AccessKeyId => Text::Key,
+            Name::SessionContext if self.wants.has(Text::User) => {
+                map.next_value_seed(Session(&mut self.event.issuer))?;
+                continue;
+            }
+            _ => {
+                skip(&mut map)?;
+                continue;
+            }
+        };
+        let Lenient(value) = map.next_value()?;
+        self.event.texts[text as usize] = value;
+    }
+    Ok(())
+});
+
+/// `sessionContext`, for `sessionIssuer.arn`.
+struct Session<'e, 'de>(&'e mut Option<Cow<'de, str>>);
+
+fields!(Session, self, map, A, {
+    while let Some(name) = map.next_key::<Name>()? {
+        match name {
+            Name::SessionIssuer => map.next_value_seed(Session(self.0))?,
+            Name::Arn => {
+                let Lenient(value) = map.next_value()?;
+                *self.0 = value;
+            }
+            _ => skip(&mut map)?,
+        }
+    }
+    Ok(())
+});
+
+/// `requestParameters`, for the fields that tell what a call was about.
+struct Parameters<'e, 'de>(&'e mut Vec<(&'static str, Cow<'de, str>)>);
+
+fields!(Parameters, self, map, A, {
+    while let Some(Lenient(name)) = map.next_key()? {
+        match PARAMETERS.iter().find(|known| name.as_deref() == Some(**known)) {
+            Some(name) => {
+                let Lenient(value) = map.next_value()?;
+                self.0.extend(value.map(|value| (*name, value)));
+            }
+            None => skip(&mut map)?,
+        }
+    }
+    Ok(())
+});
+
+/// `resources`, for each `ARN`.
+struct Arns<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
+
+impl<'de> DeserializeSeed<'de> for Arns<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Arns<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a list of resources")
+    }
+
+    nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Resource(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        Skip(DEEPEST).visit_map(map)
+    }
+}
+
+/// One of `resources`.
+struct Resource<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
+
+fields!(Resource, self, map, A, {
+    while let Some(name) = map.next_key::<Name>()? {
+        match name {
+            Name::ResourceArn => {
+                let Lenient(value) = map.next_value()?;
+                self.0.extend(value);
+            }
+            _ => skip(&mut map)?,
+        }
+    }
+    Ok(())
+});
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.
 fn seconds(text: &str) -> Option<i64> {

@@ -2,30 +2,28 @@
 //!
 //! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
 
-mod coverage;
-mod fact;
-mod quiet;
 pub mod actions;
 mod compare;
+mod coverage;
 mod fact;
 #[cfg(test)]
 mod fixtures;
 mod least;
 mod meaning;
 mod meaning_table;
+mod quiet;
 mod refusal;
 mod resource;
 mod resource_table;
 mod statement;
 mod unlogged;
 
-pub use coverage::{Covered, OfAccount};
-pub use fact::{Fact, Resources};
-pub use quiet::{Doubt, Quiet, Use, Verdict};
 pub use compare::{Compared, Given, UnusedService};
+pub use coverage::{Covered, OfAccount};
 pub use fact::{Fact, Resources};
 pub use least::{Beside, Calls, Least, LeastOptions, Refused, Seen, Used, Whole};
 pub use meaning::{Meaning, meaning};
+pub use quiet::{Doubt, Quiet, Use, Verdict};
 pub use refusal::is_refused;
 pub use resource::{Call, resources};
 pub use resource_table::PARAMETERS;

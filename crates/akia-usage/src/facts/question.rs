@@ -96,7 +96,10 @@ pub async fn facts(context: &SessionContext, about: &About) -> Result<Vec<Fact>,
     let apart: Vec<Expr> = TOLD_APART.iter().map(|name| col(*name)).collect();
     let counted =
         vec![sum(col("calls")).alias("calls"), min(col("first")).alias("first"), max(col("last")).alias("last")];
-    let order = ["key", "first", "service", "name", "ip", "agent"].map(|name| col(name).sort(true, true)).to_vec();
+    // By all that tells them apart: the same logs give the same answer, however they were loaded.
+    let order = ["key", "first", "service", "name", "ip", "agent", "region", "error", "resources", "user", "account"]
+        .map(|name| col(name).sort(true, true))
+        .to_vec();
     let batches = wanted.aggregate(apart, counted)?.sort(order)?.collect().await?;
     let mut facts = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for batch in &batches {

@@ -183,7 +183,7 @@ async fn only_the_folders_that_are_asked_for_are_read() {
     let place = folder.path().join("AWSLogs");
     let found = async |narrowing: Narrowing| {
         let listing = desk.list(place.to_str().unwrap(), &narrowing).await.unwrap();
-        assert_eq!(listing.passed_over, 1);
+        assert_eq!(listing.passed_over, u64::from(narrowing.accounts.is_empty()), "the digests");
         listing.files.len()
     };
     assert_eq!(found(Narrowing::default()).await, 15);
