@@ -2,6 +2,8 @@
 //!
 //! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
 
+pub mod agent;
 mod fact;
 
+pub use agent::Agent;
 pub use fact::{Fact, Resources};
