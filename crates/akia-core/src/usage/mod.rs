@@ -3,7 +3,10 @@
 //! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
 
 pub mod agent;
+mod cidr;
 mod fact;
+pub mod network;
 
 pub use agent::Agent;
+pub use cidr::{BadCidr, Cidr};
 pub use fact::{Fact, Resources};
