@@ -3,6 +3,8 @@
 //! Logs are read elsewhere (`akia-usage`). Here are the facts that are kept of them, and every answer that is drawn from facts.
 
 pub mod actions;
+pub mod agent;
+mod cidr;
 mod compare;
 mod coverage;
 mod fact;
@@ -11,6 +13,7 @@ mod fixtures;
 mod least;
 mod meaning;
 mod meaning_table;
+pub mod network;
 mod quiet;
 mod refusal;
 mod resource;
@@ -18,6 +21,8 @@ mod resource_table;
 mod statement;
 mod unlogged;
 
+pub use agent::Agent;
+pub use cidr::{BadCidr, Cidr};
 pub use compare::{Compared, Given, UnusedService};
 pub use coverage::{Covered, OfAccount};
 pub use fact::{Fact, Resources};

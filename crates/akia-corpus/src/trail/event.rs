@@ -108,7 +108,7 @@ fn identity(trail: &Trail, caller: &Caller<'_>, call: &Call, account: &str, dice
         ),
         Caller::Role(home, nth) => {
             let role = &trail.roles[*home][*nth];
-            let session = format!("i-0{:016x}", super::world::mix(*nth as u64, call.seed % 12));
+            let session = format!("i-0{:016x}", super::world::mix(*nth as u64 + 1, call.seed % 12));
             write!(
                 into,
                 r#"{{"type":"AssumedRole","principalId":"{principal}:{session}","arn":"arn:aws:sts::{account}:assumed-role/{name}/{session}","accountId":"{account}","accessKeyId":"ASIA{}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"{principal}","arn":"arn:aws:iam::{account}:role/{name}","accountId":"{account}","userName":"{name}"}},"attributes":{{"creationDate":"{}","mfaAuthenticated":"false"}},"ec2RoleDelivery":"2.0"}}}}"#,

@@ -119,8 +119,8 @@ impl Trail {
 
     /// A call of a role or a service of an account.
     fn other(&self, account: usize, from: i64, until: i64, dice: &mut Dice) -> Call {
-        let all = self.roles[account].len() + AWS_SERVICES.len();
-        let nth = dice.below(all);
+        let roles = self.roles[account].len();
+        let nth = if dice.below(4) > 0 { dice.below(roles) } else { roles + dice.below(AWS_SERVICES.len()) };
         let (repertoire, network) = match self.roles[account].get(nth) {
             Some(role) => (Repertoire::Program, role.network),
             None => (Repertoire::Service, self.roles[account][0].network),
