@@ -50,6 +50,16 @@ pub enum UsageVerb {
         ("akia usage quiet AKIAIOSFODNN7EXAMPLE --since 2026-11-01T18:00:00Z", "since it was replaced"),
     ]))]
     Quiet(QuietArgs),
+    /// Draw the least policy from what was really called
+    ///
+    /// The policy goes to stdout, and what is left out of it, or cannot be told, to stderr. Nothing is changed. docs/usage-policy.md says how a call
+    /// becomes an action, and what no log tells.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage policy ada > ada.json", "of a user, out of the last 90 days"),
+        ("akia usage policy AKIAIOSFODNN7EXAMPLE --days 30 --regions", "of one key, and only where it was used"),
+        ("akia usage policy ada --compare", "and what is attached to ada and was never used"),
+    ]))]
+    Policy(PolicyArgs),
     /// Ask in SQL
     ///
     /// Tables: `facts` (equal calls of an hour, counted), `keys` (a row for each key), `logs` (a row for each log that was loaded), and with --logs
@@ -125,6 +135,34 @@ pub struct QuietArgs {
     pub facts: FactsArgs,
 }
 
+/// Whose policy.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// The user, by name or ARN, or a key
+    #[arg(value_name = "USER|KEY-ID")]
+    pub whose: String,
+
+    /// Out of the calls of so many days
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub days: u16,
+
+    /// Add what AWS has refused, too
+    #[arg(long)]
+    pub include_refused: bool,
+
+    /// Allow regions that were used alone
+    #[arg(long)]
+    pub regions: bool,
+
+    /// Hold it against what is attached to the user now, which AWS is asked for
+    #[arg(long)]
+    pub compare: bool,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
 /// What to ask.
 #[derive(Debug, Args)]
 pub struct SqlArgs {
@@ -156,6 +194,7 @@ pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, Comm
         UsageVerb::Load(args) => usage::load::run(context, args).await,
         UsageVerb::Status(args) => usage::status::run(context, args).await,
         UsageVerb::Quiet(args) => usage::quiet::run(context, args).await,
+        UsageVerb::Policy(args) => usage::policy::run(context, args).await,
         UsageVerb::Sql(args) => usage::sql::run(context, args).await,
     }
 }

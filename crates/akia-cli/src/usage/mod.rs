@@ -2,6 +2,7 @@
 
 pub(crate) mod load;
 mod open;
+pub(crate) mod policy;
 pub(crate) mod quiet;
 pub(crate) mod sql;
 pub(crate) mod status;

@@ -51,6 +51,22 @@ pub(super) async fn open_loaded(context: &Context, facts: &FactsArgs) -> Result<
     Ok(desk)
 }
 
+/// Nobody by this name has a call in the facts.
+pub(super) async fn nobody(desk: &Desk, whose: &str) -> CommandError {
+    let known = desk.keys().await.unwrap_or_default();
+    let close = known
+        .iter()
+        .filter(|key| strsim::damerau_levenshtein(key, whose) <= 3)
+        .min_by_key(|key| strsim::damerau_levenshtein(key, whose));
+    let words = CommandError::failed(format_args!("no call of {whose} is in {}", desk.home()));
+    match close {
+        Some(key) => words.next(format!("did you mean {key}?")),
+        None => words.next(
+            "akia usage status, for what is loaded; akia usage sql \"SELECT * FROM keys\", for whose calls there are",
+        ),
+    }
+}
+
 /// Lists logs, and says what was passed over.
 ///
 /// # Errors

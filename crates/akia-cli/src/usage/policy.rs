@@ -1,0 +1,138 @@
+//! `akia usage policy`.
+
+use akia_core::UserName;
+use akia_core::usage::{Compared, Fact, Least, LeastOptions};
+use akia_usage::About;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::open;
+use crate::audit::words::counted;
+use crate::commands::usage::PolicyArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::exit::Exit;
+use crate::output::Format;
+use crate::signing::{self, Mfa};
+
+pub(crate) async fn run(context: &Context, args: PolicyArgs) -> Result<Exit, CommandError> {
+    let desk = open::open_loaded(context, &args.facts).await?;
+    let since = Timestamp::now() - SignedDuration::from_hours(24 * i64::from(args.days));
+    let facts = of(&desk, &args.whose, since).await?;
+    let least = Least::of(&facts, LeastOptions { include_refused: args.include_refused, regions: args.regions });
+    if least.documents.is_empty() {
+        return Err(CommandError::failed(format_args!(
+            "no call of {} needs a policy, of the last {} days",
+            args.whose, args.days
+        ))
+        .next("akia usage status, for what is loaded"));
+    }
+    let compared = if args.compare { Some(compare(context, &facts, &least).await?) } else { None };
+    match context.format() {
+        Format::Json => context.print_json(&json!({
+            "schema": "akia.usage-policy/1",
+            "whose": args.whose,
+            "days": args.days,
+            "least": least,
+            "compared": compared,
+        }))?,
+        Format::Table | Format::Csv => {
+            for document in &least.documents {
+                context.print_text(&format!("{}\n", document.to_pretty_json()))?;
+            }
+        }
+    }
+    say(context, &least, compared.as_ref());
+    Ok(Exit::Done)
+}
+
+/// The facts of a user, or of a key.
+async fn of(desk: &akia_usage::Desk, whose: &str, since: Timestamp) -> Result<Vec<Fact>, CommandError> {
+    let failed = |error: akia_usage::UsageError| open::failed(&error);
+    let about = match whose.parse::<akia_core::AccessKeyId>() {
+        Ok(key) => About { key: Some(key.to_string()), since: Some(since), ..About::default() },
+        Err(_) => About { user: Some(whose.to_owned()), since: Some(since), ..About::default() },
+    };
+    let facts = desk.facts(&about).await.map_err(failed)?;
+    let mut users: Vec<&str> = facts.iter().map(|fact| fact.user.as_str()).collect();
+    users.sort_unstable();
+    users.dedup();
+    match users.len() {
+        0 => Err(open::nobody(desk, whose).await),
+        1 => Ok(facts),
+        many => Err(CommandError::usage(format_args!("{whose} is the name of {many} users: {}", users.join(", ")))
+            .next(format!("akia usage policy {}", users[0]))),
+    }
+}
+
+/// What is attached, as AWS has it now.
+async fn compare(context: &Context, facts: &[Fact], least: &Least) -> Result<Compared, CommandError> {
+    let arn = facts.first().map(|fact| fact.user.as_str()).unwrap_or_default();
+    let name: UserName = arn.rsplit('/').next().unwrap_or_default().parse().map_err(CommandError::failed)?;
+    let signed = signing::sign(context, &context.aws_files()?, Mfa::IfGiven).await?;
+    let authorization = signed.caller.authorization(&name).await.map_err(|error| {
+        CommandError::failed(format_args!("the policies of {name} cannot be read: {error}"))
+            .next("leave --compare out, or sign with a profile that may call iam:GetAccountAuthorizationDetails")
+    })?;
+    let policies = authorization.user.ok_or_else(|| {
+        CommandError::failed(format_args!("{name} is no user of the account of {}", signed.describe()))
+            .now(format!("the calls are those of {arn}"))
+            .next("name a profile of that account with --profile")
+    })?;
+    Ok(Compared::of(&policies, &least.used))
+}
+
+fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
+    let calls: u64 = least.used.iter().map(|used| used.calls.calls).sum();
+    if let (Some(first), Some(last)) = (least.first, least.last) {
+        let actions = counted(least.used.len(), "action");
+        context.say(&format!("{actions} of {calls} calls between {first} and {last}"));
+    }
+    if least.documents.len() > 1 {
+        context.say(&format!("- {} policies: one would be longer than AWS takes", least.documents.len()));
+    }
+    for used in &least.used {
+        let whole = match used.whole {
+            Some(akia_core::usage::Whole::NotTold(calls)) => format!("{calls} calls do not say what they were about"),
+            Some(akia_core::usage::Whole::TooMany(number)) => format!("it was used on {number} resources"),
+            Some(akia_core::usage::Whole::TakesNone) | None => continue,
+        };
+        context.say(&format!("- {} on *: {whole}", used.action));
+    }
+    for used in &least.used {
+        if let Some(unsure) = used.unsure {
+            context.say(&format!("- {} may not be needed: {unsure}", used.action));
+        }
+    }
+    for beside in &least.beside {
+        context.say(&format!("- {} may also ask for {}", beside.action, beside.asks));
+    }
+    for refused in &least.refused {
+        let event = format!("{}:{}", refused.seen.service, refused.seen.event);
+        context.say(&format!("- left out: {event}, refused {} times ({})", refused.seen.calls.calls, refused.error));
+    }
+    for unknown in &least.unknown {
+        context.say(&format!("- left out: {}:{}, of which no action is known", unknown.service, unknown.event));
+    }
+    for unlogged in &least.unlogged {
+        let how = if unlogged.can_be_logged { "the trail does not log it" } else { "CloudTrail never logs it" };
+        context.say(&format!("- not in these logs: {} ({how})", unlogged.what));
+    }
+    let Some(compared) = compared else { return };
+    for service in &compared.unused {
+        context.say(&format!(
+            "- attached and never used: {} of {} actions of {}, {} of which change something: {}",
+            service.unused,
+            service.allowed,
+            service.prefix,
+            service.changing,
+            service.actions.join(", ")
+        ));
+    }
+    for given in compared.given.iter().filter(|given| given.by.is_empty()) {
+        context.say(&format!("- used, and attached no longer: {}", given.action));
+    }
+    for unread in &compared.unread {
+        context.say(&format!("- not known: what {unread} allows"));
+    }
+}
