@@ -11,6 +11,9 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// What ships, and what a plain build leaves out for its weight: one set everywhere, so that everything is built once.
+pub(crate) const FEATURES: &str = "--features=akia-cli/usage";
+
 /// Cargo itself: the one that runs us, so that the toolchain stays the same.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

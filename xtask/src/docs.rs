@@ -1,6 +1,6 @@
 //! The generated part of `docs/`: the binary writes it (`akia generate-docs`), this puts it in place or compares.
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{FEATURES, cargo, run as run_command};
 use crate::folders;
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,8 +40,19 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
 fn generate(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     run_command(
-        cargo(&["run", "--quiet", "--locked", "--package", "akia-cli", "--bin", "akia", "--", "generate-docs"])
-            .arg(folder),
+        cargo(&[
+            "run",
+            "--quiet",
+            "--locked",
+            FEATURES,
+            "--package",
+            "akia-cli",
+            "--bin",
+            "akia",
+            "--",
+            "generate-docs",
+        ])
+        .arg(folder),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{capture, cargo, command, run as run_command};
+use crate::command::{FEATURES, capture, cargo, command, run as run_command};
 use crate::folders;
 
 /// Lambda starts this; the flags are the function's own setting.
@@ -15,7 +15,8 @@ const GLIBC: u32 = 34;
 pub(crate) fn run(profile: &str) -> Result<(), String> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let is_static = has_target(&target)?;
-    let mut build = cargo(&["build", "--locked", "--package", "akia-cli", "--bin", "akia", "--profile", profile]);
+    let mut build =
+        cargo(&["build", "--locked", FEATURES, "--package", "akia-cli", "--bin", "akia", "--profile", profile]);
     if is_static {
         build.args(["--target", &target]);
     }

@@ -3,7 +3,7 @@
 //! A step that cannot run is a failed step. A later step runs even when an earlier one failed, so that one run tells
 //! everything; the closing lines list each step with its time, and the exit code is non-zero if any failed.
 
-use crate::command::{capture, cargo, command};
+use crate::command::{FEATURES, capture, cargo, command};
 use crate::{axe, kubernetes, packages, prove, prove_simulate, races, tools, venv};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -112,7 +112,7 @@ fn fmt() -> Result<Outcome, String> {
 }
 
 fn clippy() -> Result<Outcome, String> {
-    passes(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    passes(&mut cargo(&["clippy", "--workspace", "--all-targets", FEATURES, "--locked", "--", "-D", "warnings"]))
 }
 
 fn distribution_packages() -> Result<Outcome, String> {
@@ -144,13 +144,24 @@ fn tests() -> Result<Outcome, String> {
     let skipped = races::STORIES.iter().flat_map(|stories| ["--skip", stories]);
     if !tools::has_nextest() {
         println!("    cargo-nextest is not on this machine: using cargo test, which has no time limit per test");
-        let mut all = vec!["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast", "--"];
+        let mut all = vec!["test", "--workspace", "--all-targets", FEATURES, "--locked", "--no-fail-fast", "--"];
         all.extend(skipped);
         return run(cargo(&all));
     }
     // nextest gives each test a process; the end-to-end tests share servers, and are twice as quick in one.
-    let unit = run(cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci", "-E", "not binary(e2e)"]));
-    let mut end_to_end = vec!["test", "--workspace", "--test", "e2e", "--locked", "--", "--test-threads", "4"];
+    let unit = run(cargo(&[
+        "nextest",
+        "run",
+        "--workspace",
+        FEATURES,
+        "--locked",
+        "--profile",
+        "ci",
+        "-E",
+        "not binary(e2e)",
+    ]));
+    let mut end_to_end =
+        vec!["test", "--workspace", "--test", "e2e", FEATURES, "--locked", "--", "--test-threads", "4"];
     end_to_end.extend(skipped);
     let end_to_end = run(cargo(&end_to_end));
     unit.and(end_to_end)
@@ -164,11 +175,11 @@ fn kills() -> Result<Outcome, String> {
 }
 
 fn doctests() -> Result<Outcome, String> {
-    passes(&mut cargo(&["test", "--doc", "--workspace", "--locked"]))
+    passes(&mut cargo(&["test", "--doc", "--workspace", FEATURES, "--locked"]))
 }
 
 fn rustdoc() -> Result<Outcome, String> {
-    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"]);
+    let mut doc = cargo(&["doc", "--workspace", FEATURES, "--no-deps", "--document-private-items", "--locked"]);
     passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

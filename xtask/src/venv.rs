@@ -72,6 +72,8 @@ pub(crate) enum Peer {
     Prowler,
     /// kingfisher, a scanner for leaked secrets.
     Kingfisher,
+    /// ClickHouse and DuckDB as libraries, and libdeflate: engines that read logs.
+    Logs,
 }
 
 /// The environment of a peer, made once: each has its own, for they want other versions of the same packages.
@@ -80,6 +82,7 @@ pub(crate) fn peer(peer: Peer) -> Result<PathBuf, String> {
         Peer::Custodian => "c7n==0.9.53",
         Peer::Prowler => "prowler==5.46.0",
         Peer::Kingfisher => "kingfisher-bin==2.14.0",
+        Peer::Logs => "chdb==4.4.0 duckdb==2.0.1 deflate==0.9.0",
     };
     let home = folders::cache()?.join("peers").join(package);
     let stamp = home.join("akia-stamp");
@@ -89,7 +92,9 @@ pub(crate) fn peer(peer: Peer) -> Result<PathBuf, String> {
     println!("    installing {package} into {} (once; minutes)", home.display());
     run(command("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
     let mut install = command(home.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", package]);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+        .args(package.split(' '));
     run(install.env_remove("PYTHONDONTWRITEBYTECODE"))?;
     fs::write(&stamp, package).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(home)

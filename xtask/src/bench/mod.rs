@@ -16,8 +16,9 @@ mod scan;
 mod services;
 mod settle;
 mod startup;
+mod usage;
 
-use crate::command::{capture, cargo, command, run as run_command};
+use crate::command::{FEATURES, capture, cargo, command, run as run_command};
 use crate::folders;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -114,6 +115,17 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// `akia usage` on CloudTrail's logs against chdb (ClickHouse), DuckDB and inflating alone.
+    Usage {
+        /// Gigabytes of JSON.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+        gigabytes: u16,
+        /// How often each reads them, in turn.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -162,6 +174,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Scan { how, .. } => ("scan", how),
         Bench::Raw { how, .. } => ("raw", how),
         Bench::Services { how, .. } => ("services", how),
+        Bench::Usage { how, .. } => ("usage", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = binary(how)?;
@@ -177,6 +190,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Scan { histories, rounds, .. } => scan::run(&akia, histories, usize::from(*rounds))?,
         Bench::Raw { rounds, .. } => raw::run(&akia, usize::from(*rounds))?,
         Bench::Services { services, rounds, .. } => services::run(&akia, usize::from(*services), usize::from(*rounds))?,
+        Bench::Usage { gigabytes, rounds, .. } => usage::run(&akia, u64::from(*gigabytes), usize::from(*rounds))?,
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     tell(name, how, outcome)
@@ -206,7 +220,8 @@ fn tell(name: &str, how: &How, outcome: Outcome) -> Result<(), String> {
 }
 
 fn build(profile: &str) -> Result<PathBuf, String> {
-    run_command(&mut cargo(&["build", "--quiet", "--locked", "--package", "akia-cli", "--profile", profile]))?;
+    let what = ["build", "--quiet", "--locked", FEATURES, "--package", "akia-cli", "--profile", profile];
+    run_command(&mut cargo(&what))?;
     Ok(folders::target().join(profile).join("akia"))
 }
 
