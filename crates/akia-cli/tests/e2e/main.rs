@@ -62,4 +62,5 @@ mod settings;
 mod setup;
 mod status;
 mod terminal;
+mod trail;
 mod undo_retire;
