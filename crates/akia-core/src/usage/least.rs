@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::actions::{KnownAction, service};
+use super::actions::{KnownAction, ResourceType, service};
 use super::meaning::named;
 use super::unlogged::{Unlogged, unlogged};
 use super::{Fact, Meaning, is_refused, meaning, statement};
@@ -256,8 +256,12 @@ impl<'a> Gathered<'a> {
     fn what_stands_beside(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls) {
         for asks in action.asked_with_it() {
             let pass = named(asks).filter(|_| asks == "iam:PassRole");
-            let roles: BTreeSet<String> =
-                kind.resources.split(' ').filter(|arn| arn.contains(":role/")).map(str::to_owned).collect();
+            let roles = kind.resources.split(' ').filter(|arn| arn.contains(":role/"));
+            // Calls of IAM name a role without its path.
+            let roles: BTreeSet<String> = match action.prefix {
+                "iam" => roles.flat_map(|arn| written(action, arn, kind.user)).collect(),
+                _ => roles.map(str::to_owned).collect(),
+            };
             match pass {
                 Some(pass) if !roles.is_empty() => {
                     let usage = self.used.entry(pass).or_default();
@@ -354,10 +358,26 @@ fn resources_of(action: KnownAction, arns: &[&str], user: &str) -> Resources {
         told.push(user);
     }
     let Some(partition) = told.first().and_then(|arn| arn.split(':').nth(1)) else { return Resources::NotTold };
-    // AWS asks about one resource of each required type; those that the call has only made are not told.
-    let lacking = types.iter().filter(|one| one.is_required && !told.iter().any(|arn| one.fits(arn)));
-    let lacking: Vec<String> = lacking.map(|one| format!("arn:{partition}:{}", one.form)).collect();
+    let lacking = lacking(&types, &told).map(|form| format!("arn:{partition}:{form}"));
     Resources::Told(told.iter().flat_map(|arn| written(action, arn, user)).chain(lacking).collect())
+}
+
+/// The forms of the types that AWS asks about as well, and that nothing tells: what the call made, and what else it named (the security
+/// group of a network interface, say). Where no type is required they are a choice, and one is enough. The resource that is told
+/// bounds the call all the same: it is asked about each time.
+fn lacking<'a>(types: &'a [ResourceType], told: &'a [&str]) -> impl Iterator<Item = &'static str> + 'a {
+    let has_required = types.iter().any(|one| one.is_required);
+    let is_told = |one: &ResourceType| told.iter().any(|arn| one.fits(arn));
+    // An index belongs to its table: which ones were asked about, the call does say.
+    let is_part = move |form: &str| {
+        let mut whole = types.iter().filter(|one| is_told(one)).filter_map(|one| form.strip_prefix(one.form));
+        whole.any(|rest| rest.starts_with(['/', ':']))
+    };
+    let lacks = move |one: &&ResourceType| {
+        let is_asked = one.is_required || has_required && !is_part(one.form);
+        is_asked && !told.iter().any(|arn| one.fits(arn))
+    };
+    types.iter().filter(lacks).map(|one| one.form)
 }
 
 /// An ARN as the policies of a service have to name it.
@@ -382,10 +402,17 @@ fn written(action: KnownAction, arn: &str, user: &str) -> Vec<String> {
             let is_of_tags = ["TagResource", "UntagResource", "ListTagsForResource"].contains(&action.name);
             if is_of_tags { vec![arn.to_owned()] } else { vec![format!("{arn}:*")] }
         }
+        // An ARN may be given without the six characters at its end, which IAM asks about.
+        "secretsmanager" if !ends_as_secrets_do(arn) => vec![arn.to_owned(), format!("{arn}-??????")],
         // Everything of an API lies below it.
         "apigateway" => vec![arn.to_owned(), format!("{arn}/*")],
         _ => vec![arn.to_owned()],
     }
+}
+
+fn ends_as_secrets_do(arn: &str) -> bool {
+    let end = arn.rsplit('-').next().unwrap_or_default();
+    arn.contains('-') && end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'?')
 }
 
 #[cfg(test)]
