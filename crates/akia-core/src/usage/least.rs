@@ -58,6 +58,8 @@ pub struct Used {
     pub resources: Vec<String>,
     /// Why that is `*`, where it is.
     pub whole: Option<Whole>,
+    /// Those of the resources that no call names: whatever is of a type that AWS asks about as well.
+    pub any: Vec<String>,
     /// Why it is not certain that the action was used, where it is not: one of several that stand here was.
     pub unsure: Option<&'static str>,
     /// The actions that it follows from, where no call asked for it by itself.
@@ -197,10 +199,10 @@ struct Gathered<'a> {
 }
 
 /// How an action was used.
-#[derive(Default)]
 struct Usage {
-    calls: Option<Calls>,
+    calls: Calls,
     resources: BTreeSet<String>,
+    any: BTreeSet<String>,
     takes_none: bool,
     not_told: u64,
     unsure: Option<&'static str>,
@@ -237,9 +239,16 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    fn counted(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls) -> &mut Usage {
+        let usage = self.used.entry(action);
+        let usage = usage.and_modify(|usage| usage.calls = usage.calls.and(calls)).or_insert_with(|| Usage::of(calls));
+        usage.via.extend(kind.via.map(str::to_owned));
+        usage.regions.insert(kind.region.to_owned());
+        usage
+    }
+
     fn use_of(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls, unsure: Option<&'static str>) {
-        let usage = self.used.entry(action).or_default();
-        usage.count(kind, calls);
+        let usage = self.counted(action, kind, calls);
         match unsure {
             None => usage.is_sure = true,
             Some(why) => usage.unsure = Some(why),
@@ -248,7 +257,10 @@ impl<'a> Gathered<'a> {
         match resources_of(action, &arns, kind.user) {
             Resources::TakesNone => usage.takes_none = true,
             Resources::NotTold => usage.not_told += calls.calls,
-            Resources::Told(arns) => usage.resources.extend(arns),
+            Resources::Told { arns, any } => {
+                usage.resources.extend(arns);
+                usage.any.extend(any);
+            }
         }
     }
 
@@ -264,8 +276,7 @@ impl<'a> Gathered<'a> {
             };
             match pass {
                 Some(pass) if !roles.is_empty() => {
-                    let usage = self.used.entry(pass).or_default();
-                    usage.count(kind, calls);
+                    let usage = self.counted(pass, kind, calls);
                     usage.is_sure = true;
                     usage.implied_by.insert(action);
                     usage.resources.extend(roles);
@@ -279,10 +290,19 @@ impl<'a> Gathered<'a> {
 }
 
 impl Usage {
-    fn count(&mut self, kind: &Kind<'_>, calls: Calls) {
-        self.calls = Some(self.calls.map_or(calls, |before| before.and(calls)));
-        self.via.extend(kind.via.map(str::to_owned));
-        self.regions.insert(kind.region.to_owned());
+    fn of(calls: Calls) -> Self {
+        Self {
+            calls,
+            resources: BTreeSet::new(),
+            any: BTreeSet::new(),
+            takes_none: false,
+            not_told: 0,
+            unsure: None,
+            is_sure: false,
+            implied_by: BTreeSet::new(),
+            via: BTreeSet::new(),
+            regions: BTreeSet::new(),
+        }
     }
 
     fn told(self, action: KnownAction) -> Used {
@@ -292,16 +312,20 @@ impl Usage {
             many if many > MOST_RESOURCES => Some(Whole::TooMany(many)),
             _ => None,
         };
-        let epoch = Calls { calls: 0, first: Timestamp::UNIX_EPOCH, last: Timestamp::UNIX_EPOCH };
+        let is_whole = whole.is_some();
         Used {
             action,
-            resources: if whole.is_some() { vec!["*".to_owned()] } else { self.resources.into_iter().collect() },
+            resources: match is_whole {
+                true => vec!["*".to_owned()],
+                false => self.resources.union(&self.any).cloned().collect(),
+            },
             whole,
+            any: self.any.into_iter().filter(|_| !is_whole).collect(),
             unsure: self.unsure.filter(|_| !self.is_sure),
             implied_by: self.implied_by.into_iter().collect(),
             via: self.via.into_iter().collect(),
             regions: self.regions.into_iter().filter(|region| !region.is_empty()).collect(),
-            calls: self.calls.unwrap_or(epoch),
+            calls: self.calls,
         }
     }
 }
@@ -332,7 +356,7 @@ fn refused(event: Event<'_>, error: &str, calls: Calls) -> Refused {
 enum Resources {
     TakesNone,
     NotTold,
-    Told(Vec<String>),
+    Told { arns: Vec<String>, any: Vec<String> },
 }
 
 /// The ARNs of a call that are resources of an action, as a policy has to write them.
@@ -358,8 +382,10 @@ fn resources_of(action: KnownAction, arns: &[&str], user: &str) -> Resources {
         told.push(user);
     }
     let Some(partition) = told.first().and_then(|arn| arn.split(':').nth(1)) else { return Resources::NotTold };
-    let lacking = lacking(&types, &told).map(|form| format!("arn:{partition}:{form}"));
-    Resources::Told(told.iter().flat_map(|arn| written(action, arn, user)).chain(lacking).collect())
+    Resources::Told {
+        arns: told.iter().flat_map(|arn| written(action, arn, user)).collect(),
+        any: lacking(&types, &told).map(|form| format!("arn:{partition}:{form}")).collect(),
+    }
 }
 
 /// The forms of the types that AWS asks about as well, and that nothing tells: what the call made, and what else it named (the security

@@ -131,6 +131,9 @@ fn what_aws_also_asks_about_is_any_of_its_type() {
         of("CreateNetworkInterface", &subnet),
         format!("arn:aws:ec2:*:*:network-interface/* arn:aws:ec2:*:*:security-group/* {subnet}")
     );
+    assert_eq!(least(&[fact("ec2", "CreateSnapshot", &volume)]).used[0].any, ["arn:aws:ec2:*::snapshot/*"]);
+    let both = least(&[fact("ec2", "CreateSnapshot", &volume), fact("ec2", "CreateSnapshot", "")]);
+    assert_eq!((both.used[0].resources[0].as_str(), both.used[0].any.len()), ("*", 0));
     // A part of what is told, and a choice, are not asked about beyond what is told.
     let table = "arn:aws:dynamodb:eu-west-1:123456789012:table/t";
     assert_eq!(told(&[fact("dynamodb", "Query", table)])[0].1, table);
