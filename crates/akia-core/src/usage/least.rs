@@ -75,14 +75,20 @@ pub struct Used {
 
 /// Why a statement says `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Whole {
     /// The action takes no resource.
     TakesNone,
-    /// So many calls do not say what they were about.
-    NotTold(u64),
+    /// Some calls do not say what they were about.
+    NotTold {
+        /// How many.
+        calls: u64,
+    },
     /// It was used on so many resources that a list would be of no use.
-    TooMany(usize),
+    TooMany {
+        /// How many.
+        resources: usize,
+    },
 }
 
 /// Calls of one kind.
@@ -308,8 +314,8 @@ impl Usage {
     fn told(self, action: KnownAction) -> Used {
         let whole = match self.resources.len() {
             _ if self.takes_none => Some(Whole::TakesNone),
-            _ if self.not_told > 0 => Some(Whole::NotTold(self.not_told)),
-            many if many > MOST_RESOURCES => Some(Whole::TooMany(many)),
+            _ if self.not_told > 0 => Some(Whole::NotTold { calls: self.not_told }),
+            resources if resources > MOST_RESOURCES => Some(Whole::TooMany { resources }),
             _ => None,
         };
         let is_whole = whole.is_some();

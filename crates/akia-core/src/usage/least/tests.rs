@@ -34,12 +34,12 @@ fn a_statement_names_what_calls_were_about_and_says_why_where_it_cannot() {
     ];
     assert_eq!(told(&facts), pairs.map(|(action, resources)| (action.to_owned(), resources.to_owned())));
     assert_eq!(whole(&facts, "s3:ListAllMyBuckets"), Some(Whole::TakesNone));
-    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::NotTold(3)));
+    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::NotTold { calls: 3 }));
     assert_eq!(whole(&facts, "sns:Publish"), None);
     // An ARN of a type that the action does not take tells nothing of its resource.
     assert_eq!(
         whole(&[fact("sns", "Publish", "arn:aws:iam::123456789012:role/r")], "sns:Publish"),
-        Some(Whole::NotTold(3))
+        Some(Whole::NotTold { calls: 3 })
     );
 }
 
@@ -86,7 +86,7 @@ fn iam_means_the_caller_and_takes_paths() {
     assert_eq!(whole(&[fact("iam", "ListUsers", "")], "iam:ListUsers"), Some(Whole::TakesNone));
     let mut root = fact("iam", "ListAccessKeys", "");
     root.user = "arn:aws:iam::123456789012:root".to_owned();
-    assert_eq!(whole(&[root], "iam:ListAccessKeys"), Some(Whole::NotTold(3)));
+    assert_eq!(whole(&[root], "iam:ListAccessKeys"), Some(Whole::NotTold { calls: 3 }));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_long_policy_is_several_and_says_the_same() {
     }
     assert_eq!(found, queues.iter().cloned().collect());
     facts.push(fact("sqs", "SendMessage", "arn:aws:sqs:eu-west-1:123456789012:one-more"));
-    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::TooMany(MOST_RESOURCES + 1)));
+    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::TooMany { resources: MOST_RESOURCES + 1 }));
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn an_example() {
         "{}\n{}\n",
         result.documents[0].to_pretty_json(),
         serde_json::to_string_pretty(&serde_json::json!({
-            "unknown": result.unknown, "free": result.free, "beside": result.beside, "refused": result.refused,
+            "used": result.used[..2], "unknown": result.unknown, "free": result.free, "beside": result.beside, "refused": result.refused,
         }))
         .unwrap()
     );
