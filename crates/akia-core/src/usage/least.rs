@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::actions::{KnownAction, service};
+use super::actions::{KnownAction, ResourceType, service};
 use super::meaning::named;
 use super::unlogged::{Unlogged, unlogged};
 use super::{Fact, Meaning, is_refused, meaning, statement};
@@ -58,6 +58,8 @@ pub struct Used {
     pub resources: Vec<String>,
     /// Why that is `*`, where it is.
     pub whole: Option<Whole>,
+    /// Those of the resources that no call names: whatever is of a type that AWS asks about as well.
+    pub any: Vec<String>,
     /// Why it is not certain that the action was used, where it is not: one of several that stand here was.
     pub unsure: Option<&'static str>,
     /// The actions that it follows from, where no call asked for it by itself.
@@ -73,14 +75,20 @@ pub struct Used {
 
 /// Why a statement says `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum Whole {
     /// The action takes no resource.
     TakesNone,
-    /// So many calls do not say what they were about.
-    NotTold(u64),
+    /// Some calls do not say what they were about.
+    NotTold {
+        /// How many.
+        calls: u64,
+    },
     /// It was used on so many resources that a list would be of no use.
-    TooMany(usize),
+    TooMany {
+        /// How many.
+        resources: usize,
+    },
 }
 
 /// Calls of one kind.
@@ -197,10 +205,10 @@ struct Gathered<'a> {
 }
 
 /// How an action was used.
-#[derive(Default)]
 struct Usage {
-    calls: Option<Calls>,
+    calls: Calls,
     resources: BTreeSet<String>,
+    any: BTreeSet<String>,
     takes_none: bool,
     not_told: u64,
     unsure: Option<&'static str>,
@@ -237,9 +245,16 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    fn counted(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls) -> &mut Usage {
+        let usage = self.used.entry(action);
+        let usage = usage.and_modify(|usage| usage.calls = usage.calls.and(calls)).or_insert_with(|| Usage::of(calls));
+        usage.via.extend(kind.via.map(str::to_owned));
+        usage.regions.insert(kind.region.to_owned());
+        usage
+    }
+
     fn use_of(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls, unsure: Option<&'static str>) {
-        let usage = self.used.entry(action).or_default();
-        usage.count(kind, calls);
+        let usage = self.counted(action, kind, calls);
         match unsure {
             None => usage.is_sure = true,
             Some(why) => usage.unsure = Some(why),
@@ -248,7 +263,10 @@ impl<'a> Gathered<'a> {
         match resources_of(action, &arns, kind.user) {
             Resources::TakesNone => usage.takes_none = true,
             Resources::NotTold => usage.not_told += calls.calls,
-            Resources::Told(arns) => usage.resources.extend(arns),
+            Resources::Told { arns, any } => {
+                usage.resources.extend(arns);
+                usage.any.extend(any);
+            }
         }
     }
 
@@ -256,12 +274,15 @@ impl<'a> Gathered<'a> {
     fn what_stands_beside(&mut self, action: KnownAction, kind: &Kind<'_>, calls: Calls) {
         for asks in action.asked_with_it() {
             let pass = named(asks).filter(|_| asks == "iam:PassRole");
-            let roles: BTreeSet<String> =
-                kind.resources.split(' ').filter(|arn| arn.contains(":role/")).map(str::to_owned).collect();
+            let roles = kind.resources.split(' ').filter(|arn| arn.contains(":role/"));
+            // Calls of IAM name a role without its path.
+            let roles: BTreeSet<String> = match action.prefix {
+                "iam" => roles.flat_map(|arn| written(action, arn, kind.user)).collect(),
+                _ => roles.map(str::to_owned).collect(),
+            };
             match pass {
                 Some(pass) if !roles.is_empty() => {
-                    let usage = self.used.entry(pass).or_default();
-                    usage.count(kind, calls);
+                    let usage = self.counted(pass, kind, calls);
                     usage.is_sure = true;
                     usage.implied_by.insert(action);
                     usage.resources.extend(roles);
@@ -275,29 +296,42 @@ impl<'a> Gathered<'a> {
 }
 
 impl Usage {
-    fn count(&mut self, kind: &Kind<'_>, calls: Calls) {
-        self.calls = Some(self.calls.map_or(calls, |before| before.and(calls)));
-        self.via.extend(kind.via.map(str::to_owned));
-        self.regions.insert(kind.region.to_owned());
+    fn of(calls: Calls) -> Self {
+        Self {
+            calls,
+            resources: BTreeSet::new(),
+            any: BTreeSet::new(),
+            takes_none: false,
+            not_told: 0,
+            unsure: None,
+            is_sure: false,
+            implied_by: BTreeSet::new(),
+            via: BTreeSet::new(),
+            regions: BTreeSet::new(),
+        }
     }
 
     fn told(self, action: KnownAction) -> Used {
         let whole = match self.resources.len() {
             _ if self.takes_none => Some(Whole::TakesNone),
-            _ if self.not_told > 0 => Some(Whole::NotTold(self.not_told)),
-            many if many > MOST_RESOURCES => Some(Whole::TooMany(many)),
+            _ if self.not_told > 0 => Some(Whole::NotTold { calls: self.not_told }),
+            resources if resources > MOST_RESOURCES => Some(Whole::TooMany { resources }),
             _ => None,
         };
-        let epoch = Calls { calls: 0, first: Timestamp::UNIX_EPOCH, last: Timestamp::UNIX_EPOCH };
+        let is_whole = whole.is_some();
         Used {
             action,
-            resources: if whole.is_some() { vec!["*".to_owned()] } else { self.resources.into_iter().collect() },
+            resources: match is_whole {
+                true => vec!["*".to_owned()],
+                false => self.resources.union(&self.any).cloned().collect(),
+            },
             whole,
+            any: self.any.into_iter().filter(|_| !is_whole).collect(),
             unsure: self.unsure.filter(|_| !self.is_sure),
             implied_by: self.implied_by.into_iter().collect(),
             via: self.via.into_iter().collect(),
             regions: self.regions.into_iter().filter(|region| !region.is_empty()).collect(),
-            calls: self.calls.unwrap_or(epoch),
+            calls: self.calls,
         }
     }
 }
@@ -328,7 +362,7 @@ fn refused(event: Event<'_>, error: &str, calls: Calls) -> Refused {
 enum Resources {
     TakesNone,
     NotTold,
-    Told(Vec<String>),
+    Told { arns: Vec<String>, any: Vec<String> },
 }
 
 /// The ARNs of a call that are resources of an action, as a policy has to write them.
@@ -354,10 +388,28 @@ fn resources_of(action: KnownAction, arns: &[&str], user: &str) -> Resources {
         told.push(user);
     }
     let Some(partition) = told.first().and_then(|arn| arn.split(':').nth(1)) else { return Resources::NotTold };
-    // AWS asks about one resource of each required type; those that the call has only made are not told.
-    let lacking = types.iter().filter(|one| one.is_required && !told.iter().any(|arn| one.fits(arn)));
-    let lacking: Vec<String> = lacking.map(|one| format!("arn:{partition}:{}", one.form)).collect();
-    Resources::Told(told.iter().flat_map(|arn| written(action, arn, user)).chain(lacking).collect())
+    Resources::Told {
+        arns: told.iter().flat_map(|arn| written(action, arn, user)).collect(),
+        any: lacking(&types, &told).map(|form| format!("arn:{partition}:{form}")).collect(),
+    }
+}
+
+/// The forms of the types that AWS asks about as well, and that nothing tells: what the call made, and what else it named (the security
+/// group of a network interface, say). Where no type is required they are a choice, and one is enough. The resource that is told
+/// bounds the call all the same: it is asked about each time.
+fn lacking<'a>(types: &'a [ResourceType], told: &'a [&str]) -> impl Iterator<Item = &'static str> + 'a {
+    let has_required = types.iter().any(|one| one.is_required);
+    let is_told = |one: &ResourceType| told.iter().any(|arn| one.fits(arn));
+    // An index belongs to its table: which ones were asked about, the call does say.
+    let is_part = move |form: &str| {
+        let mut whole = types.iter().filter(|one| is_told(one)).filter_map(|one| form.strip_prefix(one.form));
+        whole.any(|rest| rest.starts_with(['/', ':']))
+    };
+    let lacks = move |one: &&ResourceType| {
+        let is_asked = one.is_required || has_required && !is_part(one.form);
+        is_asked && !told.iter().any(|arn| one.fits(arn))
+    };
+    types.iter().filter(lacks).map(|one| one.form)
 }
 
 /// An ARN as the policies of a service have to name it.
@@ -382,10 +434,17 @@ fn written(action: KnownAction, arn: &str, user: &str) -> Vec<String> {
             let is_of_tags = ["TagResource", "UntagResource", "ListTagsForResource"].contains(&action.name);
             if is_of_tags { vec![arn.to_owned()] } else { vec![format!("{arn}:*")] }
         }
+        // An ARN may be given without the six characters at its end, which IAM asks about.
+        "secretsmanager" if !ends_as_secrets_do(arn) => vec![arn.to_owned(), format!("{arn}-??????")],
         // Everything of an API lies below it.
         "apigateway" => vec![arn.to_owned(), format!("{arn}/*")],
         _ => vec![arn.to_owned()],
     }
+}
+
+fn ends_as_secrets_do(arn: &str) -> bool {
+    let end = arn.rsplit('-').next().unwrap_or_default();
+    arn.contains('-') && end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'?')
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The tables behind [`meaning`](super::meaning): where the name of an event is not the name of an action.
+//! The tables behind [`meaning`](super::meaning()): where the name of an event is not the name of an action.
 //!
 //! Sources, where a row does not say another: the Service Authorization Reference and, for S3, "Required permissions for Amazon S3 API
 //! operations" in its user guide; for the rest the permissions that the API reference of the service gives with the call.

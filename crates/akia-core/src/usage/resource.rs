@@ -391,6 +391,25 @@ mod tests {
     }
 
     #[test]
+    fn every_form_is_one_of_the_service_authorization_reference() {
+        for read in READ_FORMS.iter() {
+            let sample = |name: &'static str| match name {
+                "aliasName" => "alias/a",
+                "queueUrl" => "https://sqs.eu-west-1.amazonaws.com/123456789012/q",
+                _ => "abc",
+            };
+            let parameters: Vec<(&str, &str)> =
+                read.variables.iter().map(|variable| (variable.name, sample(variable.name))).collect();
+            let arn = of(read.form.service, read.form.calls, &parameters);
+            assert!(!arn.is_empty(), "{}", read.form.arn);
+            for arn in arn.split(' ') {
+                let service = arn.split(':').nth(2).and_then(super::super::actions::service);
+                assert!(service.is_some_and(|service| !service.types_of(arn).is_empty()), "{arn}");
+            }
+        }
+    }
+
+    #[test]
     fn the_events_own_arns_come_before_names() {
         let call = Call {
             service: "secretsmanager",

@@ -34,12 +34,12 @@ fn a_statement_names_what_calls_were_about_and_says_why_where_it_cannot() {
     ];
     assert_eq!(told(&facts), pairs.map(|(action, resources)| (action.to_owned(), resources.to_owned())));
     assert_eq!(whole(&facts, "s3:ListAllMyBuckets"), Some(Whole::TakesNone));
-    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::NotTold(3)));
+    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::NotTold { calls: 3 }));
     assert_eq!(whole(&facts, "sns:Publish"), None);
     // An ARN of a type that the action does not take tells nothing of its resource.
     assert_eq!(
         whole(&[fact("sns", "Publish", "arn:aws:iam::123456789012:role/r")], "sns:Publish"),
-        Some(Whole::NotTold(3))
+        Some(Whole::NotTold { calls: 3 })
     );
 }
 
@@ -86,7 +86,7 @@ fn iam_means_the_caller_and_takes_paths() {
     assert_eq!(whole(&[fact("iam", "ListUsers", "")], "iam:ListUsers"), Some(Whole::TakesNone));
     let mut root = fact("iam", "ListAccessKeys", "");
     root.user = "arn:aws:iam::123456789012:root".to_owned();
-    assert_eq!(whole(&[root], "iam:ListAccessKeys"), Some(Whole::NotTold(3)));
+    assert_eq!(whole(&[root], "iam:ListAccessKeys"), Some(Whole::NotTold { calls: 3 }));
 }
 
 #[test]
@@ -110,6 +110,10 @@ fn a_role_is_passed_where_the_facts_name_it_and_asked_about_where_not() {
         (&[role.to_owned()][..], "lambda:CreateFunction".to_owned())
     );
     assert!(!named.beside.iter().any(|one| one.asks == "iam:PassRole"));
+    let profile = "arn:aws:iam::123456789012:instance-profile/web";
+    let by_name =
+        told(&[fact("iam", "AddRoleToInstanceProfile", &format!("{profile} arn:aws:iam::123456789012:role/web"))]);
+    assert_eq!(by_name[1].1, "arn:aws:iam::123456789012:role/*/web arn:aws:iam::123456789012:role/web");
     let unnamed = least(&[fact("ec2", "RunInstances", "")]);
     assert!(!unnamed.used.iter().any(|one| one.action.name == "PassRole"));
     let asks: Vec<&str> = unnamed.beside.iter().map(|one| one.asks).collect();
@@ -117,9 +121,32 @@ fn a_role_is_passed_where_the_facts_name_it_and_asked_about_where_not() {
 }
 
 #[test]
-fn a_required_resource_that_is_new_each_time_is_any_of_its_type() {
-    let volume = "arn:aws:ec2:eu-west-1:123456789012:volume/vol-1";
-    assert_eq!(told(&[fact("ec2", "CreateSnapshot", volume)])[0].1, format!("arn:aws:ec2:*::snapshot/* {volume}"));
+fn what_aws_also_asks_about_is_any_of_its_type() {
+    let account = "arn:aws:ec2:eu-west-1:123456789012";
+    let of = |event, arn: &str| told(&[fact("ec2", event, arn)])[0].1.clone();
+    let volume = format!("{account}:volume/vol-1");
+    assert_eq!(of("CreateSnapshot", &volume), format!("arn:aws:ec2:*::snapshot/* {volume}"));
+    let subnet = format!("{account}:subnet/subnet-1");
+    assert_eq!(
+        of("CreateNetworkInterface", &subnet),
+        format!("arn:aws:ec2:*:*:network-interface/* arn:aws:ec2:*:*:security-group/* {subnet}")
+    );
+    assert_eq!(least(&[fact("ec2", "CreateSnapshot", &volume)]).used[0].any, ["arn:aws:ec2:*::snapshot/*"]);
+    let both = least(&[fact("ec2", "CreateSnapshot", &volume), fact("ec2", "CreateSnapshot", "")]);
+    assert_eq!((both.used[0].resources[0].as_str(), both.used[0].any.len()), ("*", 0));
+    // A part of what is told, and a choice, are not asked about beyond what is told.
+    let table = "arn:aws:dynamodb:eu-west-1:123456789012:table/t";
+    assert_eq!(told(&[fact("dynamodb", "Query", table)])[0].1, table);
+    assert_eq!(told(&[fact("s3", "GetObject", "arn:aws:s3:::b/*")])[0].1, "arn:aws:s3:::b/*");
+}
+
+#[test]
+fn a_secret_is_named_with_the_end_of_its_arn() {
+    let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db";
+    let of = |arn: &str| told(&[fact("secretsmanager", "GetSecretValue", arn)])[0].1.clone();
+    assert_eq!(of(secret), format!("{secret} {secret}-??????"));
+    assert_eq!(of(&format!("{secret}-aB3dE6")), format!("{secret}-aB3dE6"));
+    assert_eq!(of(&format!("{secret}-??????")), format!("{secret}-??????"));
 }
 
 #[test]
@@ -163,7 +190,7 @@ fn a_long_policy_is_several_and_says_the_same() {
     }
     assert_eq!(found, queues.iter().cloned().collect());
     facts.push(fact("sqs", "SendMessage", "arn:aws:sqs:eu-west-1:123456789012:one-more"));
-    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::TooMany(MOST_RESOURCES + 1)));
+    assert_eq!(whole(&facts, "sqs:SendMessage"), Some(Whole::TooMany { resources: MOST_RESOURCES + 1 }));
 }
 
 #[test]
@@ -210,7 +237,7 @@ fn an_example() {
         "{}\n{}\n",
         result.documents[0].to_pretty_json(),
         serde_json::to_string_pretty(&serde_json::json!({
-            "unknown": result.unknown, "free": result.free, "beside": result.beside, "refused": result.refused,
+            "used": result.used[..2], "unknown": result.unknown, "free": result.free, "beside": result.beside, "refused": result.refused,
         }))
         .unwrap()
     );
