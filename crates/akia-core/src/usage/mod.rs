@@ -5,8 +5,16 @@
 pub mod agent;
 mod cidr;
 mod fact;
-pub mod network;
+mod machines;
+mod network;
+mod rhythm;
+mod shared;
+mod timeline;
 
 pub use agent::Agent;
 pub use cidr::{BadCidr, Cidr};
 pub use fact::{Fact, Resources};
+pub use machines::{MACHINE_FROM, MachineBy, MachineUse, Sign, machines};
+pub use network::{Atlas, AwsRange, AwsRanges, BadRanges, Networks, NoAtlas, Origin, Place};
+pub use shared::{Evidence, SHARED_FROM, SharedBy, Sharing, shared};
+pub use timeline::{Sighting, View};
