@@ -170,7 +170,7 @@ fn laptop_of(host: Host, dice: &mut Dice) -> Machine {
         0 => &[Program::Cli2],
         1 => &[Program::Cli2, Program::Terraform],
         2 => &[Program::Cli2, Program::Boto3],
-        _ => &[Program::Cli2, Program::Cli2, Program::Boto3, Program::Terraform],
+        _ => &[Program::Cli2, Program::Boto3, Program::Terraform],
     };
     Machine::new(host, programs, dice)
 }
@@ -214,7 +214,7 @@ fn works_here(hands: &Hands, day: &Day, dice: &mut Dice, into: &mut Vec<Sitting>
 }
 
 /// All cases. People first, then services, shared keys, and people's keys on machines.
-pub const CASES: [Case; 36] = [
+pub const CASES: [Case; 37] = [
     Case {
         hands: |city, dice| Hands::new(city, dice).with([Network::office(city)], [laptop(dice)]),
         day: works_here,
@@ -378,10 +378,26 @@ pub const CASES: [Case; 36] = [
         ..hard("works-late-at-night", Truth::Person, 3)
     },
     Case {
+        hands: |city, dice| {
+            let networks = [Network::office(city), Network::home(city, dice)];
+            Hands::new(city, dice).with(networks, two_laptops(dice))
+        },
+        day: |hands, day, dice, into| {
+            if day.is_workday() {
+                hands.work(day, dice, into, |_| (0, 0));
+            }
+            if dice.below(2) == 0 {
+                let from = day.at(20.0 + part(dice) * 2.0, hands.ahead);
+                into.push(Sitting { from, until: from + HOUR, network: 1, machine: 1, calls: 15.0, at_once: false });
+            }
+        },
+        ..hard("another-computer-in-the-evening", Truth::Person, 3)
+    },
+    Case {
         // All of the firm's traffic leaves by a gateway on EC2: AWS's addresses, and no machine.
         hands: |city, dice| {
             let networks = [Network::aws(Lease::Pool(2), dice), Network::home(city, dice)];
-            Hands::new(city, dice).with(networks, [laptop_of(LAPTOPS[dice.below(3)], dice)])
+            Hands::new(city, dice).with(networks, [laptop(dice)])
         },
         day: |hands, day, dice, into| {
             if day.is_workday() {

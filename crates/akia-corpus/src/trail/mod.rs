@@ -5,6 +5,7 @@
 //! ([`Trail::facts`]). Calls are made day by day, so that the logs may be larger than memory.
 
 mod actor;
+mod atlas;
 mod case;
 mod event;
 mod fact;
@@ -16,6 +17,7 @@ mod world;
 use std::net::IpAddr;
 
 pub use actor::Actor;
+pub use atlas::WorldAtlas;
 pub use case::{CASES, Case, Truth};
 pub use file::Written;
 pub use world::{City, STRETCHES, Stretch, ip_ranges, stretch_of};

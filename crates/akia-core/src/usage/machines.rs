@@ -1,0 +1,225 @@
+//! Keys of people that machines use.
+//!
+//! Each sign has a confidence: how sure it makes that a machine, and nobody by hand, holds the key. Signs of different sorts are taken for
+//! independent. `docs/usage-shared.md` says what each counts for and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::agent::{Environment, Ground, Kind, System};
+use super::network::Origin;
+use super::rhythm::{Clock, DAY, HOUR};
+use super::timeline::{Sighting, Timeline, View, timelines};
+use super::{Agent, Fact};
+
+/// The confidence, in percent, from which a key is said to be on a machine.
+pub const MACHINE_FROM: u8 = 50;
+
+/// A person's key, and the signs of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineUse {
+    /// The key.
+    pub key: String,
+    /// The ARN of its user.
+    pub user: String,
+    /// In percent.
+    pub confidence: u8,
+    /// The surest first.
+    pub signs: Vec<Sign>,
+}
+
+impl MachineUse {
+    /// Whether the confidence is high enough to say so.
+    #[must_use]
+    pub fn is_on_machine(&self) -> bool {
+        self.confidence >= MACHINE_FROM
+    }
+}
+
+/// A sign of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sign {
+    /// What sort.
+    pub kind: MachineBy,
+    /// What machine it tells of.
+    pub machine: String,
+    /// In percent.
+    pub confidence: u8,
+    /// How many calls there are of it.
+    pub calls: u64,
+    /// On how many days.
+    pub days: usize,
+    /// Some of the facts behind it.
+    pub seen: Vec<Sighting>,
+}
+
+/// The sorts of signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MachineBy {
+    /// The program says where it runs.
+    Environment,
+    /// The program is one that runs by itself.
+    Program,
+    /// The kernel is one that is made for a cloud.
+    Kernel,
+    /// The address is one of AWS's machines.
+    Address,
+    /// Calls come by the clock.
+    Clock,
+}
+
+impl MachineBy {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Program => "program",
+            Self::Kernel => "kernel",
+            Self::Address => "address",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+impl fmt::Display for MachineBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Facts that are shown of one sign.
+const SHOWN: usize = 4;
+
+/// The keys of people for which there is a sign of a machine; the surest first.
+#[must_use]
+pub fn machines(facts: &[Fact], view: &View<'_>) -> Vec<MachineUse> {
+    let mut found: Vec<MachineUse> = timelines(facts, view)
+        .iter()
+        .filter(|timeline| !timeline.is_service)
+        .filter_map(|timeline| {
+            let signs = signs(timeline);
+            // Of several signs of one sort the surest counts.
+            let mut surest: BTreeMap<MachineBy, u8> = BTreeMap::new();
+            for sign in &signs {
+                let confidence = surest.entry(sign.kind).or_default();
+                *confidence = sign.confidence.max(*confidence);
+            }
+            let doubt = surest.values().map(|confidence| 1.0 - f64::from(*confidence) / 100.0).product::<f64>();
+            let confidence = ((1.0 - doubt) * 100.0).floor() as u8;
+            let (key, user) = (timeline.key.to_owned(), timeline.user.to_owned());
+            (!signs.is_empty()).then_some(MachineUse { key, user, confidence, signs })
+        })
+        .collect();
+    found.sort_by(|one, other| other.confidence.cmp(&one.confidence).then_with(|| one.key.cmp(&other.key)));
+    found
+}
+
+fn signs(timeline: &Timeline<'_>) -> Vec<Sign> {
+    let mut found: BTreeMap<(MachineBy, String), (u8, Vec<usize>)> = BTreeMap::new();
+    for (number, fact) in timeline.facts.iter().enumerate() {
+        let agent = &timeline.agents[fact.agent.as_str()];
+        let origin = &timeline.sources[fact.ip.as_str()].origin;
+        for (kind, machine, confidence) in signs_of(agent, origin) {
+            let (surest, facts) = found.entry((kind, machine)).or_insert((0, Vec::new()));
+            *surest = confidence.max(*surest);
+            facts.push(number);
+        }
+    }
+    let mut signs: Vec<Sign> = found
+        .into_iter()
+        .map(|((kind, machine), (confidence, facts))| sign(timeline, kind, machine, confidence, &facts))
+        .collect();
+    signs.extend(clocks(timeline));
+    signs.sort_by(|one, other| {
+        other.confidence.cmp(&one.confidence).then_with(|| (one.kind, &one.machine).cmp(&(other.kind, &other.machine)))
+    });
+    signs
+}
+
+/// What one user agent at one sort of address tells.
+fn signs_of(agent: &Agent, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
+    let mut signs = Vec::new();
+    if matches!(agent.kind, Kind::AwsService) || agent.program == "AWS console" {
+        return signs;
+    }
+    match &agent.environment {
+        // The shell of the console is a person's, and runs on AWS's machines.
+        Some(Environment::CloudShell) => return signs,
+        // A container may as well be one on a laptop.
+        Some(Environment::Container) | None => {}
+        Some(Environment::Other(name)) => signs.push((MachineBy::Environment, name.clone(), 50)),
+        Some(
+            environment @ (Environment::Lambda(_)
+            | Environment::Fargate
+            | Environment::EcsOnEc2
+            | Environment::Ec2
+            | Environment::Pipeline(_)
+            | Environment::Kubernetes),
+        ) => signs.push((MachineBy::Environment, environment.to_string(), 95)),
+    }
+    if agent.kind == Kind::Controller {
+        signs.push((MachineBy::Program, agent.program.clone(), 90));
+    }
+    match agent.ground {
+        Some(Ground::Aws) => signs.push((MachineBy::Kernel, "a machine on AWS".to_owned(), 85)),
+        Some(Ground::Azure) => {
+            signs.push((MachineBy::Kernel, "a machine on Azure, as GitHub's hosted runners are".to_owned(), 70));
+        }
+        Some(Ground::GoogleCloud) => signs.push((MachineBy::Kernel, "a machine on Google Cloud".to_owned(), 70)),
+        Some(Ground::Wsl | Ground::DesktopContainer) | None => {}
+    }
+    let is_desk =
+        agent.system == Some(System::Macos) || matches!(agent.ground, Some(Ground::Wsl | Ground::DesktopContainer));
+    if let (Origin::Aws(range), false) = (origin, is_desk) {
+        // A gateway on AWS lets people out by the same addresses: the address alone does not decide, nor with a kernel that says otherwise.
+        let confidence = match (agent.ground, agent.system, &agent.kernel) {
+            (Some(Ground::Aws), ..) => 60,
+            (_, Some(System::Linux), None) => 50,
+            (_, Some(System::Linux), Some(_)) | (_, None, _) => 30,
+            _ => 20,
+        };
+        signs.push((MachineBy::Address, format!("{} in {}", range.service, range.region), confidence));
+    }
+    signs
+}
+
+fn clocks(timeline: &Timeline<'_>) -> Vec<Sign> {
+    let mut signs = Vec::new();
+    for (number, machine) in timeline.machines.iter().enumerate() {
+        let (words, confidence) = match machine.clock {
+            Some(Clock::DayAndNight(restless, days)) => {
+                (format!("{}: calls day and night, without a rest on {restless} of {days} days", machine.words), 65)
+            }
+            Some(Clock::SameTime(second, days)) => {
+                let (hour, minute) = (second / HOUR, second % HOUR / 60);
+                (format!("{}: calls at {hour:02}:{minute:02} UTC on {days} days", machine.words), 60)
+            }
+            None => continue,
+        };
+        let mut facts: Vec<usize> =
+            timeline.points.iter().filter(|point| point.machine == Some(number)).map(|point| point.fact).collect();
+        facts.sort_unstable();
+        facts.dedup();
+        signs.push(sign(timeline, MachineBy::Clock, words, confidence, &facts));
+    }
+    signs
+}
+
+fn sign(timeline: &Timeline<'_>, kind: MachineBy, machine: String, confidence: u8, facts: &[usize]) -> Sign {
+    let of = |number: &usize| timeline.facts[*number];
+    let days: BTreeSet<i64> = facts.iter().map(|number| of(number).hour.as_second().div_euclid(DAY)).collect();
+    let mut first: Vec<usize> = facts.to_vec();
+    first.sort_by_key(|number| (of(number).first, *number));
+    Sign {
+        kind,
+        machine,
+        confidence,
+        calls: facts.iter().map(|number| of(number).calls).sum(),
+        days: days.len(),
+        seen: first.iter().take(SHOWN).map(|number| timeline.seen(*number)).collect(),
+    }
+}
