@@ -61,5 +61,6 @@ mod service_keys;
 mod settings;
 mod setup;
 mod status;
+mod takeover;
 mod terminal;
 mod undo_retire;
