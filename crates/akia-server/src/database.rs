@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 
 /// Longest wait for a connection, or for a writer of SQLite.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections that read at once; SQLite has one writer at a time all the same.
+/// Connections to a PostgreSQL.
 const CONNECTIONS: u32 = 8;
+/// Connections that read a file at once. More would wait for the processor, and each has a cache of its own.
+const READERS: u32 = 4;
 /// Rows that are read before they are asked for.
 const AHEAD: usize = 256;
 
@@ -100,7 +102,11 @@ impl Database {
     }
 
     async fn open(options: AnyConnectOptions, kind: Kind) -> Result<Self, DatabaseError> {
-        let pool = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
+        let most = match kind {
+            Kind::Sqlite => READERS,
+            Kind::Postgres => CONNECTIONS,
+        };
+        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE).after_connect(
             move |connection, _| {
                 Box::pin(async move {
                     let settings: &[&str] = match kind {
