@@ -34,7 +34,7 @@ const POSTGRES: [&str; 5] = [
 
 /// The steps that brought the tables to what they are, oldest first. A step that has been released is never changed; each only
 /// adds, so that the version before goes on working beside it.
-const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Which database it is, where one has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -398,7 +398,7 @@ pub(crate) mod tests {
         Database::sqlite(&path).await.unwrap();
         database.run("test", Sql::new("UPDATE serve_version SET version = 99")).await.unwrap();
         let error = Database::sqlite(&path).await.unwrap_err();
-        assert_eq!(error.to_string(), "the server's tables are of version 99, and this akia knows 1");
+        assert_eq!(error.to_string(), "the server's tables are of version 99, and this akia knows 2");
     }
 
     #[tokio::test]
