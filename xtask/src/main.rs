@@ -57,7 +57,7 @@ enum Task {
     #[command(subcommand)]
     Data(data::Data),
     /// Explore every state of the rotation protocol and of enforcement in the model of IAM, simulate the whole with everything that can go
-    /// wrong, kill the real binary at each call and race it; prints counts, and what leads to a lost key if anything does.
+    /// wrong, kill the real binary at each call, race it and have it taken over; prints counts, and what leads to a lost key if anything does.
     Prove {
         /// How many seeds the simulation runs [default: what CI runs, or with --deep ten million].
         #[arg(long)]

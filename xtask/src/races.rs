@@ -1,4 +1,4 @@
-//! The stories in which the real binary is killed, robbed of its disk or its power, and raced.
+//! The stories in which the real binary is killed, robbed of its disk or its power, raced, and taken over.
 
 use crate::command::{FEATURES, cargo, run as run_command};
 use crate::venv;
@@ -6,11 +6,13 @@ use crate::venv;
 use std::path::Path;
 
 /// Modules of the end-to-end tests that keep the machine busy by themselves.
-pub(crate) const STORIES: [&str; 2] = [KILLS, RACES];
+pub(crate) const STORIES: [&str; 3] = [KILLS, RACES, TAKEOVERS];
 /// Killed, failing and powerless at each system call.
 pub(crate) const KILLS: &str = "kill::";
 /// Two processes at once.
 pub(crate) const RACES: &str = "races::";
+/// Two servers, one of them killed.
+pub(crate) const TAKEOVERS: &str = "takeover::";
 
 /// Whether the harness can follow system calls here. Where it could and may not, its tests fail.
 pub(crate) const CAN_TRACE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));

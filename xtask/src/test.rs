@@ -44,6 +44,11 @@ const STEPS: &[Step] = &[
         run: || races::run(&[races::RACES], false).map(|()| Outcome::Passed),
     },
     Step {
+        name: "takeovers",
+        what: "of two servers on one PostgreSQL one is killed in mid-run",
+        run: || races::run(&[races::TAKEOVERS], false).map(|()| Outcome::Passed),
+    },
+    Step {
         name: "simulate",
         what: "rotations with every fault, simulated",
         run: || prove_simulate::simulate(None, 1, false, false).map(|()| Outcome::Passed),

@@ -9,11 +9,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::access::{Change, Door, Nothing, Visitor};
 use crate::database::DatabaseError;
 use crate::estate::{AccountRow, Figures, Question, Row, SeverityName};
+use crate::page::exemptions::seen;
+use crate::record::{Ask, Kind, StageCount, Thread};
 use crate::schedule::{JobAct, Run};
 use crate::sight::Role;
 use crate::web::{Route, Shared};
@@ -27,8 +29,8 @@ const MOST_RUNS: i64 = 500;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "akia", description = "The keys of a team, what is due, and what runs. Every call takes a token (`Authorization: Bearer …`) or a session."),
-    paths(me, accounts, keys, key, jobs, act_on_job, runs, run, lines, cancel, document),
-    tags((name = "keys", description = "The estate"), (name = "runs", description = "The schedule"))
+    paths(me, accounts, keys, key, campaign, rotations, leaks, exemptions, jobs, act_on_job, runs, run, lines, cancel, document),
+    tags((name = "keys", description = "The estate"), (name = "record", description = "What happens to keys"), (name = "runs", description = "The schedule"))
 )]
 struct Document;
 
@@ -40,6 +42,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v1/accounts", owner, accounts),
         Route::get("/api/v1/keys", owner, keys),
         Route::get("/api/v1/keys/{identity}", owner, key),
+        Route::get("/api/v1/campaign", owner, campaign),
+        Route::get("/api/v1/rotations", owner, rotations),
+        Route::get("/api/v1/leaks", owner, leaks),
+        Route::get("/api/v1/exemptions", owner, exemptions),
         Route::get("/api/v1/jobs", viewer, jobs),
         Route::post("/api/v1/jobs/{name}/{act}", operator, act_on_job),
         Route::get("/api/v1/runs", viewer, runs),
@@ -175,6 +181,162 @@ async fn key(State(shared): State<Shared>, visitor: Visitor, Path(identity): Pat
     let found = shared.estate.key(&visitor.person.sight(), &identity).await?;
     let key = found.ok_or_else(Refusal::nothing)?;
     Ok(Json(Key { schema: "akia.api.key/1", worst: key.worst(), key }))
+}
+
+/// Which page of a list, and which part of it.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct ThreadsQuery {
+    /// Which page, from 0; 1,000 on each.
+    #[param(value_type = i64, minimum = 0, maximum = 4294967295i64)]
+    page: u32,
+    /// Only those of this key.
+    key: Option<String>,
+    /// Only those that are over, or only those that are not.
+    over: Option<bool>,
+    /// Only those that wait for a person.
+    needs_person: bool,
+}
+
+impl ThreadsQuery {
+    fn ask(self, kind: Kind) -> Ask {
+        let Self { page, key, over, needs_person } = self;
+        Ask { page, key, is_over: over, needs_person, size: MOST, ..Ask::of(kind) }
+    }
+}
+
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+/// What happens to a number of keys.
+#[derive(Debug, Serialize, ToSchema)]
+struct Threads {
+    /// `akia.api.threads/1`.
+    schema: &'static str,
+    /// How many there are on all pages.
+    total: u64,
+    /// Those of this page.
+    threads: Vec<Thread>,
+}
+
+async fn threads(shared: &Shared, visitor: &Visitor, kind: Kind, asked: Asked<ThreadsQuery>) -> Answer<Threads> {
+    let Query(asked) = asked.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let page = shared.records.threads(&visitor.person.sight(), &asked.ask(kind)).await?;
+    Ok(Json(Threads { schema: "akia.api.threads/1", total: page.total, threads: page.rows }))
+}
+
+/// The rotations of keys that you may see: those that are not over first, then the latest.
+#[utoipa::path(get, path = "/api/v1/rotations", tag = "record", params(ThreadsQuery), responses(
+    (status = 200, body = Threads), (status = 400, body = Problem), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
+async fn rotations(State(shared): State<Shared>, visitor: Visitor, asked: Asked<ThreadsQuery>) -> Answer<Threads> {
+    threads(&shared, &visitor, Kind::Rotation, asked).await
+}
+
+/// The campaign of enforcement.
+#[derive(Debug, Serialize, ToSchema)]
+struct Campaign {
+    /// `akia.api.campaign/1`.
+    schema: &'static str,
+    /// How many keys are in which stage.
+    stages: Vec<StageCount>,
+    /// How many cases there are on all pages.
+    total: u64,
+    /// The cases of this page.
+    threads: Vec<Thread>,
+}
+
+/// The keys that enforcement is about, and how many are in which stage.
+#[utoipa::path(get, path = "/api/v1/campaign", tag = "record", params(ThreadsQuery), responses(
+    (status = 200, body = Campaign), (status = 400, body = Problem), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
+async fn campaign(State(shared): State<Shared>, visitor: Visitor, asked: Asked<ThreadsQuery>) -> Answer<Campaign> {
+    let Json(Threads { total, threads, .. }) = threads(&shared, &visitor, Kind::Case, asked).await?;
+    let stages = shared.records.stages(&visitor.person.sight(), Kind::Case).await?;
+    Ok(Json(Campaign { schema: "akia.api.campaign/1", stages, total, threads }))
+}
+
+/// Leaked keys.
+#[derive(Debug, Serialize, ToSchema)]
+struct Leaks {
+    /// `akia.api.leaks/1`.
+    schema: &'static str,
+    /// Keys that AWS says others may know, the latest 1,000.
+    exposures: Vec<Thread>,
+    /// How many containments there are on all pages.
+    total: u64,
+    /// The containments of this page.
+    threads: Vec<Thread>,
+}
+
+/// Keys that others may know, and the containment of those that were found leaked.
+#[utoipa::path(get, path = "/api/v1/leaks", tag = "record", params(ThreadsQuery), responses(
+    (status = 200, body = Leaks), (status = 400, body = Problem), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
+async fn leaks(State(shared): State<Shared>, visitor: Visitor, asked: Asked<ThreadsQuery>) -> Answer<Leaks> {
+    let Json(Threads { total, threads, .. }) = threads(&shared, &visitor, Kind::Containment, asked).await?;
+    let exposures = Ask { size: MOST, ..Ask::of(Kind::Exposure) };
+    let exposures = shared.records.threads(&visitor.person.sight(), &exposures).await?.rows;
+    Ok(Json(Leaks { schema: "akia.api.leaks/1", exposures, total, threads }))
+}
+
+/// Exemptions.
+#[derive(Debug, Serialize, ToSchema)]
+struct Exemptions {
+    /// `akia.api.exemptions/1`.
+    schema: &'static str,
+    /// Those of akia.toml first, then those that were granted here, the newest first.
+    exemptions: Vec<ExemptionRow>,
+}
+
+/// An exemption from enforcement.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExemptionRow {
+    /// The account.
+    account: String,
+    /// The user: all its keys.
+    user: Option<String>,
+    /// The key: that one.
+    key: Option<String>,
+    /// Who answers for it.
+    owner: String,
+    /// Why.
+    reason: String,
+    /// Where it was asked for.
+    ticket: String,
+    /// Who said yes.
+    approver: String,
+    /// From when it holds.
+    granted_at: i64,
+    /// When it ends.
+    expires_at: i64,
+    /// Its number, where it was granted here and not in akia.toml.
+    number: Option<i64>,
+    /// Who has withdrawn it.
+    withdrawn_by: Option<String>,
+    /// When.
+    withdrawn_at: Option<i64>,
+}
+
+/// The exemptions that you may see, also those that have ended or were withdrawn.
+#[utoipa::path(get, path = "/api/v1/exemptions", tag = "record", responses((status = 200, body = Exemptions), (status = 401, description = "No token and no session"), (status = 403, description = "It takes another role")))]
+async fn exemptions(State(shared): State<Shared>, visitor: Visitor) -> Answer<Exemptions> {
+    let seen = seen(&shared, &visitor).await?.into_iter();
+    let exemptions = seen.map(|shown| {
+        let (one, (withdrawn_by, withdrawn_at)) = (shown.exemption, shown.withdrawn.unzip());
+        ExemptionRow {
+            account: one.account.to_string(),
+            user: one.user.as_ref().map(ToString::to_string),
+            key: one.key.as_ref().map(ToString::to_string),
+            owner: one.owner,
+            reason: one.reason,
+            ticket: one.ticket,
+            approver: one.approver,
+            granted_at: one.granted.as_second(),
+            expires_at: one.expires.as_second(),
+            number: shown.number,
+            withdrawn_by,
+            withdrawn_at,
+        }
+    });
+    Ok(Json(Exemptions { schema: "akia.api.exemptions/1", exemptions: exemptions.collect() }))
 }
 
 /// The schedule is not of one unit or owner: only who sees everything sees it.

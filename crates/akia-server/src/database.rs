@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 
 /// Longest wait for a connection, or for a writer of SQLite.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections that read at once; SQLite has one writer at a time all the same.
+/// Connections to a PostgreSQL.
 const CONNECTIONS: u32 = 8;
+/// Connections that read a file at once. More would wait for the processor, and each has a cache of its own.
+const READERS: u32 = 4;
 /// Rows that are read before they are asked for.
 const AHEAD: usize = 256;
 
@@ -32,7 +34,7 @@ const POSTGRES: [&str; 5] = [
 
 /// The steps that brought the tables to what they are, oldest first. A step that has been released is never changed; each only
 /// adds, so that the version before goes on working beside it.
-const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Which database it is, where one has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +102,11 @@ impl Database {
     }
 
     async fn open(options: AnyConnectOptions, kind: Kind) -> Result<Self, DatabaseError> {
-        let pool = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
+        let most = match kind {
+            Kind::Sqlite => READERS,
+            Kind::Postgres => CONNECTIONS,
+        };
+        let pool = AnyPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE).after_connect(
             move |connection, _| {
                 Box::pin(async move {
                     let settings: &[&str] = match kind {
@@ -392,7 +398,7 @@ pub(crate) mod tests {
         Database::sqlite(&path).await.unwrap();
         database.run("test", Sql::new("UPDATE serve_version SET version = 99")).await.unwrap();
         let error = Database::sqlite(&path).await.unwrap_err();
-        assert_eq!(error.to_string(), "the server's tables are of version 99, and this akia knows 1");
+        assert_eq!(error.to_string(), "the server's tables are of version 99, and this akia knows 2");
     }
 
     #[tokio::test]

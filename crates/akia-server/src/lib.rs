@@ -8,6 +8,7 @@ mod api;
 pub mod database;
 pub mod demo;
 pub mod estate;
+pub mod granted;
 mod guard;
 mod metrics;
 mod page;

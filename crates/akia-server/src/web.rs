@@ -13,7 +13,7 @@ use akia_core::enforce::EnforcePolicy;
 use akia_core::rule::AuditSettings;
 use akia_core::settings::ServiceSettings;
 use akia_io::clock::Clock;
-use akia_io::enforce::StopFile;
+use akia_io::enforce::{GrantedFile, StopFile};
 use akia_io::state::StateFolder;
 use axum::Router;
 use axum::body::Body;
@@ -33,6 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::{self, Access, Door};
 use crate::estate::Estate;
+use crate::granted::Grants;
 use crate::record::Records;
 use crate::schedule::{Job, Plans, Runs};
 use crate::switch::Switch;
@@ -92,6 +93,8 @@ pub struct Parts {
     pub plans: Plans,
     /// The kill switch of enforcement.
     pub switch: Switch,
+    /// Exemptions that were granted on the pages.
+    pub grants: Grants,
     /// What an audit expects.
     pub settings: AuditSettings,
     /// Names that this server answers to in `Host`, with the port where it is not the scheme's own.
@@ -120,6 +123,7 @@ impl Parts {
             runs: Runs::new(database.clone()),
             plans: Plans::new(database.clone()),
             switch: Switch::new(database.clone(), StopFile::of(state)),
+            grants: Grants::new(database.clone(), GrantedFile::of(state)),
             settings: AuditSettings::default(),
             database,
             hosts,

@@ -13,6 +13,7 @@ mod practice;
 mod raw;
 mod rotate;
 mod scan;
+mod serve;
 mod services;
 mod settle;
 mod startup;
@@ -22,6 +23,7 @@ use crate::command::{FEATURES, capture, cargo, command, run as run_command};
 use crate::folders;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -126,6 +128,26 @@ pub(crate) enum Bench {
         #[command(flatten)]
         how: How,
     },
+    /// `akia serve` under many viewers at once on a large estate: p50 and p99 of each kind of page, and the server's memory.
+    Serve {
+        /// Accounts of the made-up team.
+        #[arg(long, value_name = "COUNT", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+        accounts: u32,
+        /// Users in each, who hold a key or two.
+        #[arg(long, value_name = "COUNT", default_value_t = 95, value_parser = clap::value_parser!(u32).range(1..))]
+        users: u32,
+        /// Viewers at once, each with a connection.
+        #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=500))]
+        viewers: u32,
+        /// How long it is measured, in seconds.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+        /// How long a viewer looks at a page before the next, in milliseconds and in the mean.
+        #[arg(long, default_value_t = 5_000)]
+        pause: u64,
+        #[command(flatten)]
+        how: How,
+    },
     /// Start-up times and the size of the binary.
     Startup {
         /// How often each program is started.
@@ -175,6 +197,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Raw { how, .. } => ("raw", how),
         Bench::Services { how, .. } => ("services", how),
         Bench::Usage { how, .. } => ("usage", how),
+        Bench::Serve { how, .. } => ("serve", how),
         Bench::Startup { how, .. } => ("startup", how),
     };
     let akia = binary(how)?;
@@ -191,6 +214,11 @@ pub(crate) fn run(bench: &Bench) -> Result<(), String> {
         Bench::Raw { rounds, .. } => raw::run(&akia, usize::from(*rounds))?,
         Bench::Services { services, rounds, .. } => services::run(&akia, usize::from(*services), usize::from(*rounds))?,
         Bench::Usage { gigabytes, rounds, .. } => usage::run(&akia, u64::from(*gigabytes), usize::from(*rounds))?,
+        Bench::Serve { accounts, users, viewers, seconds, pause, .. } => {
+            let (accounts, users, viewers, seconds) = (*accounts, *users, *viewers, *seconds);
+            let pause = Duration::from_millis(*pause);
+            serve::run(&akia, serve::Load { accounts, users, viewers, seconds, pause })?
+        }
         Bench::Startup { runs, .. } => startup::run(&akia, usize::from(*runs))?,
     };
     tell(name, how, outcome)

@@ -293,6 +293,7 @@ fn engine(shared: &Shared, state: &StateFolder, file: Option<&Path>) -> Result<E
         plans: shared.plans.clone(),
         jobs: Arc::clone(&shared.jobs),
         switch: shared.switch.clone(),
+        grants: shared.grants.clone(),
         program: Program { path: Environment::program()?, variables },
         replica: akia_server::schedule::replica(),
         clock: workbench::clock(),

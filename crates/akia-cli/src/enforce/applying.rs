@@ -8,7 +8,7 @@ use akia_core::enforce::{Act, Case, CaseEvent, CaseRecord, Plan, Stage, Step};
 use akia_core::estate::Account;
 use akia_core::ids::{AccessKeyId, AccountId};
 use akia_core::span;
-use akia_io::enforce::{Ended, EnforceError, Enforcer, PolicyNow, PolicySource, StopFile, Watch};
+use akia_io::enforce::{Ended, EnforceError, Enforcer, GrantedFile, PolicyNow, PolicySource, StopFile, Watch};
 use akia_io::files::read_limited;
 use akia_io::settings;
 use akia_io::state::StateFolder;
@@ -233,12 +233,13 @@ pub(crate) struct Source {
     config: Option<PathBuf>,
     environment: Environment,
     stop: StopFile,
+    granted: GrantedFile,
 }
 
 impl Source {
     pub(crate) fn of(context: &Context, reach: &ReachArgs, folder: &StateFolder) -> Self {
         let (config, environment) = (reach.config.config.clone(), context.environment.clone());
-        Self { config, environment, stop: StopFile::of(folder) }
+        Self { config, environment, stop: StopFile::of(folder), granted: GrantedFile::of(folder) }
     }
 }
 
@@ -246,7 +247,8 @@ impl PolicySource for Source {
     fn read(&self) -> Result<PolicyNow, String> {
         let variable = |name: &str| self.environment.raw(name).map(std::ffi::OsStr::to_owned);
         let loaded = settings::load(self.config.as_deref(), variable).map_err(|error| error.to_string())?;
-        let policy = loaded.settings.enforce.ok_or("akia.toml has no [enforce] table any more")?;
+        let mut policy = loaded.settings.enforce.ok_or("akia.toml has no [enforce] table any more")?;
+        policy.exemptions.extend(self.granted.read().map_err(|error| error.to_string())?);
         let stopped = self.stop.thrown().map(|stopped| stopped.reason);
         Ok(PolicyNow { audit: loaded.settings.audit, policy, stopped })
     }

@@ -13,6 +13,7 @@ use akia_core::enforce::{EnforcePolicy, Roles};
 use akia_core::ids::Partition;
 use akia_core::settings::Settings;
 use akia_io::aws::CallerIdentity;
+use akia_io::enforce::GrantedFile;
 use akia_io::organization::{self, Entry};
 use akia_io::store::SharedStore;
 
@@ -21,6 +22,7 @@ use crate::commands::enforce::ReachArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::organization as hub;
+use crate::workbench;
 
 /// The settings with a policy in them.
 pub(crate) struct Agreed {
@@ -30,22 +32,26 @@ pub(crate) struct Agreed {
     pub(crate) policy: EnforcePolicy,
 }
 
-/// Reads the settings.
+/// Reads the settings, and what was granted on a page of `akia serve`.
 ///
 /// # Errors
-/// Without a policy.
+/// Without a policy, or where the grants cannot be read.
 pub(crate) fn agreed(context: &Context, config: &ConfigArgs) -> Result<Agreed, CommandError> {
     let loaded = config.load(context)?;
     let place = loaded.path.as_ref().map_or_else(
         || "there is no akia.toml".to_owned(),
         |path| format!("{} has no [enforce] table", path.display()),
     );
-    let Some(policy) = loaded.settings.enforce.clone() else {
+    let Some(mut policy) = loaded.settings.enforce.clone() else {
         return Err(CommandError::usage(format_args!("there is no policy to enforce: {place}"))
             .now("nothing was changed")
             .next("write one: docs/settings.md has an example of everything, and [enforce] alone takes the defaults")
             .next("akia enforce lint --config FILE (checks it)"));
     };
+    if let Some(folder) = workbench::existing_state_folder(context)? {
+        let granted = GrantedFile::of(&folder).read();
+        policy.exemptions.extend(granted.map_err(|error| CommandError::failed(&error).now("nothing was changed"))?);
+    }
     Ok(Agreed { settings: loaded.settings, policy })
 }
 

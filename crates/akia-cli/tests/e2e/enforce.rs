@@ -275,6 +275,35 @@ fn an_exemption_that_comes_after_the_plan_holds_and_one_that_has_ended_does_not(
     assert_eq!((&ended["steps"][0]["stage"], &ended["steps"][0]["done"]), (&json!("exempt"), &json!([])), "{ended}");
 }
 
+/// `akia serve` keeps the file in line with what admins grant on its pages.
+#[test]
+fn an_exemption_granted_on_a_page_holds_and_one_that_cannot_be_read_keeps_every_key_as_it_is() {
+    let (cloud, key) = idle("ann");
+    let home = home(&cloud, &unused());
+    plan(&home);
+    until(&home, &key, "reminded");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(steps(&plan_again(&home)), [("deactivate".to_owned(), key.clone())]);
+    let home = home.file("state/enforce.exemptions", "[{");
+    for command in [
+        &["enforce", "plan", "--config", "akia.toml"][..],
+        &["enforce", "apply", "plan.json", "--yes", "--config", "akia.toml"],
+    ] {
+        let refused = home.akia(command).exited(1);
+        assert!(
+            refused.stderr.contains("enforce.exemptions cannot be read, and says which keys are exempted"),
+            "{refused:?}"
+        );
+    }
+    let granted = json!([{
+        "account": cloud.account, "user": null, "key": key, "owner": "a", "reason": "r", "ticket": "T-1", "approver": "b",
+        "granted": ago(1), "expires": ago(-30),
+    }]);
+    let home = home.file("state/enforce.exemptions", granted.to_string());
+    let ended = apply(&home, &[], 0);
+    assert_eq!((&ended["steps"][0]["stage"], &ended["steps"][0]["done"]), (&json!("exempt"), &json!([])), "{ended}");
+}
+
 #[test]
 fn a_notice_that_is_not_delivered_moves_nothing() {
     let (cloud, key) = idle("ann");

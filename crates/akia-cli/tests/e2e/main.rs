@@ -61,6 +61,7 @@ mod service_keys;
 mod settings;
 mod setup;
 mod status;
+mod takeover;
 mod terminal;
 mod trail;
 mod undo_retire;

@@ -3,10 +3,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Backend, Home};
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const SETTINGS: &str = "[job.audit]\nrun = [\"audit\"]\nat = \"0 0 1 1 *\"\n";
 
 /// A server, and the session of whoever has begun it.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
     cookie: String,
@@ -23,7 +23,11 @@ struct Server {
 
 impl Server {
     fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+        Self::spawn(home.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat()))
+    }
+
+    /// From a command that begins one, which prints its link.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -57,6 +61,24 @@ impl Server {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// What a call of the API answers.
+    pub(crate) fn call(&self, path: &str) -> Value {
+        let answer = self.page(path);
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {answer:.300}"))
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     fn page(&self, path: &str) -> String {
         let answer = self.ask("GET", path, "");
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer:.300}");
@@ -64,7 +86,7 @@ impl Server {
     }
 
     /// Sends the form of a page of this session.
-    fn send(&self, path: &str) -> String {
+    pub(crate) fn send(&self, path: &str) -> String {
         let page = self.page("/runs");
         let key = page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         self.ask("POST", path, &format!("form_key={key}"))
@@ -83,7 +105,7 @@ impl Server {
     }
 
     fn end(mut self) -> String {
-        let ended = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let ended = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(ended.success());
         assert!(self.child.wait().unwrap().success());
         let mut said = String::new();

@@ -33,7 +33,11 @@ fn logs_of_a_folder_are_loaded_once_and_asked() {
     let (place, trail) = logs(folder.path());
 
     let early = home.akia(&["usage", "status"]).exited(1);
-    assert!(early.stderr.contains("no logs were loaded") && early.stderr.contains("akia usage load"), "{}", early.stderr);
+    assert!(
+        early.stderr.contains("no logs were loaded") && early.stderr.contains("akia usage load"),
+        "{}",
+        early.stderr
+    );
 
     let first = home.akia(&["usage", "load", &place, "--output", "json"]).done().json();
     assert_eq!((number(&first, "files"), number(&first, "calls"), number(&first, "known")), (30, 6_000, 0));
@@ -50,7 +54,8 @@ fn logs_of_a_folder_are_loaded_once_and_asked() {
     assert!(status["regions"].as_array().unwrap().len() >= 3, "{status}");
 
     // As they lie, and with a column that is not kept.
-    let events = ["usage", "sql", "--logs", &place, "SELECT count(DISTINCT event_id) AS n FROM events", "--output", "csv"];
+    let events =
+        ["usage", "sql", "--logs", &place, "SELECT count(DISTINCT event_id) AS n FROM events", "--output", "csv"];
     assert_eq!(home.akia(&events).done().stdout, "n\n6000\n");
 }
 

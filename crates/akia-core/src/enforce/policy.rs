@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Weekday;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::record::Waits;
 use crate::contain::Strategy;
@@ -14,6 +14,7 @@ use crate::digest;
 use crate::estate::{Account, User};
 use crate::ids::{AccessKeyId, AccountId, UserName};
 use crate::rule::{Scope, matches};
+use crate::span;
 
 /// The rules that can lead to action, and that it is a key that must go: others are mended otherwise.
 pub const ACTING_RULES: [&str; 5] =
@@ -126,7 +127,7 @@ pub struct Protected {
 }
 
 /// A written exception.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exemption {
     /// The account.
     pub account: AccountId,
@@ -158,6 +159,22 @@ impl Exemption {
             && self.key.as_ref().is_none_or(|id| id == key)
             && self.granted <= now
             && now < self.expires
+    }
+
+    /// What is wrong with it, if anything; `longest` is how long one may hold.
+    #[must_use]
+    pub fn fault(&self, longest: SignedDuration) -> Option<String> {
+        if self.user.is_some() == self.key.is_some() {
+            return Some("it is for one user or for one key: name either".to_owned());
+        }
+        if self.owner.trim().eq_ignore_ascii_case(self.approver.trim()) {
+            return Some("nobody approves their own exemption; name another approver".to_owned());
+        }
+        if self.expires <= self.granted {
+            return Some("it ends before it begins".to_owned());
+        }
+        let is_too_long = self.expires.duration_since(self.granted) > longest;
+        is_too_long.then(|| format!("it holds for longer than longest-exemption ({})", span::exact(longest)))
     }
 
     /// Its words for a record: ticket, approver and end.

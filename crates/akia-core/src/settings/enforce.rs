@@ -502,22 +502,7 @@ fn exemption(
 ) -> Result<Exemption, SettingsError> {
     let at = one.span();
     let ExemptionTable { account, user, key, owner, reason, ticket, approver, granted, expires } = one.into_inner();
-    let wrong = |what: &str| Err(fault(text, Some(at.clone()), what));
-    if user.is_some() == key.is_some() {
-        return wrong("it is for one user or for one key: name either");
-    }
-    if owner.0.trim().eq_ignore_ascii_case(approver.0.trim()) {
-        return wrong("nobody approves their own exemption; name another approver");
-    }
-    let (granted, expires) = (granted.0, expires.0);
-    if expires <= granted {
-        return wrong("it ends before it begins");
-    }
-    if expires.duration_since(granted) > longest {
-        let what = format!("it holds for longer than longest-exemption ({})", span::exact(longest));
-        return wrong(&what);
-    }
-    Ok(Exemption {
+    let exemption = Exemption {
         account,
         user,
         key,
@@ -525,9 +510,10 @@ fn exemption(
         reason: reason.0,
         ticket: ticket.0,
         approver: approver.0,
-        granted,
-        expires,
-    })
+        granted: granted.0,
+        expires: expires.0,
+    };
+    exemption.fault(longest).map_or(Ok(exemption), |what| Err(fault(text, Some(at), &what)))
 }
 
 /// A soak, or none at all.

@@ -8,6 +8,7 @@
 
 mod cases;
 mod driver;
+mod granted;
 mod look;
 mod quarantine;
 mod sessions;
@@ -15,6 +16,7 @@ mod stop;
 
 pub use cases::{Broken, load_all};
 pub use driver::{Delivered, Ended, EnforceError, Enforcer, Notifier, PolicyNow, PolicySource, Telling, Watch};
+pub use granted::{GrantedError, GrantedFile};
 pub use look::{Looked, look};
 pub use quarantine::{Asked, QuarantineError, Quarantiner, load_quarantines};
 pub use sessions::Gate;

@@ -209,6 +209,23 @@ impl Snapshots {
         Ok(amended)
     }
 
+    /// Some of those accounts at once, by number: those behind one. What to ask with for the next ones, as long as there are any.
+    pub async fn estates_now_behind(
+        &self,
+        entry: &Entry,
+        account: &str,
+    ) -> Result<Option<(Vec<Estate>, String)>, SnapshotError> {
+        let looks = self.looks_since(&entry.about.source, entry.at).await?;
+        let exposures = self.exposures(&entry.about.source).await?;
+        let mut estates = Vec::new();
+        let amending = |mut estate| {
+            amend(&mut estate, &looks, &exposures, entry.at);
+            estates.push(estate);
+        };
+        let last = self.estates_behind(entry.id, account, amending).await?;
+        Ok(last.map(|last| (estates, last)))
+    }
+
     async fn applied(&self, source: &str, since: Timestamp) -> Result<Vec<EventRow>, SnapshotError> {
         let mut connection = self.connection.lock().await;
         let rows = sqlx::query(

@@ -31,6 +31,8 @@ pub(super) const DATABASE: Beside =
     Beside { file: "audits.db", steps: &MIGRATIONS, page_size: Some("PRAGMA page_size = 16384") };
 /// Longest body of an account, in bytes: 5,000 users with everything need some ten megabytes.
 const MAX_BODY_BYTES: usize = 256 << 20;
+/// Accounts that are read at once where not all are.
+const PART: i64 = 50;
 /// Of deflate, from 1 to 10: a better one costs three times as long for a twentieth of the size.
 const COMPRESSION: u8 = 6;
 
@@ -320,17 +322,38 @@ impl Snapshots {
     /// Hands over the accounts that an audit has read, by number, one at a time: an organisation is large. None where that is
     /// no longer kept.
     pub async fn estates(&self, id: i64, mut take: impl FnMut(Estate)) -> Result<(), SnapshotError> {
+        let mut connection = self.connection.lock().await;
+        for row in &self.rows(&mut connection, id).await? {
+            self.estate(row)?.map(&mut take);
+        }
+        Ok(())
+    }
+
+    /// Some of them: those behind an account, by number. The last number that was looked at; `None` behind the last.
+    pub(super) async fn estates_behind(
+        &self,
+        id: i64,
+        account: &str,
+        mut take: impl FnMut(Estate),
+    ) -> Result<Option<String>, SnapshotError> {
+        let sql = "SELECT audit, account, is_read, body FROM bodies WHERE audit = $1 AND account > $2 ORDER BY account LIMIT $3";
+        let mut connection = self.connection.lock().await;
+        let rows = sqlx::query(sql).bind(id).bind(account).bind(PART).fetch_all(&mut *connection).await;
+        let mut last = None;
+        for row in &rows.map_err(self.fails("read"))? {
+            self.estate(row)?.map(&mut take);
+            last = Some(row.try_get("account").map_err(self.fails("read"))?);
+        }
+        Ok(last)
+    }
+
+    fn estate(&self, row: &AnyRow) -> Result<Option<Estate>, SnapshotError> {
         /// What is not asked for is passed over.
         #[derive(Deserialize)]
         struct Read {
             estate: Option<Estate>,
         }
-        let mut connection = self.connection.lock().await;
-        for row in &self.rows(&mut connection, id).await? {
-            let Read { estate } = self.body(row)?;
-            estate.map(&mut take);
-        }
-        Ok(())
+        self.body(row).map(|Read { estate }| estate)
     }
 
     async fn rows(&self, connection: &mut AnyConnection, id: i64) -> Result<Vec<AnyRow>, SnapshotError> {

@@ -180,10 +180,23 @@ mod tests {
         }
     }
 
+    /// They are read some at a time.
+    #[tokio::test]
+    async fn every_account_of_a_large_organisation_is_there() {
+        for ground in crate::database::tests::both().await {
+            let desk = desk_of(ground, Size { accounts: 131, users: 1 }).await;
+            let accounts = desk.estate.accounts(&Sight::ALL, NOW).await.unwrap();
+            let numbers: std::collections::BTreeSet<_> = accounts.iter().map(|account| &account.account).collect();
+            assert_eq!(numbers.len(), 131);
+            assert!(accounts.iter().all(|account| account.figures.active + account.figures.inactive >= 1));
+        }
+    }
+
     #[tokio::test]
     async fn questions_narrow_and_pages_add_up() {
         for ground in crate::database::tests::both().await {
-            questions(desk_of(ground, Size { accounts: 6, users: 30 }).await).await;
+            // Some of the questions have few keys for an answer, and some more than are read in one look.
+            questions(desk_of(ground, Size { accounts: 8, users: 250 }).await).await;
         }
     }
 

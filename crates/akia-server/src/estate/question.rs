@@ -15,6 +15,8 @@ use crate::sight::Sight;
 const PAGE: u32 = 50;
 /// Values of one statement: both databases take as many.
 const VALUES: usize = 500;
+/// So many keys are few.
+const FEW: i64 = 1_000;
 /// A page comes soon where a key in so many is wanted before it.
 const SOON: i64 = 20;
 const DAY: i64 = 86_400;
@@ -250,6 +252,9 @@ impl Estate {
     /// When the database fails.
     pub async fn keys(&self, sight: &Sight, question: &Question, now: i64) -> Result<Page<Row>, DatabaseError> {
         let kind = self.database.kind();
+        if let Some(page) = self.few(sight, question, now).await? {
+            return Ok(page);
+        }
         let count = question.asked(sight.seen(Sql::new("SELECT COUNT(*) AS total FROM estate_key")), now, kind);
         let count = self.database.rows("count keys", count).await?;
         let total = count.first().map(|row| number(row, "total")).transpose()?.unwrap_or(0);
@@ -278,6 +283,27 @@ impl Estate {
             identities.reverse();
         }
         Ok(Page { rows: self.rows_of(&identities).await?, total: u64::try_from(total).unwrap_or(0) })
+    }
+
+    /// The page where few keys match: they are found and counted in one look through all. `None` where there are more.
+    async fn few(&self, sight: &Sight, question: &Question, now: i64) -> Result<Option<Page<Row>>, DatabaseError> {
+        if sight.is_all() && !question.narrows() {
+            return Ok(None);
+        }
+        let sql = Sql::new("WITH found AS MATERIALIZED (SELECT * FROM estate_key");
+        let sql = question.asked(sight.seen(sql), now, self.database.kind()).text(" LIMIT ").value(FEW + 1);
+        let sql = sql.text(") SELECT identity, (SELECT COUNT(*) FROM found) AS total FROM found");
+        let sql = sql.text(question.sort.order(question.reverse)).text(" LIMIT ").value(FEW + 1);
+        let rows = self.database.rows("read keys", sql).await?;
+        let Some(first) = rows.first() else { return Ok(Some(Page { rows: Vec::new(), total: 0 })) };
+        let total = number(first, "total")?;
+        if total > FEW {
+            return Ok(None);
+        }
+        let (skipped, size) = (question.page as usize * question.size as usize, question.size as usize);
+        let identities = rows.iter().skip(skipped).take(size).map(|row| text(row, "identity"));
+        let identities = identities.collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Page { rows: self.rows_of(&identities).await?, total: u64::try_from(total).unwrap_or(0) }))
     }
 
     /// Rows by their names, in that order.

@@ -57,10 +57,13 @@ impl Estate {
         run(&mut change, "clear the view", Sql::new("DELETE FROM estate_account")).await?;
         super::trend::note(&mut change, &entries).await?;
         for entry in &latest {
-            let mut estates = Vec::new();
-            audits.estates_now(entry, |estate| estates.push(estate)).await?;
-            for estate in estates {
-                put(&mut change, entry, estate, settings).await?;
+            // A few accounts at a time: all of a large organisation take hundreds of megabytes.
+            let mut behind = String::new();
+            while let Some((estates, last)) = audits.estates_now_behind(entry, &behind).await? {
+                for estate in estates {
+                    put(&mut change, entry, estate, settings).await?;
+                }
+                behind = last;
             }
         }
         run(&mut change, "note the view", Sql::new("DELETE FROM serve_note WHERE name = ").value(NOTE)).await?;

@@ -1,34 +1,33 @@
 //! The life of one key: what is known of it, what happened to it and what will, and how to mend it.
 
 use akia_core::cheatsheet::{Fill, Topic, sheet};
-use akia_core::enforce::{EnforcePolicy, Exemption};
 use akia_core::finding::{Finding as CoreFinding, Subject};
 use akia_core::rule;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::exemptions::{Standing, is_of};
+use super::exemptions::{self, Shown, Standing, is_of};
 use super::picture::{Mark, line};
 use super::{parts, words};
 use crate::DatabaseError;
 use crate::access::{Change, Visitor};
 use crate::estate::{Finding, Row};
 use crate::record::{Ask, Kind, Moment, Thread, Told};
-use crate::sight::{Role, Sight};
+use crate::sight::Role;
 use crate::web::Shared;
 
 /// What the page shows.
-struct Life<'a> {
+struct Life {
     identity: String,
     /// As the latest audit has it; absent where the key is gone by then.
     row: Option<Row>,
     threads: Vec<Thread>,
     told: Vec<Told>,
-    exemptions: Vec<&'a Exemption>,
+    exemptions: Vec<Shown>,
+    may_exempt: bool,
 }
 
 /// Something in the key's life: when, what, in words, and whether it is yet to come.
@@ -41,7 +40,7 @@ struct Entry {
 }
 
 pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor, Path(identity): Path<String>) -> Response {
-    match read(&shared, &visitor.person.sight(), &identity).await {
+    match read(&shared, &visitor, &identity).await {
         Ok(Some(life)) => {
             let main = main(&life, &visitor, shared.now());
             super::framed(&visitor, "/keys", &format!("Key {identity}"), main).into_response()
@@ -51,7 +50,8 @@ pub(super) async fn page(State(shared): State<Shared>, visitor: Visitor, Path(id
     }
 }
 
-async fn read<'a>(shared: &'a Shared, sight: &Sight, identity: &str) -> Result<Option<Life<'a>>, DatabaseError> {
+async fn read(shared: &Shared, visitor: &Visitor, identity: &str) -> Result<Option<Life>, DatabaseError> {
+    let sight = &visitor.person.sight();
     let row = shared.estate.key(sight, identity).await?;
     let ask = Ask { key: Some(identity.to_owned()), size: u32::MAX, ..Ask::default() };
     let threads = shared.records.threads(sight, &ask).await?.rows;
@@ -59,16 +59,14 @@ async fn read<'a>(shared: &'a Shared, sight: &Sight, identity: &str) -> Result<O
         return Ok(None);
     }
     let told = shared.records.life(sight, identity).await?;
-    let exemptions = row.as_ref().map_or_else(Vec::new, |row| exemptions(shared.enforce.as_ref(), row));
-    Ok(Some(Life { identity: identity.to_owned(), row, threads, told, exemptions }))
+    // Also those that have ended.
+    let mut exemptions = exemptions::all(shared).await?;
+    exemptions.retain(|one| row.as_ref().is_some_and(|row| is_of(&one.exemption, row)));
+    let may_exempt = exemptions::may_grant(shared, visitor);
+    Ok(Some(Life { identity: identity.to_owned(), row, threads, told, exemptions, may_exempt }))
 }
 
-/// The exemptions of a key, also those that have ended.
-fn exemptions<'a>(policy: Option<&'a EnforcePolicy>, row: &Row) -> Vec<&'a Exemption> {
-    policy.into_iter().flat_map(|policy| &policy.exemptions).filter(|one| is_of(one, row)).collect()
-}
-
-fn main(life: &Life<'_>, visitor: &Visitor, now: i64) -> Markup {
+fn main(life: &Life, visitor: &Visitor, now: i64) -> Markup {
     let entries = entries(life, now);
     let marks: Vec<Mark> = entries
         .iter()
@@ -117,8 +115,20 @@ fn main(life: &Life<'_>, visitor: &Visitor, now: i64) -> Markup {
         }
         @if !life.exemptions.is_empty() {
             h2 { "Exemptions" }
-            ul { @for one in &life.exemptions { li { (one.words()) @if Standing::of(one, now) == Standing::Ended { " (ended)" } } } }
+            ul {
+                @for one in &life.exemptions {
+                    li {
+                        (one.exemption.words())
+                        @match (Standing::of(one, now), &one.withdrawn) {
+                            (_, Some((person, at))) => { " (withdrawn by " (person) ", " (parts::moment(*at)) ")" }
+                            (Standing::Ended, None) => " (ended)",
+                            (_, None) => {}
+                        }
+                    }
+                }
+            }
         }
+        @if let Some(row) = life.row.as_ref().filter(|row| life.may_exempt && row.key_id.is_some()) { (exemptions::form(visitor, row)) }
         @if let Some(row) = &life.row { (by_hand(row)) }
     }
 }
@@ -144,7 +154,7 @@ pub(super) async fn reactivate(
     Path(identity): Path<String>,
     Change { visitor, form }: Change<Reactivate>,
 ) -> Response {
-    let life = match read(&shared, &visitor.person.sight(), &identity).await {
+    let life = match read(&shared, &visitor, &identity).await {
         Ok(life) => life.filter(|life| may_reactivate(&visitor) && life.threads.iter().any(is_shut)),
         Err(error) => return super::failed(&error),
     };
@@ -273,7 +283,7 @@ fn by_hand(row: &Row) -> Markup {
 }
 
 /// Everything with a time, the earliest first: what the estate, the journal and the settings tell, and what is to come.
-fn entries(life: &Life<'_>, now: i64) -> Vec<Entry> {
+fn entries(life: &Life, now: i64) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut add = |at: i64, moment: Moment, words: String, thread: Option<String>| {
         entries.push(Entry { at, moment: moment.as_str(), words, thread, is_ahead: at > now });
@@ -300,19 +310,16 @@ fn entries(life: &Life<'_>, now: i64) -> Vec<Entry> {
         add(one.began_at, Moment::Leaked, one.state.clone(), None);
     }
     for one in &life.exemptions {
-        add(one.granted.as_second(), Moment::Exempted, one.words(), None);
+        add(one.exemption.granted.as_second(), Moment::Exempted, one.exemption.words(), None);
     }
-    let second = |at: Timestamp| at.as_second();
     for one in &life.exemptions {
-        let at = second(one.expires);
-        if at > now {
-            entries.push(Entry {
-                at,
-                moment: "due",
-                words: "the exemption ends".to_owned(),
-                thread: None,
-                is_ahead: true,
-            });
+        let (at, moment, words) = match &one.withdrawn {
+            Some((person, at)) => (*at, "withdrawn", format!("the exemption, by {person}")),
+            None => (one.exemption.expires.as_second(), "due", "the exemption ends".to_owned()),
+        };
+        // What has ended by itself says so where it stands.
+        if one.withdrawn.is_some() || at > now {
+            entries.push(Entry { at, moment, words, thread: None, is_ahead: at > now });
         }
     }
     for one in life.threads.iter().filter(|one| !one.is_over && is_about(one, &life.identity)) {

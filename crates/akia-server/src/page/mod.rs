@@ -5,7 +5,7 @@
 mod assets;
 mod campaign;
 mod estate;
-mod exemptions;
+pub(crate) mod exemptions;
 mod key;
 mod keys;
 mod leaks;
@@ -47,6 +47,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/", owner, estate::page),
         Route::get("/keys/{identity}", owner, key::page),
         Route::post("/keys/{identity}/reactivate", operator, key::reactivate),
+        Route::post("/keys/{identity}/exempt", admin, exemptions::grant),
         Route::get("/services", viewer, services::page),
         Route::post("/services/{name}/rotate", operator, services::rotate),
         Route::get("/campaign", owner, campaign::page),
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/rotations/{id}/steps", owner, rotations::steps),
         Route::get("/leaks", owner, leaks::page),
         Route::get("/exemptions", owner, exemptions::page),
+        Route::post("/exemptions/{id}/withdraw", admin, exemptions::withdraw),
         Route::get("/plans", viewer, plans::page),
         Route::get("/plans/{run}", viewer, plans::one),
         Route::post("/plans/{run}/approve", operator, plans::approve),

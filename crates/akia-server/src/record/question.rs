@@ -1,6 +1,8 @@
 //! Which threads are asked for.
 
+use serde::Serialize;
 use sqlx::any::AnyRow;
+use utoipa::ToSchema;
 
 use super::{Kind, Moment, Records, Thread, Told, Weight};
 use crate::database::{DatabaseError, Sql, maybe_text, number, text};
@@ -85,7 +87,7 @@ impl Ask {
 }
 
 /// How many cases stand somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StageCount {
     /// Where.
     pub stage: String,

@@ -14,6 +14,7 @@ pub use super::process::Program;
 use super::runs::{Claimed, End, RunState};
 use super::{Job, Plans, Run, Runs};
 use crate::database::DatabaseError;
+use crate::granted::{Grants, GrantsError};
 use crate::switch::{Switch, SwitchError};
 
 /// How often a server looks for work.
@@ -45,6 +46,17 @@ pub fn replica() -> String {
     format!("{machine}:{}", std::process::id())
 }
 
+/// Why the schedule could not be looked at.
+#[derive(Debug, thiserror::Error)]
+enum TickError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
+}
+
 /// A server's part in the schedule.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -56,6 +68,8 @@ pub struct Engine {
     pub jobs: Arc<Vec<Job>>,
     /// The kill switch, which this server brings in line with the others'.
     pub switch: Switch,
+    /// Exemptions of the pages, in the same way.
+    pub grants: Grants,
     /// What carries them out.
     pub program: Program,
     /// What this server is called among others.
@@ -80,10 +94,11 @@ impl Engine {
         }
     }
 
-    async fn tick(&self, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<(), SwitchError> {
+    async fn tick(&self, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<(), TickError> {
         let now = self.runs.now(self.clock.now().as_second()).await?;
-        // Before anything begins: a switch that cannot be read keeps the schedule from going on.
+        // Before anything begins: what cannot be read of these keeps the schedule from going on.
         self.switch.agree().await?;
+        self.grants.agree(now).await?;
         for job in self.jobs.iter() {
             self.runs.plan(job, now).await?;
         }
@@ -287,7 +302,7 @@ mod tests {
     use std::path::Path;
 
     use akia_io::clock::SystemClock;
-    use akia_io::enforce::StopFile;
+    use akia_io::enforce::{GrantedFile, StopFile};
     use akia_io::state::StateFolder;
 
     use super::super::job::tests::job;
@@ -308,6 +323,7 @@ mod tests {
         let jobs = vec![job("at = \"0 0 1 1 *\"\nretries = 1\ntimeout = \"3s\"")];
         let engine = Engine {
             switch: Switch::new(database.clone(), StopFile::of(&state)),
+            grants: Grants::new(database.clone(), GrantedFile::of(&state)),
             plans: Plans::new(database.clone()),
             runs: Runs::new(database),
             jobs: Arc::new(jobs),

@@ -1,6 +1,7 @@
 //! What needs no browser: the whole answer as CSV, views with and without their form's key, and addresses that ask for nonsense.
 
 use akia_server::demo::Size;
+use akia_server::sight::Role;
 
 use crate::server::{Server, request};
 
@@ -78,4 +79,61 @@ fn an_address_that_asks_for_nonsense_is_answered_with_a_reason() {
     let answer = request(server.address, "GET", "/keys?older-than=soon", &[("cookie", &cookie)], "");
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("older-than"), "{}", answer.body);
+}
+
+#[test]
+fn an_admin_exempts_a_key_in_words_that_hold_and_withdraws_it() {
+    let server = Server::start(Size { accounts: 2, users: 5 }, 1);
+    let (admin, viewer) = (server.cookie_of(Role::Admin), server.cookie());
+    let get = |path: &str, cookie: &str| request(server.address, "GET", path, &[("cookie", cookie)], "").body;
+    let list = get("/keys?active=true", &admin);
+    let key = list.split("href=\"/keys/").nth(1).unwrap().split('"').next().unwrap();
+    let page = format!("/keys/{key}");
+    assert!(!get(&page, &viewer).contains("Exempt it"), "a viewer only looks");
+    let form_key = |cookie: &str| {
+        let page = get(&page, cookie);
+        page.split("name=\"form_key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let send = |path: &str, cookie: &str, fields: &str| {
+        let headers = [("cookie", cookie), ("content-type", "application/x-www-form-urlencoded")];
+        request(server.address, "POST", path, &headers, &format!("form_key={}{fields}", form_key(cookie)))
+    };
+    let exempt = format!("{page}/exempt");
+    let day = |days: i64| {
+        (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%d").to_string()
+    };
+    let fields = |owner: &str, ticket: &str, until: &str| {
+        format!("&reason=the+migration+%3Cb%3E&ticket={ticket}&owner={owner}&expires={until}")
+    };
+    for (fields, words) in [
+        (fields("admin%40example.com", "T-1", &day(9)), "nobody approves their own exemption"),
+        (fields("", "T-1", &day(9)), "say who answers for it"),
+        (fields("ann", "+", &day(9)), "name a ticket"),
+        (fields("ann", "T-1", &day(-1)), "it ends before it begins"),
+        (fields("ann", "T-1", &day(400)), "it holds for longer than longest-exemption (90d)"),
+        (fields("ann", "T-1", "soon"), "say until which day"),
+    ] {
+        let answer = send(&exempt, &admin, &fields);
+        assert!(answer.status == 400 && answer.body.contains(words), "{fields}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(send(&exempt, &viewer, &fields("ann", "T-1", &day(9))).status, 403);
+    assert_eq!(send("/keys/AKIANOTHERE/exempt", &admin, &fields("ann", "T-1", &day(9))).status, 404);
+    let held = || server.state("enforce.exemptions").unwrap();
+    assert!(!held().contains(key), "{}", held());
+
+    assert_eq!(send(&exempt, &admin, &fields("ann", "T-1", &day(9))).status, 303);
+    assert!(held().contains(key) && held().contains("admin@example.com"), "{}", held());
+    let shown = format!("the migration &lt;b&gt; (T-1, approved by admin@example.com, until {})", day(9));
+    assert!(get(&page, &viewer).contains(&shown));
+    let all = get("/exemptions", &admin);
+    assert!(all.contains("this server") && all.contains("/exemptions/2/withdraw"), "{all}");
+    assert!(!get("/exemptions", &viewer).contains("/withdraw"));
+
+    assert_eq!(send("/exemptions/2/withdraw", &viewer, "").status, 403);
+    assert_eq!(send("/exemptions/2/withdraw", &admin, "").status, 303);
+    assert_eq!(send("/exemptions/2/withdraw", &admin, "").status, 409);
+    assert!(!held().contains(key) && held().contains("SEC-42"), "{}", held());
+    let all = get("/exemptions", &viewer);
+    assert!(all.contains("Withdrawn (1)") && all.contains("by admin@example.com, "), "{all}");
+    assert!(get(&page, &viewer).contains("(withdrawn by admin@example.com, "));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akia_core::enforce::{EnforcePolicy, Evidenced, PlanInput};
+use akia_core::enforce::{EnforcePolicy, Evidenced, Exemption, PlanInput};
 use akia_core::rule::AuditSettings;
 use akia_io::clock::SystemClock;
 use akia_io::state::StateFolder;
@@ -16,9 +16,9 @@ use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
-use akia_server::estate::Estate;
+use akia_server::estate::{Estate, Question, Sort};
 use akia_server::schedule::{Engine, Program};
-use akia_server::sight::{Person, Role};
+use akia_server::sight::{Person, Role, Sight};
 use akia_server::web::{self, Parts, Shared};
 use jiff::{SignedDuration, Timestamp};
 
@@ -53,6 +53,23 @@ fn plan(size: Size, at: Timestamp) -> String {
     serde_json::json!({ "schema": "akia.enforce-plan/1", "plan": plan.unwrap() }).to_string()
 }
 
+/// What an admin has granted already, for the last of the keys.
+async fn exemption(shared: &Shared, now: Timestamp) -> Exemption {
+    let last = Question { sort: Sort::Key, reverse: true, size: 1, ..Question::default() };
+    let row = shared.estate.keys(&Sight::ALL, &last, now.as_second()).await.unwrap().rows.remove(0);
+    Exemption {
+        account: row.account_id.parse().unwrap(),
+        user: None,
+        key: Some(row.key_id.unwrap().parse().unwrap()),
+        owner: "shop@example.com".to_owned(),
+        reason: "the vendor's device cannot take another key before its next release".to_owned(),
+        ticket: "SEC-42".to_owned(),
+        approver: "root@example.com".to_owned(),
+        granted: now,
+        expires: now + SignedDuration::from_hours(24 * 30),
+    }
+}
+
 fn engine(shared: &Shared, folder: &Path) -> Engine {
     let path = folder.join("akia");
     std::fs::write(&path, SCRIPT).unwrap();
@@ -63,6 +80,7 @@ fn engine(shared: &Shared, folder: &Path) -> Engine {
         plans: shared.plans.clone(),
         jobs: Arc::clone(&shared.jobs),
         switch: shared.switch.clone(),
+        grants: shared.grants.clone(),
         program: Program { path, variables: Vec::new() },
         replica: "one".to_owned(),
         clock: Arc::new(SystemClock),
@@ -75,10 +93,15 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     access: Access,
     runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
+    /// A file of the server's state folder, where it is there.
+    pub(crate) fn state(&self, file: &str) -> Option<String> {
+        std::fs::read_to_string(self.folder.path().join("state").join(file)).ok()
+    }
+
     /// With the team's last audit made now, and some smaller ones before it.
     pub(crate) fn start(size: Size, audits: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -105,11 +128,12 @@ impl Server {
             demo::expose(&kept, size, now).await.unwrap();
             shared.records.follow(&journal, &kept, now).await.unwrap();
             shared.plans.keep(PLAN, &plan(size, now)).await.unwrap();
+            shared.grants.grant(&exemption(&shared, now).await).await.unwrap();
             tokio::spawn(engine(&shared, folder.path()).work());
             tokio::spawn(web::serve(listener, shared, std::future::pending()));
             (address, access)
         });
-        Self { address, access, runtime, _folder: folder }
+        Self { address, access, runtime, folder }
     }
 
     /// A one-time link for somebody who sees everything.
@@ -124,9 +148,14 @@ impl Server {
         format!("http://{}{}", self.address, link.path)
     }
 
-    /// The cookie of a session of that person.
+    /// The cookie of a session of somebody who sees everything.
     pub(crate) fn cookie(&self) -> String {
-        let person = Person { name: "sam@example.com".to_owned(), role: Role::Viewer, units: Vec::new() };
+        self.cookie_of(Role::Viewer)
+    }
+
+    /// The same for somebody else, called by their role: of one person there is no session but of their last role.
+    pub(crate) fn cookie_of(&self, role: Role) -> String {
+        let person = Person { name: format!("{role}@example.com"), role, units: Vec::new() };
         let now = Timestamp::now().as_second();
         let cookie = self.runtime.block_on(async {
             let link = self.access.link(&person, now).await.unwrap();
