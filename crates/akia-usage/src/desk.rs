@@ -15,7 +15,7 @@ use crate::facts::{self, FactsError, FactsHome, Load, Loaded, Problem};
 use crate::s3::S3;
 use crate::scan::{Only, Receipts};
 use crate::source::{ListError, Listing, Narrowing, list, place};
-use crate::table::LogTable;
+use crate::table::{LogTable, Parts};
 
 /// Why something cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +189,7 @@ impl Desk {
                 only: Only::default(),
                 largest_file,
                 receipts: Some(Arc::clone(&receipts)),
+                parts: Parts::default(),
             };
             self.context.register_table(name, Arc::new(table))?;
         }
