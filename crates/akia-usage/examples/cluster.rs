@@ -53,7 +53,7 @@ async fn main() {
             cluster::executor(executor).await.unwrap();
         }
         ["ask", scheduler, folder, question] => {
-            cluster::ready(&at(scheduler)).await.unwrap();
+            cluster::executors(&at(scheduler)).await.unwrap();
             ask(&cluster::session(stores, &at(scheduler)).unwrap(), folder, question).await;
         }
         ["here", folder, question] => ask(&akia_usage::session(stores, 2).unwrap(), folder, question).await,

@@ -32,6 +32,9 @@ const PARTITION: usize = 32 << 20;
 /// Files that are fetched ahead of the one that is read.
 const AHEAD: usize = 4;
 
+/// What the error of a query says of a log that it needs and cannot have.
+pub(crate) const UNREAD: &str = " cannot be read";
+
 /// A log file, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFile {
@@ -271,7 +274,7 @@ impl Reading {
         } else if let Some(receipts) = &self.receipts {
             receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
         } else if let Some(problem) = receipt.problem {
-            return Err(DataFusionError::External(format!("{}: {problem}", file.url).into()));
+            return Err(DataFusionError::External(format!("{}{}: {problem}", file.url, UNREAD).into()));
         }
         if self.tally.is_full() {
             self.ready.extend(self.tally.give_out()?);

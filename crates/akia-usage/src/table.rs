@@ -37,15 +37,15 @@ pub enum Parts {
     /// As many as the session has partitions: one for each processor.
     #[default]
     OfSession,
-    /// Parts of about so many bytes.
-    OfBytes(u64),
+    /// More where a part would be larger than this, in bytes.
+    UpTo(u64),
 }
 
 impl Parts {
     fn of(self, bytes: u64, session: usize) -> usize {
         match self {
             Self::OfSession => session,
-            Self::OfBytes(part) => usize::try_from(bytes.div_ceil(part.max(1))).unwrap_or(usize::MAX),
+            Self::UpTo(part) => session.max(usize::try_from(bytes.div_ceil(part.max(1))).unwrap_or(usize::MAX)),
         }
     }
 }

@@ -68,19 +68,20 @@ pub fn session(stores: Arc<dyn Stores>, scheduler: &Address) -> Result<SessionCo
     Ok(SessionContext::new_with_state(state))
 }
 
-/// Whether a scheduler answers, and has executors.
+/// How many executors a scheduler has.
 ///
 /// # Errors
 ///
-/// When it does not.
-pub async fn ready(at: &Address) -> std::result::Result<(), ClusterError> {
+/// When it does not answer, or has none.
+pub async fn executors(at: &Address) -> std::result::Result<usize, ClusterError> {
     let asked = tokio::time::timeout(PATIENCE, ask(at)).await;
     let (status, answer) = asked.unwrap_or_else(|_| {
         Err(ClusterError::NoScheduler { at: at.clone(), why: format!("no answer in {} s", PATIENCE.as_secs()) })
     })?;
-    match status.as_u16() {
-        200 => Ok(()),
-        503 if answer.contains("executors") => Err(ClusterError::NoExecutors { at: at.clone() }),
+    let number = answer.strip_prefix("ready: ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+    match (status.as_u16(), number) {
+        (200, Some(number)) => Ok(number),
+        (503, None) if answer.contains("executors") => Err(ClusterError::NoExecutors { at: at.clone() }),
         _ => Err(ClusterError::NotOurs { at: at.clone(), why: format!("it answers {status}") }),
     }
 }

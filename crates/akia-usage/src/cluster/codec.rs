@@ -28,7 +28,7 @@ use crate::table::{LogTable, Parts};
 const SCAN: &[u8] = b"akia log scan 1\n";
 const TABLE: &[u8] = b"akia log table 1\n";
 
-/// Logs that one task of a cluster reads, in bytes as they lie there: some seconds of work, which is what a lost executor costs.
+/// The most that one task of a cluster reads, in bytes as logs lie there: some seconds of work, which is what a lost executor costs.
 const TASK: u64 = 32 << 20;
 
 /// What is told of a table. Names of logs are much alike: deflated, they are a tenth.
@@ -59,7 +59,7 @@ impl LogicalExtensionCodec for Tables {
         };
         let Told { table, only, largest_file, files } =
             serde_json::from_reader(DeflateDecoder::new(buf).take(8 * u64::from(MESSAGE))).map_err(external)?;
-        let parts = Parts::OfBytes(TASK);
+        let parts = Parts::UpTo(TASK);
         Ok(Arc::new(LogTable { table, files: Arc::new(files), only, largest_file, receipts: None, parts }))
     }
 

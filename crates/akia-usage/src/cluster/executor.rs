@@ -18,7 +18,7 @@ use crate::engine::Stores;
 /// Seconds between signs of life.
 const HEARTBEAT: u64 = 5;
 /// Seconds that it waits for a scheduler that is not there yet.
-const PATIENCE: u16 = 30;
+const PATIENCE: u16 = 10;
 /// Seconds after which what nobody fetched is deleted.
 const KEPT: u64 = 3_600;
 

@@ -10,7 +10,7 @@ mod guard;
 mod scheduler;
 
 pub use address::{Address, DEFAULT_PORT, NoAddress};
-pub use client::{ready, session};
+pub use client::{executors, session};
 pub use executor::{Executor, run as executor};
 pub use scheduler::{Scheduler, run as scheduler};
 
