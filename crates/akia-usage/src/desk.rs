@@ -1,21 +1,26 @@
 //! Where questions are asked: the facts that are kept, and logs as they lie.
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use akia_core::usage::{Covered, Fact};
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use jiff::Timestamp;
 use url::Url;
 
+#[cfg(feature = "cluster")]
+use crate::cluster::{self, Address, ClusterError};
 use crate::column::Table;
 use crate::engine::{Stores, session};
 use crate::facts::{self, FactsError, FactsHome, Load, Loaded, Problem};
+use crate::receipt::Receipt;
 use crate::s3::S3;
-use crate::scan::{Only, Receipts};
+use crate::scan::{Only, Receipts, UNREAD};
 use crate::source::{ListError, Listing, Narrowing, list, place};
-use crate::table::LogTable;
+use crate::table::{LogTable, Parts};
 
 /// Why something cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,10 @@ pub enum UsageError {
         /// Why not.
         why: String,
     },
+    /// A cluster.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A folder for facts.
     #[error("the folder {path}: {why}")]
     Folder {
@@ -44,8 +53,8 @@ pub enum UsageError {
     },
 }
 
-impl From<datafusion::error::DataFusionError> for UsageError {
-    fn from(error: datafusion::error::DataFusionError) -> Self {
+impl From<DataFusionError> for UsageError {
+    fn from(error: DataFusionError) -> Self {
         Self::Facts(error.into())
     }
 }
@@ -80,6 +89,23 @@ impl Desk {
     pub async fn open(facts: &str, s3: S3, partitions: usize) -> Result<Self, UsageError> {
         let s3 = Arc::new(s3);
         let context = session(Arc::clone(&s3) as Arc<dyn Stores>, partitions)?;
+        Self::open_with(facts, s3, context).await
+    }
+
+    /// The same, with a cluster that reads logs.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such cluster, too.
+    #[cfg(feature = "cluster")]
+    pub async fn open_on(facts: &str, s3: S3, cluster: &Address) -> Result<Self, UsageError> {
+        let s3 = Arc::new(s3);
+        cluster::executors(cluster).await?;
+        let context = cluster::session(Arc::clone(&s3) as Arc<dyn Stores>, cluster)?;
+        Self::open_with(facts, s3, context).await
+    }
+
+    async fn open_with(facts: &str, s3: Arc<S3>, context: SessionContext) -> Result<Self, UsageError> {
         let url = if facts.starts_with("s3://") {
             place(&format!("{}/", facts.trim_end_matches('/')))?
         } else {
@@ -191,6 +217,7 @@ impl Desk {
                 only: Only::default(),
                 largest_file,
                 receipts: Some(Arc::clone(&receipts)),
+                parts: Parts::default(),
             };
             self.context.register_table(name, Arc::new(table))?;
         }
@@ -207,18 +234,48 @@ impl Desk {
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
-        Ok(self.context.sql_with_options(question, options).await?.collect().await?)
+        let ask = async || self.context.sql_with_options(question, options).await?.collect().await;
+        match ask().await {
+            // Another machine's receipts do not come back with rows.
+            Err(error) if error.to_string().contains(UNREAD) && self.set_unread_apart().await? => Ok(ask().await?),
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Reads all logs that are attached for what cannot be read of them, and takes that out of the tables. False where there is none.
+    async fn set_unread_apart(&self) -> Result<bool, UsageError> {
+        let rows = self.context.sql("SELECT note FROM calls WHERE note IS NOT NULL").await?.collect().await?;
+        let notes = rows.iter().flat_map(|rows| rows.column(0).as_string_view().iter().flatten());
+        let all: Vec<Receipt> = notes.map(serde_json::from_str).collect::<Result<_, _>>().map_err(external)?;
+        let unread: Vec<Receipt> = all.into_iter().filter(|receipt| receipt.problem.is_some()).collect();
+        let names: HashSet<&str> = unread.iter().map(|receipt| receipt.file.as_str()).collect();
+        for name in ["events", "calls"] {
+            let table = self.context.table_provider(name).await?;
+            let Some(mut logs) = table.downcast_ref::<LogTable>().cloned() else { return Ok(false) };
+            let files = logs.files.iter().filter(|file| !names.contains(file.url.as_str())).cloned();
+            logs.files = Arc::new(files.collect());
+            if let Some(receipts) = logs.receipts.as_ref().filter(|_| name == "events") {
+                receipts.lock().unwrap_or_else(PoisonError::into_inner).extend(unread.iter().cloned());
+            }
+            self.context.deregister_table(name)?;
+            self.context.register_table(name, Arc::new(logs))?;
+        }
+        Ok(!names.is_empty())
     }
 }
 
 /// The logs that could not be read.
 #[must_use]
 pub fn problems(receipts: &Receipts) -> Vec<Problem> {
-    let receipts = receipts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let receipts = receipts.lock().unwrap_or_else(PoisonError::into_inner);
     receipts
         .iter()
         .filter_map(|receipt| Some(Problem { file: receipt.file.clone(), why: receipt.problem.clone()? }))
         .collect()
+}
+
+fn external(error: serde_json::Error) -> DataFusionError {
+    DataFusionError::External(error.into())
 }
 
 async fn prepare(s3: &S3, url: &Url) -> Result<(), UsageError> {

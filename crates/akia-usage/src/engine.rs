@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
@@ -14,7 +15,17 @@ use url::Url;
 const MEMORY: usize = 128 << 20;
 
 /// Where log files come from.
+#[async_trait]
 pub trait Stores: Send + Sync + std::fmt::Debug + 'static {
+    /// Finds out what there is to know of an S3 bucket before it is read.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such bucket, or it cannot be asked for.
+    async fn prepare(&self, _bucket: &str) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
     /// The store of an S3 bucket.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 
 pub mod answer;
 mod arena;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod column;
 mod desk;
 mod engine;
@@ -12,6 +14,7 @@ mod inflate;
 mod receipt;
 mod s3;
 mod scan;
+mod shares;
 mod source;
 mod table;
 mod tally;
@@ -24,4 +27,4 @@ pub use receipt::Receipt;
 pub use s3::{Reach, S3, Signature, Signing};
 pub use scan::{LogFile, LogScan, Only, Plan, Receipts};
 pub use source::{ListError, Listing, Narrowing, list, place};
-pub use table::LogTable;
+pub use table::{LogTable, Parts};

@@ -68,19 +68,6 @@ impl S3 {
         Self { reach, signing, regions: Mutex::default() }
     }
 
-    /// Asks AWS for the region of a bucket, which its requests are signed for.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such bucket, or AWS cannot be reached.
-    pub async fn prepare(&self, bucket: &str) -> Result<(), String> {
-        if self.reach.endpoint.is_none() {
-            let region = resolve_bucket_region(bucket, &self.client()?).await.map_err(|error| error.to_string())?;
-            self.regions.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned(), region);
-        }
-        Ok(())
-    }
-
     fn client(&self) -> Result<ClientOptions, String> {
         let mut options = ClientOptions::new();
         if let Some(pem) = &self.reach.roots {
@@ -99,7 +86,17 @@ impl S3 {
     }
 }
 
+#[async_trait]
 impl Stores for S3 {
+    /// Asks AWS for the region of a bucket, which its requests are signed for.
+    async fn prepare(&self, bucket: &str) -> Result<(), String> {
+        if self.reach.endpoint.is_none() {
+            let region = resolve_bucket_region(bucket, &self.client()?).await.map_err(|error| error.to_string())?;
+            self.regions.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned(), region);
+        }
+        Ok(())
+    }
+
     fn bucket(&self, name: &str) -> Result<Arc<dyn ObjectStore>, String> {
         let known = self.regions.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let region = known.or_else(|| self.reach.region.clone()).unwrap_or_else(|| "us-east-1".to_owned());

@@ -1,4 +1,5 @@
-//! The scan of log files as a plan of DataFusion: it travels as [`Plan`], and each partition reads its files one after another.
+//! The scan of log files as a plan of DataFusion: it travels as [`Plan`], above the plan that names the files. Each partition reads its
+//! files one after another.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +15,7 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -22,6 +23,7 @@ use url::Url;
 use crate::column::{Column, Table, Text};
 use crate::inflate::Inflater;
 use crate::receipt::Receipt;
+use crate::shares;
 use crate::tally::Tally;
 use crate::walk::{Event, Wants, walk};
 
@@ -29,6 +31,9 @@ use crate::walk::{Event, Wants, walk};
 const PARTITION: usize = 32 << 20;
 /// Files that are fetched ahead of the one that is read.
 const AHEAD: usize = 4;
+
+/// What the error of a query says of a log that it needs and cannot have.
+pub(crate) const UNREAD: &str = " cannot be read";
 
 /// A log file, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +73,11 @@ impl Only {
     }
 }
 
-/// All that a scan is: what a cluster is told of it.
+/// All that a scan is but for the files: what a cluster is told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Which table.
     pub table: Table,
-    /// The files of each partition.
-    pub partitions: Vec<Vec<LogFile>>,
     /// The columns that are read, by their place in the table.
     pub projection: Vec<usize>,
     /// Which events.
@@ -87,6 +90,8 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct LogScan {
     plan: Arc<Plan>,
+    /// What names the files, a row for each.
+    files: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     /// Where receipts go when the query does not read them as rows.
@@ -97,20 +102,20 @@ pub struct LogScan {
 pub type Receipts = Arc<Mutex<Vec<Receipt>>>;
 
 impl LogScan {
-    /// Of a plan.
+    /// Of a plan, and the plan that names the files.
     ///
     /// # Errors
     ///
     /// When the plan reads a column that the table does not have.
-    pub fn new(plan: Plan, receipts: Option<Receipts>) -> Result<Self> {
+    pub fn new(plan: Plan, files: Arc<dyn ExecutionPlan>, receipts: Option<Receipts>) -> Result<Self> {
         let schema = Arc::new(plan.table.schema().project(&plan.projection)?);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(plan.partitions.len().max(1)),
+            Partitioning::UnknownPartitioning(files.properties().partitioning.partition_count()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { plan: Arc::new(plan), schema, properties: Arc::new(properties), receipts })
+        Ok(Self { plan: Arc::new(plan), files, schema, properties: Arc::new(properties), receipts })
     }
 
     /// What it is.
@@ -122,8 +127,8 @@ impl LogScan {
 
 impl DisplayAs for LogScan {
     fn fmt_as(&self, _: DisplayFormatType, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files: usize = self.plan.partitions.iter().map(Vec::len).sum();
-        write!(to, "LogScan: table={:?}, files={files}, partitions={}", self.plan.table, self.plan.partitions.len())
+        let partitions = self.properties.partitioning.partition_count();
+        write!(to, "LogScan: table={:?}, partitions={partitions}", self.plan.table)
     }
 }
 
@@ -137,7 +142,12 @@ impl ExecutionPlan for LogScan {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
+        vec![&self.files]
+    }
+
+    /// Files are shared out by their size already.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
     }
 
     fn apply_expressions(
@@ -147,23 +157,30 @@ impl ExecutionPlan for LogScan {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let (Some(files), true) = (children.pop(), children.is_empty()) else {
+            return Err(DataFusionError::Internal("a LogScan has one child".to_owned()));
+        };
+        Ok(Arc::new(Self::new(Plan::clone(&self.plan), files, self.receipts.clone())?))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let files = self.plan.partitions.get(partition).cloned().unwrap_or_default();
         let runtime = context.runtime_env();
-        let fetched = stream::iter(files)
-            .map(move |file| {
+        let fetched = self
+            .files
+            .execute(partition, context)?
+            .map(|rows| Ok::<_, DataFusionError>(stream::iter(shares::files(&rows?)?).map(Ok)))
+            .try_flatten()
+            .map(move |file: Result<LogFile>| {
                 let runtime = Arc::clone(&runtime);
                 async move {
+                    let file = file?;
                     let store = runtime.object_store_registry.get_store(&file.url);
                     let data = match store {
                         Ok(store) => fetch(&*store, &file.url).await,
                         Err(error) => Err(error.to_string()),
                     };
-                    (file, data)
+                    Ok((file, data))
                 }
             })
             .buffered(AHEAD);
@@ -179,7 +196,7 @@ async fn fetch(store: &dyn ObjectStore, url: &Url) -> std::result::Result<bytes:
     answer.bytes().await.map_err(|error| error.to_string())
 }
 
-type Fetched = (LogFile, std::result::Result<bytes::Bytes, String>);
+type Fetched = Result<(LogFile, std::result::Result<bytes::Bytes, String>)>;
 
 fn batches(
     reading: Reading,
@@ -192,7 +209,8 @@ fn batches(
                 return Some((Ok(batch), Some((reading, files))));
             }
             let step = match files.next().await {
-                Some((file, data)) => reading.read(&file, data),
+                Some(Ok((file, data))) => reading.read(&file, data),
+                Some(Err(error)) => Err(error),
                 None if reading.is_over => return None,
                 None => reading.finish(),
             };
@@ -256,7 +274,7 @@ impl Reading {
         } else if let Some(receipts) = &self.receipts {
             receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
         } else if let Some(problem) = receipt.problem {
-            return Err(DataFusionError::External(format!("{}: {problem}", file.url).into()));
+            return Err(DataFusionError::External(format!("{}{}: {problem}", file.url, UNREAD).into()));
         }
         if self.tally.is_full() {
             self.ready.extend(self.tally.give_out()?);

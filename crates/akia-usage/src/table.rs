@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::column::{Column, Table, Text};
 use crate::scan::{LogFile, LogScan, Only, Plan, Receipts};
+use crate::shares;
 
 /// Log files as a table.
 #[derive(Debug, Clone)]
@@ -26,6 +27,27 @@ pub struct LogTable {
     pub largest_file: usize,
     /// Where receipts go when a query does not read them as rows. None where a file that cannot be read fails the query.
     pub receipts: Option<Receipts>,
+    /// Into how many parts the files are shared out.
+    pub parts: Parts,
+}
+
+/// Into how many parts the files of a scan are shared out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Parts {
+    /// As many as the session has partitions: one for each processor.
+    #[default]
+    OfSession,
+    /// More where a part would be larger than this, in bytes.
+    UpTo(u64),
+}
+
+impl Parts {
+    fn of(self, bytes: u64, session: usize) -> usize {
+        match self {
+            Self::OfSession => session,
+            Self::UpTo(part) => session.max(usize::try_from(bytes.div_ceil(part.max(1))).unwrap_or(usize::MAX)),
+        }
+    }
 }
 
 #[async_trait]
@@ -58,28 +80,13 @@ impl TableProvider for LogTable {
             narrow(self.table, &mut only, filter);
         }
         let projection = projection.cloned().unwrap_or_else(|| (0..self.schema().fields().len()).collect());
-        let files = self.files.iter().filter(|file| file.may_hold(&only)).cloned();
-        let plan = Plan {
-            table: self.table,
-            partitions: shared_out(files, state.config_options().execution.target_partitions),
-            projection,
-            only,
-            largest_file: self.largest_file,
-        };
-        Ok(Arc::new(LogScan::new(plan, self.receipts.clone())?))
+        let files = || self.files.iter().filter(|file| file.may_hold(&only)).cloned();
+        let bytes = files().map(|file| file.bytes).sum();
+        let parts = self.parts.of(bytes, state.config_options().execution.target_partitions);
+        let files = shares::plan(files(), parts)?;
+        let plan = Plan { table: self.table, projection, only, largest_file: self.largest_file };
+        Ok(Arc::new(LogScan::new(plan, files, self.receipts.clone())?))
     }
-}
-
-/// Shares files out to partitions of about one size each, in their order, so that each partition goes through time.
-fn shared_out(files: impl Iterator<Item = LogFile>, partitions: usize) -> Vec<Vec<LogFile>> {
-    let mut shares = vec![(0_u64, Vec::new()); partitions.max(1)];
-    for file in files {
-        if let Some((bytes, share)) = shares.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-            *bytes += file.bytes.max(1);
-            share.push(file);
-        }
-    }
-    shares.into_iter().map(|(_, share)| share).filter(|share| !share.is_empty()).collect()
 }
 
 /// Narrows what is wanted by a filter that the scan answers in full; none where it cannot.

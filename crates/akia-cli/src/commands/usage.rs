@@ -50,6 +50,24 @@ pub enum UsageVerb {
         ("akia usage quiet AKIAIOSFODNN7EXAMPLE --since 2026-11-01T18:00:00Z", "since it was replaced"),
     ]))]
     Quiet(QuietArgs),
+    /// List the keys that several people, or a person and a machine, seem to use
+    ///
+    /// Each with a score, and every point of it in the evidence. docs/usage-shared.md says what each piece of evidence weighs and why, and how
+    /// often it is wrong. Exit code 4: there are some.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage shared", "all keys"),
+        ("akia usage shared --own-network 203.0.113.0/24 --ip-ranges ip-ranges.json", "with what is known of networks"),
+        ("akia usage shared AKIAIOSFODNN7EXAMPLE --all", "whatever speaks for it, of one key"),
+    ]))]
+    Shared(WhoArgs),
+    /// List the keys of people that EC2 instances, containers, functions or pipelines seem to use
+    ///
+    /// Keys of service users are left out: machines are what they are for. Exit code 4: there are some.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage machines --since 30d", "of the last 30 days"),
+        ("akia usage machines --ip-ranges ip-ranges.json --output json", "with AWS's address ranges, for a script"),
+    ]))]
+    Machines(WhoArgs),
     /// Draw the least policy from what was really called
     ///
     /// The policy goes to stdout, and what is left out of it, or cannot be told, to stderr. Nothing is changed. docs/usage-policy.md says how a call
@@ -135,6 +153,38 @@ pub struct QuietArgs {
     pub facts: FactsArgs,
 }
 
+/// Whose calls, and what is known of networks.
+#[derive(Debug, Args)]
+pub struct WhoArgs {
+    /// Only this key
+    #[arg(value_name = "KEY-ID")]
+    pub key: Option<AccessKeyId>,
+
+    /// Out of the calls since then: 2026-11-01, or 90d ago
+    #[arg(long, value_name = "WHEN", default_value = "90d")]
+    pub since: When,
+
+    /// Also what does not suffice to say so
+    #[arg(long)]
+    pub all: bool,
+
+    /// A network of your own, such as 203.0.113.0/24: an office or a VPN; may be given several times
+    #[arg(long = "own-network", value_name = "CIDR")]
+    pub own_networks: Vec<akia_core::usage::Cidr>,
+
+    /// AWS's address ranges: the file ip-ranges.json, which is never fetched by itself
+    #[arg(long, value_name = "FILE")]
+    pub ip_ranges: Option<std::path::PathBuf>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: crate::args::ConfigArgs,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
 /// Whose policy.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
@@ -194,6 +244,8 @@ pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, Comm
         UsageVerb::Load(args) => usage::load::run(context, args).await,
         UsageVerb::Status(args) => usage::status::run(context, args).await,
         UsageVerb::Quiet(args) => usage::quiet::run(context, args).await,
+        UsageVerb::Shared(args) => usage::who::shared_keys(context, args).await,
+        UsageVerb::Machines(args) => usage::who::keys_on_machines(context, args).await,
         UsageVerb::Policy(args) => usage::policy::run(context, args).await,
         UsageVerb::Sql(args) => usage::sql::run(context, args).await,
     }

@@ -6,3 +6,4 @@ pub(crate) mod policy;
 pub(crate) mod quiet;
 pub(crate) mod sql;
 pub(crate) mod status;
+pub(crate) mod who;

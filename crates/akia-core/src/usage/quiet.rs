@@ -122,7 +122,7 @@ fn uses(facts: &[&Fact]) -> Vec<Use> {
             }),
         }
     }
-    uses.sort_by(|one, other| (other.calls, other.last).cmp(&(one.calls, one.last)));
+    uses.sort_by_key(|one| std::cmp::Reverse((one.calls, one.last)));
     uses
 }
 

@@ -19,7 +19,7 @@ use super::write::PartWriter;
 use crate::column::{Table, moment};
 use crate::receipt::Receipt;
 use crate::scan::{LogFile, Only};
-use crate::table::LogTable;
+use crate::table::{LogTable, Parts};
 
 /// The columns of facts, as they are asked of `calls`.
 pub(super) const FACTS: &str =
@@ -148,6 +148,7 @@ async fn read(
         only: Only { of_user: true, ..Only::default() },
         largest_file: load.largest_file,
         receipts: None,
+        parts: Parts::default(),
     };
     context.deregister_table("calls")?;
     context.register_table("calls", Arc::new(table))?;
