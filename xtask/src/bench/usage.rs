@@ -192,11 +192,12 @@ fn told(
 fn missed(results: &[Vec<Measured>], second: Duration) -> Option<String> {
     let [inflating, own, load, chdb, duckdb] = results else { return None };
     let share = |what: fn(&Measured) -> Duration, other: &[Measured]| figures::ratio(of(own, what), of(other, what));
-    let (cpu, wall): (fn(&Measured) -> Duration, fn(&Measured) -> Duration) = (|one| one.cpu, |one| one.wall);
     for (name, other, most) in
         [("chdb", chdb, OF_CHDB), ("DuckDB", duckdb, OF_DUCKDB), ("inflating", inflating, OF_INFLATING)]
     {
-        for (what, share) in [("processor time", share(cpu, other)), ("wall time", share(wall, other))] {
+        for (what, share) in
+            [("processor time", share(|one| one.cpu, other)), ("wall time", share(|one| one.wall, other))]
+        {
             if share > most {
                 return Some(format!("{share:.2} of the {what} of {name}, not {most}"));
             }

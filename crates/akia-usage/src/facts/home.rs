@@ -31,15 +31,15 @@ pub enum FactsError {
     #[error("the facts in {place}: {source}")]
     Store {
         /// Where they are.
-        place: Url,
+        place: Box<Url>,
         /// What the store said.
-        source: object_store::Error,
+        source: Box<object_store::Error>,
     },
     /// A manifest that this akia cannot read.
     #[error("{place}{name} is no manifest that this akia reads: {why}")]
     Manifest {
         /// Where it is.
-        place: Url,
+        place: Box<Url>,
         /// Its name.
         name: String,
         /// Why not.
@@ -70,7 +70,8 @@ impl FactsHome {
     /// When the URL has no path of its store.
     pub fn new(store: Arc<dyn ObjectStore>, url: Url) -> Result<Self, FactsError> {
         let base = Path::from_url_path(url.path());
-        let base = base.map_err(|error| FactsError::Store { place: url.clone(), source: error.into() })?;
+        let base =
+            base.map_err(|error| FactsError::Store { place: Box::new(url.clone()), source: Box::new(error.into()) })?;
         Ok(Self { store, url, base })
     }
 
@@ -84,7 +85,7 @@ impl FactsHome {
     }
 
     pub(super) fn failed(&self, source: object_store::Error) -> FactsError {
-        FactsError::Store { place: self.url.clone(), source }
+        FactsError::Store { place: Box::new(self.url.clone()), source: Box::new(source) }
     }
 
     /// The manifest that counts, and its number; number 0, and empty, where nothing was loaded yet.
@@ -103,7 +104,7 @@ impl FactsHome {
         let name = manifest_name(number);
         let read = async { self.store.get(&self.path(&name)).await?.bytes().await };
         let bytes = read.await.map_err(|error| self.failed(error))?;
-        let unread = |why| FactsError::Manifest { place: self.url.clone(), name: name.clone(), why };
+        let unread = |why| FactsError::Manifest { place: Box::new(self.url.clone()), name: name.clone(), why };
         let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string()))?;
         if manifest.schema != SCHEMA {
             return Err(unread(format!("its schema is {}, not {SCHEMA}", manifest.schema)));

@@ -13,10 +13,13 @@ use crate::support::{desk, event, load, number, records};
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
+/// Key, service, call, address and hour; how many, the first and the last.
+type Counts = BTreeMap<(String, String, String, String, Timestamp), (u64, Timestamp, Timestamp)>;
+
 /// Facts of all logs beneath a folder, counted the simplest way there is.
 fn counted_by_hand(
     folder: &Path,
-) -> BTreeMap<(String, String, String, String, Timestamp), (u64, Timestamp, Timestamp)> {
+) -> Counts {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -54,7 +57,7 @@ fn counted_by_hand(
     all
 }
 
-fn grouped(facts: &[Fact]) -> BTreeMap<(String, String, String, String, Timestamp), (u64, Timestamp, Timestamp)> {
+fn grouped(facts: &[Fact]) -> Counts {
     let mut all = BTreeMap::new();
     for fact in facts {
         let apart = (fact.key.clone(), fact.service.clone(), fact.name.clone(), fact.ip.clone(), fact.hour);
