@@ -9,6 +9,7 @@ mod machines;
 mod network;
 mod rhythm;
 mod shared;
+mod summary;
 mod timeline;
 
 pub use agent::Agent;
@@ -17,4 +18,5 @@ pub use fact::{Fact, Resources};
 pub use machines::{MACHINE_FROM, MachineBy, MachineUse, Sign, machines};
 pub use network::{Atlas, AwsRange, AwsRanges, BadRanges, Networks, NoAtlas, Origin, Place};
 pub use shared::{Evidence, SHARED_FROM, SharedBy, Sharing, shared};
+pub use summary::{AgentUse, NetworkUse, Part, ServiceUse, Summary, summary};
 pub use timeline::{Sighting, View};
