@@ -99,8 +99,8 @@ fn shared_keys_and_machines_are_told_with_and_without_an_atlas() {
         (_, seeds) => 1_000..1_000 + seeds.unwrap_or(2),
     };
     for (name, atlas, floors) in [
-        ("with an atlas", &WorldAtlas as &dyn Atlas, [0.9, 0.8, 0.9, 0.9]),
-        ("without an atlas", &NoAtlas, [0.9, 0.7, 0.9, 0.9]),
+        ("with an atlas", &WorldAtlas as &dyn Atlas, [0.9, 0.75, 0.9, 0.9]),
+        ("without an atlas", &NoAtlas, [0.9, 0.6, 0.9, 0.9]),
     ] {
         let measured = measure(seeds.clone(), atlas);
         if tuning.or(table).is_some() {

@@ -100,8 +100,8 @@ impl SharedBy {
             Self::MachinesAtOnce => 60,
             Self::AddressesAtOnce | Self::ImpossibleTravelOneMachine => 10,
             Self::ImpossibleTravel => 40,
-            Self::NoRest | Self::ManyMachines | Self::HoursApart => 30,
-            Self::HoursApartAbroad | Self::PersonAtService => 50,
+            Self::NoRest | Self::ManyMachines => 30,
+            Self::HoursApart | Self::HoursApartAbroad | Self::PersonAtService => 50,
             Self::PipelineBesidesPerson => 25,
         }
     }
@@ -125,6 +125,10 @@ const NEAR: f64 = 300.0;
 const APART: f64 = 6.0;
 /// … and each lie together so closely.
 const CLOSE: f64 = 0.55;
+/// … and both are whole only where the calls of a day reach over so many hours: an hour in the evening is no second working day.
+const WORKING_DAY: i64 = 4 * HOUR;
+/// What an hour in the evening counts for.
+const SPARE_TIME: f64 = 0.6;
 /// Changes from the one to the other, from which both go on side by side: somebody who moves makes one, who travels two.
 const BACK_AND_FORTH: usize = 6;
 
@@ -336,12 +340,14 @@ fn hours_apart(timeline: &Timeline<'_>, points: &[Point], machines: &[usize]) ->
         let found = sides_apart(points, side)?;
         let [one, other] = [one, other].map(|machine| timeline.machines[machine].words.as_str());
         let what = format!("{one} and {other} {}", found.words());
-        Some(evidence(SharedBy::HoursApart, 1.0, what, timeline, found.points.into_iter()))
+        let part = if found.are_working_days { 1.0 } else { SPARE_TIME };
+        Some(evidence(SharedBy::HoursApart, part, what, timeline, found.points.into_iter()))
     })
 }
 
 struct Apart {
     middles: [f64; 2],
+    are_working_days: bool,
     changes: usize,
     points: Vec<Point>,
 }
@@ -369,9 +375,20 @@ fn sides_apart(points: &[Point], side: impl Fn(&Point) -> Option<bool>) -> Optio
     let is_apart = rhythm::apart(one, other) >= APART && one_close >= CLOSE && other_close >= CLOSE;
     is_apart.then(|| Apart {
         middles: [one, other],
+        are_working_days: [false, true]
+            .into_iter()
+            .all(|which| usual_length(&of(which).collect::<Vec<_>>()) >= WORKING_DAY),
         changes: changes.len(),
         points: changes.iter().take(SHOWN / 2).flat_map(|two| two.iter().map(|(point, _)| **point)).collect(),
     })
+}
+
+/// How long calls go on between two rests, as a rule.
+fn usual_length(moments: &[i64]) -> i64 {
+    let mut lengths: Vec<i64> =
+        moments.chunk_by(|one, next| next - one < APART as i64 * HOUR).map(|day| day[day.len() - 1] - day[0]).collect();
+    lengths.sort_unstable();
+    lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }
 
 fn no_rest(timeline: &Timeline<'_>, points: &[Point]) -> Option<Evidence> {
