@@ -42,6 +42,14 @@ pub enum UsageVerb {
     /// Show what is loaded: accounts, regions, days, and what is missing
     #[command(after_long_help = super::examples(&[("akia usage status --output json", "for a monitor")]))]
     Status(FactsArgs),
+    /// Show what a key does: for what, where, from where, with what, and when
+    ///
+    /// Addresses are grouped by network, user agents by program and machine. --html makes a page of it.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage key AKIAIOSFODNN7EXAMPLE", "all that is known"),
+        ("akia usage key AKIAIOSFODNN7EXAMPLE --since 30d --html key.html", "a page for a meeting"),
+    ]))]
+    Key(KeyArgs),
     /// Tell whether a key is out of use, and how sure that is
     ///
     /// Exit code 0: quiet, and nothing is in doubt. 4: it is in use. 6: no call was seen, but the logs do not cover everything.
@@ -153,6 +161,55 @@ pub struct QuietArgs {
     pub facts: FactsArgs,
 }
 
+/// What is known of networks, from files of this machine.
+#[derive(Debug, Args)]
+pub struct KnownArgs {
+    /// A network of your own, such as 203.0.113.0/24: an office or a VPN; may be given several times. own-networks in the usage table of akia.toml
+    /// are, too
+    #[arg(long = "own-network", value_name = "CIDR")]
+    pub own_networks: Vec<akia_core::usage::Cidr>,
+
+    /// AWS's address ranges: the file ip-ranges.json, which is never fetched by itself
+    #[arg(long, value_name = "FILE")]
+    pub ip_ranges: Option<std::path::PathBuf>,
+
+    /// Where addresses are: an MMDB file of cities, countries or networks; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub mmdb: Vec<std::path::PathBuf>,
+
+    /// Where the settings stand.
+    #[command(flatten)]
+    pub config: crate::args::ConfigArgs,
+}
+
+/// Which key, and when.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The key
+    #[arg(value_name = "KEY-ID")]
+    pub key: AccessKeyId,
+
+    /// Only calls since then: 2026-11-01, or 90d ago
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<When>,
+
+    /// Only calls before then
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<When>,
+
+    /// Write a page for a meeting
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<std::path::PathBuf>,
+
+    /// What is known of networks.
+    #[command(flatten)]
+    pub known: KnownArgs,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
 /// Whose calls, and what is known of networks.
 #[derive(Debug, Args)]
 pub struct WhoArgs {
@@ -168,17 +225,9 @@ pub struct WhoArgs {
     #[arg(long)]
     pub all: bool,
 
-    /// A network of your own, such as 203.0.113.0/24: an office or a VPN; may be given several times
-    #[arg(long = "own-network", value_name = "CIDR")]
-    pub own_networks: Vec<akia_core::usage::Cidr>,
-
-    /// AWS's address ranges: the file ip-ranges.json, which is never fetched by itself
-    #[arg(long, value_name = "FILE")]
-    pub ip_ranges: Option<std::path::PathBuf>,
-
-    /// Where the settings stand.
+    /// What is known of networks.
     #[command(flatten)]
-    pub config: crate::args::ConfigArgs,
+    pub known: KnownArgs,
 
     /// Where the facts are.
     #[command(flatten)]
@@ -243,6 +292,7 @@ pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, Comm
     match args.act {
         UsageVerb::Load(args) => usage::load::run(context, args).await,
         UsageVerb::Status(args) => usage::status::run(context, args).await,
+        UsageVerb::Key(args) => usage::key::run(context, args).await,
         UsageVerb::Quiet(args) => usage::quiet::run(context, args).await,
         UsageVerb::Shared(args) => usage::who::shared_keys(context, args).await,
         UsageVerb::Machines(args) => usage::who::keys_on_machines(context, args).await,

@@ -1,7 +1,10 @@
 //! `akia usage`: what is asked of the facts and of logs.
 
+pub(crate) mod key;
+mod known;
 pub(crate) mod load;
 mod open;
+mod page;
 pub(crate) mod policy;
 pub(crate) mod quiet;
 pub(crate) mod sql;

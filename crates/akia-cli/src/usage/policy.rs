@@ -93,7 +93,9 @@ fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
     }
     for used in &least.used {
         let whole = match used.whole {
-            Some(akia_core::usage::Whole::NotTold { calls }) => format!("{calls} calls do not say what they were about"),
+            Some(akia_core::usage::Whole::NotTold { calls }) => {
+                format!("{calls} calls do not say what they were about")
+            }
             Some(akia_core::usage::Whole::TooMany { resources }) => format!("it was used on {resources} resources"),
             Some(akia_core::usage::Whole::TakesNone) | None => continue,
         };

@@ -1,10 +1,11 @@
 //! `akia usage shared` and `akia usage machines`: who is behind the calls of a key.
 
-use akia_core::usage::{AwsRanges, Fact, MachineUse, Networks, NoAtlas, Sharing, View, machines, shared};
+use akia_core::usage::{Fact, MachineUse, Sharing, View, machines, shared};
 use akia_usage::About;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::known::Known;
 use super::open;
 use crate::audit::words::counted;
 use crate::commands::usage::WhoArgs;
@@ -67,18 +68,7 @@ async fn look<T>(
     args: &WhoArgs,
     ask: fn(&[Fact], &View<'_>) -> Vec<T>,
 ) -> Result<Vec<T>, CommandError> {
-    let settings = args.config.load(context)?;
-    let ranges = match &args.ip_ranges {
-        None => AwsRanges::default(),
-        Some(path) => {
-            let unusable = |error: &dyn std::fmt::Display| {
-                CommandError::failed(format_args!("{} cannot be used: {error}", path.display()))
-                    .next("curl -O https://ip-ranges.amazonaws.com/ip-ranges.json")
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
-            AwsRanges::parse(&text).map_err(|error| unusable(&error))?
-        }
-    };
+    let known = Known::read(context, &args.known)?;
     let desk = open::open_loaded(context, &args.facts).await?;
     let about = About {
         key: args.key.as_ref().map(ToString::to_string),
@@ -91,10 +81,8 @@ async fn look<T>(
     {
         return Err(open::nobody(&desk, key.as_str()).await);
     }
-    let networks = Networks { own: args.own_networks.clone(), aws: ranges };
-    let prefix = &settings.settings.naming.prefix;
-    let is_service = |arn: &str| prefix.begins(arn.rsplit('/').next().unwrap_or_default());
-    Ok(ask(&facts, &View { networks: &networks, atlas: &NoAtlas, is_service: &is_service }))
+    let is_service = |arn: &str| known.prefix.begins(arn.rsplit('/').next().unwrap_or_default());
+    Ok(ask(&facts, &View { networks: &known.networks, atlas: &*known.atlas, is_service: &is_service }))
 }
 
 fn table(command: &'static str, score: &'static str) -> Report {

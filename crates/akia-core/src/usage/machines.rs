@@ -123,7 +123,8 @@ fn signs(timeline: &Timeline<'_>) -> Vec<Sign> {
     for (number, fact) in timeline.facts.iter().enumerate() {
         let agent = &timeline.agents[fact.agent.as_str()];
         let origin = &timeline.sources[fact.ip.as_str()].origin;
-        for (kind, machine, confidence) in signs_of(agent, origin) {
+        let has_kernel = timeline.machine(number).is_some_and(|machine| machine.has_kernel);
+        for (kind, machine, confidence) in signs_of(agent, has_kernel, origin) {
             let (surest, facts) = found.entry((kind, machine)).or_insert((0, Vec::new()));
             *surest = confidence.max(*surest);
             facts.push(number);
@@ -140,8 +141,8 @@ fn signs(timeline: &Timeline<'_>) -> Vec<Sign> {
     signs
 }
 
-/// What one user agent at one sort of address tells.
-fn signs_of(agent: &Agent, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
+/// What one user agent at one sort of address tells. Whether its machine has a kernel of a name is told by the machine's other programs, too.
+fn signs_of(agent: &Agent, has_kernel: bool, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
     let mut signs = Vec::new();
     if matches!(agent.kind, Kind::AwsService) || agent.program == "AWS console" {
         return signs;
@@ -176,10 +177,10 @@ fn signs_of(agent: &Agent, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
         agent.system == Some(System::Macos) || matches!(agent.ground, Some(Ground::Wsl | Ground::DesktopContainer));
     if let (Origin::Aws(range), false) = (origin, is_desk) {
         // A gateway on AWS lets people out by the same addresses: the address alone does not decide, nor with a kernel that says otherwise.
-        let confidence = match (agent.ground, agent.system, &agent.kernel) {
+        let confidence = match (agent.ground, agent.system, has_kernel) {
             (Some(Ground::Aws), ..) => 60,
-            (_, Some(System::Linux), None) => 50,
-            (_, Some(System::Linux), Some(_)) | (_, None, _) => 30,
+            (_, Some(System::Linux), false) => 50,
+            (_, Some(System::Linux), true) | (_, None, _) => 30,
             _ => 20,
         };
         signs.push((MachineBy::Address, format!("{} in {}", range.service, range.region), confidence));

@@ -22,6 +22,7 @@ mod resource_table;
 mod rhythm;
 mod shared;
 mod statement;
+mod summary;
 mod timeline;
 mod unlogged;
 
@@ -40,5 +41,6 @@ pub use resource::{Call, resources};
 pub use resource_table::PARAMETERS;
 pub use shared::{Evidence, SHARED_FROM, SharedBy, Sharing, shared};
 pub use statement::LARGEST_MANAGED_POLICY;
+pub use summary::{AgentUse, NetworkUse, Part, ServiceUse, Summary, summary};
 pub use timeline::{Sighting, View};
 pub use unlogged::{Unlogged, unlogged};

@@ -17,9 +17,7 @@ const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 type Counts = BTreeMap<(String, String, String, String, Timestamp), (u64, Timestamp, Timestamp)>;
 
 /// Facts of all logs beneath a folder, counted the simplest way there is.
-fn counted_by_hand(
-    folder: &Path,
-) -> Counts {
+fn counted_by_hand(folder: &Path) -> Counts {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,6 +1,6 @@
 //! Logs as they lie, and the facts that are made of them: through the crate's own border, on real files.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod duckdb;
 mod facts;
