@@ -416,7 +416,7 @@ fn lacking<'a>(types: &'a [ResourceType], told: &'a [&str]) -> impl Iterator<Ite
 fn written(action: KnownAction, arn: &str, user: &str) -> Vec<String> {
     match action.prefix {
         // CloudTrail tells the name without its path. Names are unique in an account, so this still means one.
-        "iam" if action.name != "PassRole" => {
+        "iam" => {
             let name = arn.rsplit('/').next().unwrap_or(arn);
             if arn.contains(":user/") && user.contains(":user/") && user.rsplit('/').next() == Some(name) {
                 return vec![user.to_owned()];
