@@ -26,6 +26,9 @@ use crate::web::{Route, Shared};
 /// The form of the answer.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Keys that were shut longer ago are not told of.
+const SHUT_WITHIN: i64 = 90 * 86_400;
+
 /// What a load balancer asks, with whatever name it has for this server.
 pub(crate) fn health() -> Router<Shared> {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
@@ -70,6 +73,17 @@ struct RunLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabel {
     job: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabel {
+    kind: Word,
+    quantile: Word,
 }
 
 /// A word of ours.
@@ -140,6 +154,18 @@ async fn gather(shared: &Shared, visitor: &Visitor) -> Result<String, DatabaseEr
         late.get_or_create(&JobLabel { job: run.job.clone() }).set((now - run.due_at).max(0));
     }
     registry.register("job_lag_seconds", "How long a waiting run is past its hour", late);
+    let (counts, times) = (Family::<KindLabel, Gauge>::default(), Family::<PartLabel, Gauge>::default());
+    for (kind, took) in shared.records.shut_after(now - SHUT_WITHIN).await? {
+        counts.get_or_create(&KindLabel { kind: Word(kind) }).set(i64::try_from(took.len()).unwrap_or(i64::MAX));
+        for (quantile, hundredths) in [("0.5", 50), ("0.9", 90), ("1", 100)] {
+            let last = (took.len() * hundredths).div_ceil(100).saturating_sub(1);
+            if let Some(seconds) = took.get(last) {
+                times.get_or_create(&PartLabel { kind: Word(kind), quantile: Word(quantile) }).set(*seconds);
+            }
+        }
+    }
+    registry.register("remediated_keys", "Keys that enforcement or a containment has shut in the last 90 days", counts);
+    registry.register("time_to_remediate_seconds", "From the first word about such a key until it was shut", times);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         text.clear();

@@ -13,7 +13,7 @@ use akia_io::store::snapshots::Snapshots;
 use akia_server::Database;
 use akia_server::access::Access;
 use akia_server::demo::{self, Size};
-use akia_server::record::{Ask, Kind, Thread};
+use akia_server::record::{Ask, Kind, Moment, Thread};
 use akia_server::sight::{Person, Role, Sight};
 use akia_server::web::{self, Parts, Shared};
 use futures_util::FutureExt as _;
@@ -325,4 +325,30 @@ async fn operators_act_on_keys_and_services_and_others_are_offered_nothing() {
     );
     let page = site.ask("/services", &operator).await.page;
     assert!(page.contains("/srv/billing.env") && page.contains("60d"), "{page}");
+}
+
+/// By what the pages of the keys say.
+#[tokio::test]
+async fn the_time_to_remediate_is_that_from_the_first_word_to_the_shut_key() {
+    let site = site().await;
+    let mut took = Vec::new();
+    for case in site.all.iter().filter(|thread| thread.kind == Kind::Case) {
+        let life = site.shared.records.life(&Sight::ALL, &case.key_id).await.unwrap();
+        let shut = life.iter().filter(|told| told.thread == case.id);
+        let shut =
+            shut.filter(|told| matches!(told.moment, Some(Moment::Deactivated | Moment::Deleted))).map(|told| told.at);
+        took.extend(shut.min().filter(|at| *at >= now().as_second() - 90 * 86_400).map(|at| at - case.began_at));
+    }
+    took.sort_unstable();
+    assert!(took.len() > 3 && took.first() < took.last(), "{took:?}");
+    let viewer = site.login(Role::Viewer, "vic", &[]).await;
+    let metrics = site.ask("/metrics", &viewer).await.page;
+    let middle = took[took.len().div_ceil(2) - 1];
+    for line in [
+        format!("akia_remediated_keys{{kind=\"case\"}} {}\n", took.len()),
+        format!("akia_time_to_remediate_seconds{{kind=\"case\",quantile=\"0.5\"}} {middle}\n"),
+        format!("akia_time_to_remediate_seconds{{kind=\"case\",quantile=\"1\"}} {}\n", took.last().unwrap()),
+    ] {
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
 }

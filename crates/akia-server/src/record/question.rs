@@ -1,5 +1,7 @@
 //! Which threads are asked for.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
@@ -168,6 +170,29 @@ impl Records {
                 })
             })
             .collect()
+    }
+}
+
+impl Records {
+    /// How long it took from the first record of each case and containment until its key was shut, in seconds and the shortest first, of
+    /// those that were shut since a moment.
+    pub(crate) async fn shut_after(&self, since: i64) -> Result<BTreeMap<&'static str, Vec<i64>>, DatabaseError> {
+        let mut all = BTreeMap::new();
+        for kind in [Kind::Case, Kind::Containment] {
+            let sql = Sql::new(
+                "SELECT MIN(record_event.at) - record_thread.began_at AS took FROM record_thread \
+                 JOIN record_event ON record_event.thread = record_thread.thread AND record_event.key_id = record_thread.key_id \
+                 WHERE record_event.moment IN (",
+            );
+            let sql = sql.value(Moment::Deactivated.as_str()).text(", ").value(Moment::Deleted.as_str());
+            let sql = sql.text(") AND record_thread.kind = ").value(kind.as_str());
+            let sql =
+                sql.text(" GROUP BY record_thread.thread, record_thread.began_at HAVING MIN(record_event.at) >= ");
+            let rows = self.database.rows("time what was shut", sql.value(since).text(" ORDER BY took")).await?;
+            let times = rows.iter().map(|row| number(row, "took")).collect::<Result<Vec<_>, _>>()?;
+            all.insert(kind.as_str(), times);
+        }
+        Ok(all)
     }
 }
 
