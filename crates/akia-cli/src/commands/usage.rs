@@ -76,6 +76,14 @@ pub enum UsageVerb {
         ("akia usage machines --ip-ranges ip-ranges.json --output json", "with AWS's address ranges, for a script"),
     ]))]
     Machines(WhoArgs),
+    /// Show what a leaked key did that matters: sessions, rights, secrets, changes
+    ///
+    /// What AWS refused stands apart, and so do calls of which it is not known what they do. `akia contain` shuts the key and looks after
+    /// what outlives it; its own look at CloudTrail goes back 90 days and knows management events alone, this one what was loaded.
+    #[command(after_long_help = super::examples(&[
+        ("akia usage blast AKIAIOSFODNN7EXAMPLE --since 2026-11-20", "since it was seen in a repository"),
+    ]))]
+    Blast(BlastArgs),
     /// Draw the least policy from what was really called
     ///
     /// The policy goes to stdout, and what is left out of it, or cannot be told, to stderr. Nothing is changed. docs/usage-policy.md says how a call
@@ -234,6 +242,22 @@ pub struct WhoArgs {
     pub facts: FactsArgs,
 }
 
+/// Which key, and since when.
+#[derive(Debug, Args)]
+pub struct BlastArgs {
+    /// The key
+    #[arg(value_name = "KEY-ID")]
+    pub key: AccessKeyId,
+
+    /// Only calls since then: 2026-11-01, or 30d ago
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<When>,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
+}
+
 /// Whose policy.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
@@ -296,6 +320,7 @@ pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, Comm
         UsageVerb::Quiet(args) => usage::quiet::run(context, args).await,
         UsageVerb::Shared(args) => usage::who::shared_keys(context, args).await,
         UsageVerb::Machines(args) => usage::who::keys_on_machines(context, args).await,
+        UsageVerb::Blast(args) => usage::blast::run(context, args).await,
         UsageVerb::Policy(args) => usage::policy::run(context, args).await,
         UsageVerb::Sql(args) => usage::sql::run(context, args).await,
     }

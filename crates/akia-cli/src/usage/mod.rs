@@ -1,5 +1,6 @@
 //! `akia usage`: what is asked of the facts and of logs.
 
+pub(crate) mod blast;
 pub(crate) mod key;
 mod known;
 pub(crate) mod load;

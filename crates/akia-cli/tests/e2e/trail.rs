@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use akia_corpus::trail::{Scale, Trail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Backend, Cloud, Home};
 
@@ -84,6 +84,49 @@ fn a_key_is_in_use_or_quiet_and_doubts_are_told() {
 }
 
 #[test]
+fn what_a_key_does_is_shown_in_a_terminal_and_on_a_page() {
+    let (_cloud, home) = home();
+    let folder = tempfile::tempdir().unwrap();
+    let (place, trail) = logs(folder.path());
+    home.akia(&["usage", "load", &place]).done();
+    let facts = trail.facts();
+    let key = &facts.iter().find(|fact| fact.key.starts_with("AKIA")).unwrap().key;
+    let text = home.akia(&["usage", "key", key, "--output", "table"]).done().stdout;
+    for part in [key, "FOR WHAT", "FROM", "WITH", "BY HOUR OF THE DAY, UTC", "  23  "] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let json = home.akia(&["usage", "key", key, "--output", "json"]).done().json();
+    let calls: u64 = facts.iter().filter(|fact| fact.key == *key).map(|fact| fact.calls).sum();
+    assert_eq!(number(&json["use"], "calls"), calls);
+    let page = folder.path().join("key.html");
+    home.akia(&["usage", "key", key, "--html", page.to_str().unwrap()]).done();
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains(key) && html.contains("<svg") && html.ends_with("</html>\n"));
+    let blast = home.akia(&["usage", "blast", key, "--output", "json"]).done().json();
+    assert_eq!(blast["schema"], "akia.usage-blast/1");
+    assert!(blast["did"]["reads"].is_object(), "{blast}");
+}
+
+#[test]
+fn keys_that_several_use_and_keys_on_machines_are_listed() {
+    let (_cloud, home) = home();
+    let folder = tempfile::tempdir().unwrap();
+    let trail = Trail::new(Scale { events: 60_000, files: 40, keys: 60, days: 20, seed: 4 });
+    trail.write(folder.path()).unwrap();
+    home.akia(&["usage", "load", folder.path().join("AWSLogs").to_str().unwrap()]).done();
+    for verb in ["shared", "machines"] {
+        let told = home.akia(&["usage", verb, "--since", "2026-10-01", "--output", "json"]).exited(4).json();
+        let keys = told["keys"].as_array().unwrap();
+        assert!(!keys.is_empty() && keys.len() < 60, "{verb}: {}", keys.len());
+        let key = keys[0]["key"].as_str().unwrap();
+        let one = home.akia(&["usage", verb, key, "--since", "2026-10-01", "--output", "json"]).exited(4).json();
+        assert_eq!(one["keys"][0]["key"], key);
+        let table = home.akia(&["usage", verb, "--since", "2026-10-01", "--output", "table"]).exited(4);
+        assert!(table.stdout.contains(key), "{}", table.stdout);
+    }
+}
+
+#[test]
 fn a_policy_is_drawn_from_what_was_called_and_nobody_unknown_has_one() {
     let (_cloud, home) = home();
     let folder = tempfile::tempdir().unwrap();
@@ -124,6 +167,8 @@ fn what_makes_no_sense_is_refused_and_told() {
 #[test]
 fn logs_and_facts_may_lie_in_buckets() {
     let (cloud, home) = home();
+    let all = json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" });
+    cloud.policy("ann", "s3", &json!({ "Version": "2012-10-17", "Statement": [all] }));
     let folder = tempfile::tempdir().unwrap();
     let (place, _) = logs(folder.path());
     for bucket in ["example-trail", "example-facts"] {

@@ -122,7 +122,7 @@ fn givers(policies: &Policies, action: KnownAction) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::fixtures::fact;
+    use super::super::fixtures::called as fact;
     use super::super::{Least, LeastOptions};
     use super::*;
 

@@ -224,3 +224,93 @@ fn sign(timeline: &Timeline<'_>, kind: MachineBy, machine: String, confidence: u
         seen: first.iter().take(SHOWN).map(|number| timeline.seen(*number)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{EC2, MAC, fact, fact_of};
+    use super::super::{AwsRanges, Networks, NoAtlas};
+    use super::*;
+
+    const OFFICE: &str = "203.0.113.7";
+    const AWS: &str = "3.120.0.9";
+
+    fn told(facts: &[Fact]) -> String {
+        let ranges = r#"{"prefixes":[{"ip_prefix":"3.120.0.0/14","service":"EC2","region":"eu-central-1"}]}"#;
+        let networks = Networks { own: Vec::new(), aws: AwsRanges::parse(ranges).unwrap() };
+        let is_service = |user: &str| user.contains(":user/svc-");
+        let found = machines(facts, &View { networks: &networks, atlas: &NoAtlas, is_service: &is_service });
+        let lines = found.iter().flat_map(|one| {
+            let signs = one.signs.iter().map(|sign| {
+                format!(
+                    "{}: {} {} ({} calls, {} days)",
+                    sign.kind, sign.machine, sign.confidence, sign.calls, sign.days
+                )
+            });
+            std::iter::once(format!("{}", one.confidence)).chain(signs)
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn each_sign_has_its_confidence_and_its_calls() {
+        let at = "2026-11-02T09:00";
+        let go = "aws-sdk-go-v2/1.30.1 os/linux lang/go#1.22.4 md/GOOS#linux md/GOARCH#amd64";
+        let runner = "aws-cli/2.22.1 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64";
+        let table = [
+            (
+                EC2,
+                AWS,
+                "94; kernel: a machine on AWS 85 (2 calls, 1 days); address: EC2 in eu-central-1 60 (2 calls, 1 days)",
+            ),
+            (EC2, OFFICE, "85; kernel: a machine on AWS 85 (2 calls, 1 days)"),
+            (go, AWS, "50; address: EC2 in eu-central-1 50 (2 calls, 1 days)"),
+            (go, OFFICE, ""),
+            (MAC, AWS, ""),
+            (runner, OFFICE, "70; kernel: a machine on Azure, as GitHub's hosted runners are 70 (2 calls, 1 days)"),
+            (
+                "aws-sdk-nodejs/2.320.0 linux/v8.10.0 exec-env/AWS_Lambda_nodejs8.10",
+                OFFICE,
+                "95; environment: Lambda (nodejs8.10) 95 (2 calls, 1 days)",
+            ),
+            (
+                "aws-cli/2.13.5 Python/3.11.4 Linux/4.14.255-314-253.539.amzn2.x86_64 exec-env/CloudShell exe/x86_64.amzn.2",
+                AWS,
+                "",
+            ),
+            ("aws-cli/2.4.23 Python/3.8.8 Linux/5.10.16.3-microsoft-standard-WSL2 exe/x86_64.ubuntu.20", AWS, ""),
+            ("config.amazonaws.com", "config.amazonaws.com", ""),
+        ];
+        for (agent, ip, expected) in table {
+            assert_eq!(told(&[fact(at, ip, agent)]), expected, "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_clock_shows_without_any_name() {
+        let server = "aws-cli/1.32.0 md/Botocore#1.34.0 ua/2.0 os/linux#5.15.0-101-generic md/arch#x86_64";
+        let nightly: Vec<Fact> = (1..=6).map(|day| fact(&format!("2026-11-0{day}T03:15"), OFFICE, server)).collect();
+        assert_eq!(
+            told(&nightly),
+            "60; clock: Linux 5.15.0-101-generic x86_64: calls at 03:15 UTC on 6 days 60 (12 calls, 6 days)"
+        );
+        let hourly: Vec<Fact> = (0..6 * 24)
+            .map(|hour| fact(&format!("2026-11-0{}T{:02}:05", 1 + hour / 24, hour % 24), OFFICE, server))
+            .collect();
+        assert!(told(&hourly).starts_with("65; clock: Linux 5.15.0-101-generic x86_64: calls day and night"));
+    }
+
+    #[test]
+    fn a_machine_with_the_key_of_a_service_is_as_it_should_be() {
+        assert_eq!(told(&[fact_of("svc-mail", "2026-11-02T09:00", AWS, EC2)]), "");
+    }
+
+    #[test]
+    fn the_page_names_every_sign() {
+        let page = include_str!("../../../../docs/usage-shared.md");
+        for kind in
+            [MachineBy::Environment, MachineBy::Program, MachineBy::Kernel, MachineBy::Address, MachineBy::Clock]
+        {
+            assert!(page.contains(&format!("| `{kind}`: ")), "{kind} is not in docs/usage-shared.md");
+        }
+    }
+}

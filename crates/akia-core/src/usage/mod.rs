@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod agent;
+mod blast;
 mod cidr;
 mod compare;
 mod coverage;
@@ -27,6 +28,7 @@ mod timeline;
 mod unlogged;
 
 pub use agent::Agent;
+pub use blast::{Blast, Did};
 pub use cidr::{BadCidr, Cidr};
 pub use compare::{Compared, Given, UnusedService};
 pub use coverage::{Covered, OfAccount};

@@ -462,3 +462,113 @@ fn evidence(
     }
     Evidence { kind, weight, what, seen }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{EC2, LINUX, MAC, TwoCities, fact, fact_of, with_view};
+    use super::super::{Atlas, NoAtlas};
+    use super::*;
+
+    const HERE: &str = "203.0.113.7";
+    const THERE: &str = "198.51.100.9";
+    const WSL: &str = "aws-cli/2.22.1 ua/2.1 os/linux#5.15.153.1-microsoft-standard-WSL2 md/arch#x86_64";
+    const WINDOWS: &str = "aws-cli/2.22.1 ua/2.1 os/windows#11 md/arch#amd64";
+
+    fn told(facts: &[Fact], atlas: &dyn Atlas) -> Vec<(SharedBy, u8)> {
+        let found = with_view(atlas, |view| shared(facts, view));
+        found.iter().flat_map(|one| &one.evidence).map(|one| (one.kind, one.weight)).collect()
+    }
+
+    /// On each of five days, these calls: time, address, agent.
+    fn daily(calls: &[(&str, &str, &str)]) -> Vec<Fact> {
+        let days = (2..=6).flat_map(|day| calls.iter().map(move |call| (day, call)));
+        days.map(|(day, (time, ip, agent))| fact(&format!("2026-11-0{day}T{time}"), ip, agent)).collect()
+    }
+
+    #[test]
+    fn two_machines_at_once_are_two_people_and_the_evidence_says_where() {
+        let facts =
+            daily(&[("09:00", HERE, MAC), ("09:10", HERE, LINUX), ("09:20", HERE, MAC), ("09:30", HERE, LINUX)]);
+        let found = with_view(&NoAtlas, |view| shared(&facts, view));
+        let [one] = &found[..] else { panic!("{found:?}") };
+        assert!(one.is_shared() && one.score == 60, "{one:?}");
+        let evidence = &one.evidence[0];
+        insta::assert_snapshot!(evidence.what, @"macOS 24.2.0 arm64 and Linux 6.8.0-41-generic x86_64 are used at the same time, on 5 days: 100 % of those on which the less used one is used");
+        let seen: Vec<String> =
+            evidence.seen.iter().map(|one| format!("{} {} {}", one.first, one.ip, one.program)).collect();
+        insta::assert_snapshot!(seen[..2].join("\n"), @r"
+        2026-11-02T09:10:00Z 203.0.113.7 AWS CLI v2 2.31.0
+        2026-11-02T09:20:00Z 203.0.113.7 AWS CLI v2 2.22.1
+        ");
+    }
+
+    #[test]
+    fn one_after_the_other_is_one_person() {
+        let facts =
+            daily(&[("09:00", HERE, MAC), ("09:40", HERE, MAC), ("11:00", HERE, LINUX), ("11:40", HERE, LINUX)]);
+        assert_eq!(told(&facts, &NoAtlas), []);
+    }
+
+    #[test]
+    fn one_desk_and_machines_that_run_by_themselves_are_no_second_person() {
+        for other in [WINDOWS, EC2] {
+            let this = if other == WINDOWS { WSL } else { MAC };
+            let facts =
+                daily(&[("09:00", HERE, this), ("09:10", HERE, other), ("09:20", HERE, this), ("09:30", HERE, other)]);
+            assert_eq!(told(&facts, &NoAtlas), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn far_away_at_once_weighs_little_with_one_machine_and_much_with_another() {
+        let facts = daily(&[("09:00", HERE, MAC), ("10:00", THERE, MAC)]);
+        assert_eq!(told(&facts, &TwoCities), [(SharedBy::ImpossibleTravelOneMachine, 10)]);
+        let facts = daily(&[("09:00", HERE, MAC), ("10:00", THERE, LINUX)]);
+        assert_eq!(told(&facts, &TwoCities), [(SharedBy::ImpossibleTravel, 40)]);
+        // A flight takes eight hours.
+        let facts = daily(&[("09:00", HERE, MAC), ("18:00", THERE, LINUX)]);
+        assert!(told(&facts, &TwoCities).iter().all(|(kind, _)| *kind == SharedBy::HoursApartAbroad));
+        assert_eq!(told(&daily(&[("09:00", HERE, MAC), ("10:00", THERE, LINUX)]), &NoAtlas), []);
+    }
+
+    #[test]
+    fn a_service_may_be_anywhere_but_on_a_desk() {
+        let of_service = |agents: [&str; 2]| {
+            let calls =
+                [("02T09:00", agents[0]), ("02T09:10", agents[1]), ("03T09:00", agents[0]), ("03T09:10", agents[1])];
+            calls.map(|(time, agent)| fact_of("svc-mail", &format!("2026-11-{time}"), HERE, agent))
+        };
+        assert_eq!(told(&of_service([LINUX, EC2]), &NoAtlas), []);
+        assert_eq!(told(&of_service([MAC, EC2]), &NoAtlas), [(SharedBy::PersonAtService, 50)]);
+    }
+
+    #[test]
+    fn sessions_are_not_judged() {
+        let mut facts =
+            daily(&[("09:00", HERE, MAC), ("09:10", HERE, LINUX), ("09:20", HERE, MAC), ("09:30", HERE, LINUX)]);
+        for fact in &mut facts {
+            fact.key = "ASIAIOSFODNN7EXAMPLE".to_owned();
+        }
+        assert_eq!(told(&facts, &NoAtlas), []);
+    }
+
+    #[test]
+    fn the_page_names_every_evidence_with_its_weight() {
+        let page = include_str!("../../../../docs/usage-shared.md");
+        for kind in [
+            SharedBy::MachinesAtOnce,
+            SharedBy::AddressesAtOnce,
+            SharedBy::ImpossibleTravel,
+            SharedBy::ImpossibleTravelOneMachine,
+            SharedBy::HoursApart,
+            SharedBy::HoursApartAbroad,
+            SharedBy::NoRest,
+            SharedBy::ManyMachines,
+            SharedBy::PipelineBesidesPerson,
+            SharedBy::PersonAtService,
+        ] {
+            let row = format!("| `{}` | {} |", kind.as_str(), kind.weight());
+            assert!(page.contains(&row), "{row} is not in docs/usage-shared.md");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use super::super::fixtures::fact;
+use super::super::fixtures::called as fact;
 use super::*;
 use crate::policy::OneOrMany;
 
