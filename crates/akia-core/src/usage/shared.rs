@@ -479,10 +479,16 @@ mod tests {
         found.iter().flat_map(|one| &one.evidence).map(|one| (one.kind, one.weight)).collect()
     }
 
-    /// On each of five days, these calls: time, address, agent.
+    /// On each of five days, these calls: time, address, agent. Each day begins twelve minutes later: nobody is a clock.
     fn daily(calls: &[(&str, &str, &str)]) -> Vec<Fact> {
+        let later = |time: &str, minutes: u32| {
+            let (hour, minute) = time.split_once(':').unwrap();
+            let at = hour.parse::<u32>().unwrap() * 60 + minute.parse::<u32>().unwrap() + minutes;
+            format!("{:02}:{:02}", at / 60, at % 60)
+        };
         let days = (2..=6).flat_map(|day| calls.iter().map(move |call| (day, call)));
-        days.map(|(day, (time, ip, agent))| fact(&format!("2026-11-0{day}T{time}"), ip, agent)).collect()
+        days.map(|(day, (time, ip, agent))| fact(&format!("2026-11-0{day}T{}", later(time, (day - 2) * 12)), ip, agent))
+            .collect()
     }
 
     #[test]
