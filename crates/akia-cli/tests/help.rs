@@ -47,14 +47,30 @@ fn examples_can_be_run() {
     let mut count = 0;
     for page in akia_cli::pages() {
         for line in page.text.lines().map(str::trim).filter(|line| line.starts_with("akia ")) {
-            let line = line.split(['|', '>']).next().unwrap_or_default();
-            let words: Vec<_> = line.split_whitespace().map(std::ffi::OsString::from).collect();
+            let words = words(line);
             let outcome = akia_cli::args::parse(&words);
             assert!(matches!(outcome, akia_cli::args::ParseOutcome::Run(_)), "{line}: {outcome:?}");
             count += 1;
         }
     }
     assert!(count > 40, "{count} examples");
+}
+
+/// The words of a line up to a pipe or a redirection, as a shell takes them: what stands in double quotes is one.
+fn words(line: &str) -> Vec<std::ffi::OsString> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.into());
+            continue;
+        }
+        let end = part.find(['|', '>']);
+        words.extend(part[..end.unwrap_or(part.len())].split_whitespace().map(Into::into));
+        if end.is_some() {
+            break;
+        }
+    }
+    words
 }
 
 #[test]
