@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod cheatsheet;
+pub mod cluster;
 pub mod completions;
 pub mod config_rule;
 pub mod contain;
@@ -64,6 +65,7 @@ pub enum Verb {
     Lambda(lambda::LambdaArgs),
     Scan(Box<scan::ScanArgs>),
     Usage(Box<usage::UsageArgs>),
+    Cluster(Box<cluster::ClusterArgs>),
     Serve(serve::ServeArgs),
     Doctor(doctor::DoctorArgs),
     Policy(policy::PolicyArgs),
@@ -112,6 +114,7 @@ impl Verb {
             Self::Demo(args) => on_runtime(demo::run(context, args)),
             Self::Sandbox(args) => on_runtime(sandbox::run(context, args)),
             Self::Usage(args) => on_threads(usage::run(context, *args)),
+            Self::Cluster(args) => on_threads(cluster::run(context, *args)),
             Self::Serve(args) => on_threads(serve::run(context, args)),
         }
     }
@@ -145,6 +148,7 @@ impl Verb {
             | Self::Lambda(_)
             | Self::Scan(_)
             | Self::Usage(_)
+            | Self::Cluster(_)
             | Self::Serve(_)
             | Self::Doctor(_)
             | Self::Policy(_)

@@ -37,6 +37,7 @@ pub enum UsageVerb {
         ("akia usage load s3://example-trail/AWSLogs/", "a whole trail"),
         ("akia usage load s3://example-trail/AWSLogs/ --account 111122223333 --region eu-central-1 --since 90d", "a part of it"),
         ("akia usage load ./logs --facts s3://example-facts/akia", "keep the facts in a bucket, for a team"),
+        ("akia usage load s3://example-trail/AWSLogs/ --cluster 10.0.0.7:50050", "terabytes, read by many machines"),
     ]))]
     Load(LoadArgs),
     /// Show what is loaded: accounts, regions, days, and what is missing
@@ -127,6 +128,10 @@ pub struct LoadArgs {
     /// Where the facts are.
     #[command(flatten)]
     pub facts: FactsArgs,
+
+    /// Who reads them.
+    #[command(flatten)]
+    pub on: OnCluster,
 }
 
 /// Which logs of a place.
@@ -151,6 +156,14 @@ pub struct WhichLogs {
     /// The most that one log may inflate to; a larger one is named and left out
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = bytes::parse)]
     pub largest_log: Bytes,
+}
+
+/// Who reads logs.
+#[derive(Debug, Clone, Args)]
+pub struct OnCluster {
+    /// Have the logs read by a cluster: the address of its scheduler. docs/usage-cluster.md says how to run one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub cluster: Option<String>,
 }
 
 /// Which key.
@@ -304,6 +317,10 @@ pub struct SqlArgs {
     /// Where the facts are.
     #[command(flatten)]
     pub facts: FactsArgs,
+
+    /// Who reads them.
+    #[command(flatten)]
+    pub on: OnCluster,
 }
 
 /// Runs the command.

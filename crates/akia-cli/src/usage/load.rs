@@ -16,15 +16,17 @@ use crate::progress::Progress;
 
 /// Bytes of logs, as they lie there, after which what was read is made to count: some seconds of work that a kill can cost.
 const PORTION: u64 = 128 << 20;
+/// The same for a cluster: work for some dozens of machines.
+const PORTION_OF_CLUSTER: u64 = 4 << 30;
 
 pub(crate) async fn run(context: &Context, args: LoadArgs) -> Result<Exit, CommandError> {
     let now = Timestamp::now();
-    let mut desk = open::open(context, &args.facts, &args.places).await?;
+    let mut desk = open::open(context, &args.facts, &args.places, Some(&args.on)).await?;
     let listing = open::list(context, &desk, &args.places, &args.which, now).await?;
     let load = Load {
         files: listing.files,
         largest_file: usize::try_from(args.which.largest_log.0).unwrap_or(usize::MAX),
-        portion: PORTION,
+        portion: if args.on.cluster.is_some() { PORTION_OF_CLUSTER } else { PORTION },
     };
     let (all, begun) = (load.files.len() as u64, Instant::now());
     let line = Progress::new(context).line("load");

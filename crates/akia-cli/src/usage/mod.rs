@@ -1,6 +1,8 @@
 //! `akia usage`: what is asked of the facts and of logs.
 
 pub(crate) mod blast;
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod key;
 mod known;
 pub(crate) mod load;

@@ -8,7 +8,7 @@ use akia_usage::{Desk, Listing, Narrowing, Reach, S3, Signature, Signing, UsageE
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
-use crate::commands::usage::{FactsArgs, WhichLogs};
+use crate::commands::usage::{FactsArgs, OnCluster, WhichLogs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::signing::{self, Mfa};
@@ -17,11 +17,16 @@ use crate::workbench;
 /// Credentials that end sooner are fetched anew.
 const SOON: SignedDuration = SignedDuration::from_mins(5);
 
-/// Opens the facts for a question. With `places`, logs are read, too.
+/// Opens the facts for a question. With `places`, logs are read, too: by a cluster, where there is one.
 ///
 /// # Errors
 /// When they cannot be used.
-pub(super) async fn open(context: &Context, facts: &FactsArgs, places: &[String]) -> Result<Desk, CommandError> {
+pub(super) async fn open(
+    context: &Context,
+    facts: &FactsArgs,
+    places: &[String],
+    on: Option<&OnCluster>,
+) -> Result<Desk, CommandError> {
     let place = match &facts.facts {
         Some(place) => place.clone(),
         None => {
@@ -34,8 +39,22 @@ pub(super) async fn open(context: &Context, facts: &FactsArgs, places: &[String]
     };
     let in_s3 = std::iter::once(&place).chain(places).any(|place| place.starts_with("s3://"));
     let s3 = if in_s3 { signed(context).await? } else { S3::new(Reach::default(), Arc::new(Nobody)) };
+    if let Some(at) = on.and_then(|on| on.cluster.as_deref()) {
+        return on_cluster(at, &place, s3).await;
+    }
     let partitions = std::thread::available_parallelism().map_or(1, usize::from);
     Desk::open(&place, s3, partitions).await.map_err(|error| failed(&error))
+}
+
+#[cfg(feature = "cluster")]
+async fn on_cluster(at: &str, facts: &str, s3: S3) -> Result<Desk, CommandError> {
+    super::cluster::open(at, facts, s3).await
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn on_cluster(_: &str, _: &str, _: S3) -> Result<Desk, CommandError> {
+    Err(CommandError::failed("this akia was built without clusters")
+        .next("cargo install --path crates/akia-cli --features cluster"))
 }
 
 /// The same for a question that needs facts.
@@ -43,7 +62,7 @@ pub(super) async fn open(context: &Context, facts: &FactsArgs, places: &[String]
 /// # Errors
 /// When there are none yet, too.
 pub(super) async fn open_loaded(context: &Context, facts: &FactsArgs) -> Result<Desk, CommandError> {
-    let desk = open(context, facts, &[]).await?;
+    let desk = open(context, facts, &[], None).await?;
     if desk.is_empty() {
         return Err(CommandError::failed(format_args!("no logs were loaded into {} yet", desk.home()))
             .next("akia usage load s3://BUCKET/AWSLogs/"));
@@ -102,7 +121,7 @@ pub(super) async fn list(
     Ok(all)
 }
 
-async fn signed(context: &Context) -> Result<S3, CommandError> {
+pub(super) async fn signed(context: &Context) -> Result<S3, CommandError> {
     let files = context.aws_files()?;
     let signed = signing::sign(context, &files, Mfa::IfGiven).await?;
     let options = context.aws_options()?;
@@ -158,7 +177,7 @@ impl Signing for Signs {
 
 /// Nothing is in S3, and nothing is signed.
 #[derive(Debug)]
-struct Nobody;
+pub(super) struct Nobody;
 
 #[async_trait::async_trait]
 impl Signing for Nobody {
@@ -171,6 +190,8 @@ impl Signing for Nobody {
 pub(super) fn failed(error: &UsageError) -> CommandError {
     let words = CommandError::failed(error);
     match error {
+        #[cfg(feature = "cluster")]
+        UsageError::Cluster(_) => words,
         UsageError::Facts(akia_usage::facts::FactsError::Overtaken { .. }) => {
             words.now("what both have read counts once").next("run the same command again")
         }

@@ -12,7 +12,7 @@ use crate::output::Format;
 use crate::output::escape::visible;
 
 pub(crate) async fn run(context: &Context, args: SqlArgs) -> Result<Exit, CommandError> {
-    let desk = open::open(context, &args.facts, &args.places).await?;
+    let desk = open::open(context, &args.facts, &args.places, Some(&args.on)).await?;
     let receipts = if args.places.is_empty() {
         None
     } else {

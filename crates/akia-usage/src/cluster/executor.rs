@@ -3,12 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use tokio::net::TcpListener;
 
+use super::client::executors;
 use super::codec::{Scans, Tables};
 use super::guard::Guard;
 use super::scheduler::{host, settings};
@@ -17,8 +19,10 @@ use crate::engine::Stores;
 
 /// Seconds between signs of life.
 const HEARTBEAT: u64 = 5;
-/// Seconds that it waits for a scheduler that is not there yet.
-const PATIENCE: u16 = 10;
+/// How long it waits for a scheduler that is not there yet. Ballista's own wait never ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks for it.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Seconds after which what nobody fetched is deleted.
 const KEPT: u64 = 3_600;
 
@@ -56,6 +60,7 @@ pub async fn run(executor: Executor) -> Result<(), ClusterError> {
         let at = SocketAddr::new(executor.bind, port);
         drop(TcpListener::bind(at).await.map_err(|why| ClusterError::Listen { at, why })?);
     }
+    wait_for(&executor.scheduler).await?;
     let failed = |error: &dyn std::fmt::Display| ClusterError::Ballista(error.to_string());
     let guard: Arc<dyn ObjectStoreRegistry> =
         Arc::new(Guard::new(executor.stores, &executor.folders).map_err(|error| failed(&error))?);
@@ -72,7 +77,6 @@ pub async fn run(executor: Executor) -> Result<(), ClusterError> {
         grpc_port,
         scheduler_host: executor.scheduler.host.clone(),
         scheduler_port: executor.scheduler.port,
-        scheduler_connect_timeout_seconds: PATIENCE,
         vcores: executor.tasks,
         work_dir: Some(executor.work.to_string_lossy().into_owned()),
         job_data_ttl_seconds: KEPT,
@@ -87,11 +91,16 @@ pub async fn run(executor: Executor) -> Result<(), ClusterError> {
         override_physical_codec: Some(Arc::new(Scans::default())),
         ..ExecutorProcessConfig::default()
     };
-    start_executor_process(Arc::new(config)).await.map_err(|error| {
-        let why = error.to_string();
-        match why.contains("connect") {
-            true => ClusterError::NoScheduler { at: executor.scheduler, why },
-            false => ClusterError::Ballista(why),
+    Ok(start_executor_process(Arc::new(config)).await?)
+}
+
+async fn wait_for(scheduler: &Address) -> Result<(), ClusterError> {
+    let begun = Instant::now();
+    loop {
+        match executors(scheduler).await {
+            Ok(_) | Err(ClusterError::NoExecutors { .. }) => return Ok(()),
+            Err(ClusterError::NoScheduler { .. }) if begun.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error),
         }
-    })
+    }
 }
