@@ -13,6 +13,7 @@ mod secret_ref;
 mod serve;
 mod service;
 mod table;
+mod usage;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub use notify::{
 pub use secret_ref::SecretRef;
 pub use serve::{GroupRole, OidcSettings, Role, ServeSettings, TlsFiles, UnknownRole, is_units_path};
 pub use service::{ServicePlace, ServiceSettings};
+pub use usage::UsageSettings;
 
 use crate::checkpoint::BucketPlace;
 use crate::enforce::EnforcePolicy;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub jobs: Vec<JobSettings>,
     /// `[serve]`: where `akia serve` listens, and who comes in.
     pub serve: ServeSettings,
+    /// `[usage]`: what is known of one's own that CloudTrail cannot tell.
+    pub usage: UsageSettings,
 }
 
 /// Where checkpoints of the journal go.
@@ -398,9 +402,9 @@ rules = { key-unused = "low" }
         [audit] ⏎ rules = { key-age = "high", no-such = "off" }
           line 2, rules in [audit]: there is no such rule; `akia audit rules` lists them
         [audits] ⏎ max-age = "90d"
-          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`
+          line 1, [audits]: unknown field `audits`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`, `usage`
         max-age = "90d"
-          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`
+          line 1, max-age: unknown field `max-age`, expected one of `audit`, `enforce`, `notify`, `journal`, `services`, `service`, `job`, `serve`, `usage`
         [[audit.override]] ⏎ accounts = ["1234"] ⏎ max-age = "1d"
           line 2, accounts in [[audit.override]]: "1234" is not an account id (12 digits)
         [[audit.override]] ⏎ accounts = [123456789012] ⏎ max-age = "1d"

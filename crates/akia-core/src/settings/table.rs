@@ -11,6 +11,7 @@ use super::job::{JobTable, jobs};
 use super::notify::{NotifyTable, notify};
 use super::serve::{ServeTable, serve};
 use super::service::{NamingTable, ServiceTable, naming, services};
+use super::usage::{UsageTable, usage};
 use super::{JournalSettings, Settings, SettingsError, SnapshotSettings};
 use crate::checkpoint::BadPlace;
 use crate::finding::Severity;
@@ -48,6 +49,8 @@ struct FileTable {
     job: BTreeMap<Spanned<String>, JobTable>,
     /// Where `akia serve` listens, and who comes in.
     serve: ServeTable,
+    /// What akia cannot tell by itself of who uses which key.
+    usage: UsageTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -145,13 +148,24 @@ struct OverrideTable {
 pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file: FileTable = toml::from_str(text).map_err(|error| fault(text, error.span(), error.message()))?;
-    let FileTable { audit, enforce, notify: notices, journal, services: names, service, job, serve: server } = file;
+    let FileTable {
+        audit,
+        enforce,
+        notify: notices,
+        journal,
+        services: names,
+        service,
+        job,
+        serve: server,
+        usage: known,
+    } = file;
     let enforce = enforce.map(|table| table.policy(text)).transpose()?;
     let notify = notify(text, notices)?;
     let journal = self::journal(text, journal)?;
     let names = naming(text, names)?;
     let jobs = jobs(text, job)?;
     let serve = serve(text, server)?;
+    let usage = usage(text, known)?;
     let snapshots = snapshots(text, audit.snapshots)?;
     let mut overrides = Vec::with_capacity(audit.r#override.len());
     for one in audit.r#override {
@@ -212,6 +226,7 @@ pub(super) fn read(text: &str) -> Result<Settings, SettingsError> {
         services,
         jobs,
         serve,
+        usage,
     })
 }
 
