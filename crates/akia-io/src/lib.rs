@@ -3,6 +3,7 @@
 //! The core decides, this crate performs. Every effect can be repeated after a crash, and nothing here
 //! relies on a destructor having run.
 
+pub mod atlas;
 pub mod audit;
 pub mod aws;
 pub mod checkpoint;
