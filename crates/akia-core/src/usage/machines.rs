@@ -123,7 +123,8 @@ fn signs(timeline: &Timeline<'_>) -> Vec<Sign> {
     for (number, fact) in timeline.facts.iter().enumerate() {
         let agent = &timeline.agents[fact.agent.as_str()];
         let origin = &timeline.sources[fact.ip.as_str()].origin;
-        for (kind, machine, confidence) in signs_of(agent, origin) {
+        let has_kernel = timeline.machine(number).is_some_and(|machine| machine.has_kernel);
+        for (kind, machine, confidence) in signs_of(agent, has_kernel, origin) {
             let (surest, facts) = found.entry((kind, machine)).or_insert((0, Vec::new()));
             *surest = confidence.max(*surest);
             facts.push(number);
@@ -140,8 +141,8 @@ fn signs(timeline: &Timeline<'_>) -> Vec<Sign> {
     signs
 }
 
-/// What one user agent at one sort of address tells.
-fn signs_of(agent: &Agent, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
+/// What one user agent at one sort of address tells. Whether its machine has a kernel of a name is told by the machine's other programs, too.
+fn signs_of(agent: &Agent, has_kernel: bool, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
     let mut signs = Vec::new();
     if matches!(agent.kind, Kind::AwsService) || agent.program == "AWS console" {
         return signs;
@@ -176,10 +177,10 @@ fn signs_of(agent: &Agent, origin: &Origin) -> Vec<(MachineBy, String, u8)> {
         agent.system == Some(System::Macos) || matches!(agent.ground, Some(Ground::Wsl | Ground::DesktopContainer));
     if let (Origin::Aws(range), false) = (origin, is_desk) {
         // A gateway on AWS lets people out by the same addresses: the address alone does not decide, nor with a kernel that says otherwise.
-        let confidence = match (agent.ground, agent.system, &agent.kernel) {
+        let confidence = match (agent.ground, agent.system, has_kernel) {
             (Some(Ground::Aws), ..) => 60,
-            (_, Some(System::Linux), None) => 50,
-            (_, Some(System::Linux), Some(_)) | (_, None, _) => 30,
+            (_, Some(System::Linux), false) => 50,
+            (_, Some(System::Linux), true) | (_, None, _) => 30,
             _ => 20,
         };
         signs.push((MachineBy::Address, format!("{} in {}", range.service, range.region), confidence));
@@ -221,5 +222,95 @@ fn sign(timeline: &Timeline<'_>, kind: MachineBy, machine: String, confidence: u
         calls: facts.iter().map(|number| of(number).calls).sum(),
         days: days.len(),
         seen: first.iter().take(SHOWN).map(|number| timeline.seen(*number)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{EC2, MAC, fact, fact_of};
+    use super::super::{AwsRanges, Networks, NoAtlas};
+    use super::*;
+
+    const OFFICE: &str = "203.0.113.7";
+    const AWS: &str = "3.120.0.9";
+
+    fn told(facts: &[Fact]) -> String {
+        let ranges = r#"{"prefixes":[{"ip_prefix":"3.120.0.0/14","service":"EC2","region":"eu-central-1"}]}"#;
+        let networks = Networks { own: Vec::new(), aws: AwsRanges::parse(ranges).unwrap() };
+        let is_service = |user: &str| user.contains(":user/svc-");
+        let found = machines(facts, &View { networks: &networks, atlas: &NoAtlas, is_service: &is_service });
+        let lines = found.iter().flat_map(|one| {
+            let signs = one.signs.iter().map(|sign| {
+                format!(
+                    "{}: {} {} ({} calls, {} days)",
+                    sign.kind, sign.machine, sign.confidence, sign.calls, sign.days
+                )
+            });
+            std::iter::once(format!("{}", one.confidence)).chain(signs)
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn each_sign_has_its_confidence_and_its_calls() {
+        let at = "2026-11-02T09:00";
+        let go = "aws-sdk-go-v2/1.30.1 os/linux lang/go#1.22.4 md/GOOS#linux md/GOARCH#amd64";
+        let runner = "aws-cli/2.22.1 ua/2.1 os/linux#6.11.0-1018-azure md/arch#x86_64";
+        let table = [
+            (
+                EC2,
+                AWS,
+                "94; kernel: a machine on AWS 85 (2 calls, 1 days); address: EC2 in eu-central-1 60 (2 calls, 1 days)",
+            ),
+            (EC2, OFFICE, "85; kernel: a machine on AWS 85 (2 calls, 1 days)"),
+            (go, AWS, "50; address: EC2 in eu-central-1 50 (2 calls, 1 days)"),
+            (go, OFFICE, ""),
+            (MAC, AWS, ""),
+            (runner, OFFICE, "70; kernel: a machine on Azure, as GitHub's hosted runners are 70 (2 calls, 1 days)"),
+            (
+                "aws-sdk-nodejs/2.320.0 linux/v8.10.0 exec-env/AWS_Lambda_nodejs8.10",
+                OFFICE,
+                "95; environment: Lambda (nodejs8.10) 95 (2 calls, 1 days)",
+            ),
+            (
+                "aws-cli/2.13.5 Python/3.11.4 Linux/4.14.255-314-253.539.amzn2.x86_64 exec-env/CloudShell exe/x86_64.amzn.2",
+                AWS,
+                "",
+            ),
+            ("aws-cli/2.4.23 Python/3.8.8 Linux/5.10.16.3-microsoft-standard-WSL2 exe/x86_64.ubuntu.20", AWS, ""),
+            ("config.amazonaws.com", "config.amazonaws.com", ""),
+        ];
+        for (agent, ip, expected) in table {
+            assert_eq!(told(&[fact(at, ip, agent)]), expected, "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_clock_shows_without_any_name() {
+        let server = "aws-cli/1.32.0 md/Botocore#1.34.0 ua/2.0 os/linux#5.15.0-101-generic md/arch#x86_64";
+        let nightly: Vec<Fact> = (1..=6).map(|day| fact(&format!("2026-11-0{day}T03:15"), OFFICE, server)).collect();
+        assert_eq!(
+            told(&nightly),
+            "60; clock: Linux 5.15.0-101-generic x86_64: calls at 03:15 UTC on 6 days 60 (12 calls, 6 days)"
+        );
+        let hourly: Vec<Fact> = (0..6 * 24)
+            .map(|hour| fact(&format!("2026-11-0{}T{:02}:05", 1 + hour / 24, hour % 24), OFFICE, server))
+            .collect();
+        assert!(told(&hourly).starts_with("65; clock: Linux 5.15.0-101-generic x86_64: calls day and night"));
+    }
+
+    #[test]
+    fn a_machine_with_the_key_of_a_service_is_as_it_should_be() {
+        assert_eq!(told(&[fact_of("svc-mail", "2026-11-02T09:00", AWS, EC2)]), "");
+    }
+
+    #[test]
+    fn the_page_names_every_sign() {
+        let page = include_str!("../../../../docs/usage-shared.md");
+        for kind in
+            [MachineBy::Environment, MachineBy::Program, MachineBy::Kernel, MachineBy::Address, MachineBy::Clock]
+        {
+            assert!(page.contains(&format!("| `{kind}`: ")), "{kind} is not in docs/usage-shared.md");
+        }
     }
 }

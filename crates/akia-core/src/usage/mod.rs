@@ -5,6 +5,8 @@
 pub mod agent;
 mod cidr;
 mod fact;
+#[cfg(test)]
+mod fixtures;
 mod machines;
 mod network;
 mod rhythm;

@@ -7,6 +7,8 @@ pub(super) const DAY: i64 = 86_400;
 
 /// The rest that everybody takes once a day.
 const REST: i64 = 5 * HOUR;
+/// How long nobody goes on without one, but for an emergency.
+const AWAKE: i64 = 20 * HOUR;
 /// Days from which a habit can be told.
 const DAYS: usize = 5;
 /// How exactly a program keeps its time.
@@ -31,9 +33,9 @@ pub(super) fn clock(moments: &[i64]) -> Option<Clock> {
     if days.len() < DAYS {
         return None;
     }
-    let restless = restless_days(moments).len();
+    let restless: usize = restless(moments).iter().map(Stretch::days).sum();
     if restless * 5 >= days.len() * 4 {
-        return Some(Clock::DayAndNight(restless, days.len()));
+        return Some(Clock::DayAndNight(restless.min(days.len()), days.len()));
     }
     let mut times: Vec<i64> = days.values().map(|(first, _)| first.rem_euclid(DAY)).collect();
     times.sort_unstable();
@@ -45,14 +47,25 @@ pub(super) fn clock(moments: &[i64]) -> Option<Clock> {
     (kept * 5 >= days.len() * 4).then_some(Clock::SameTime(usual, kept))
 }
 
-/// The days, since 1970, on which no rest begins though there are calls; the last day is not judged.
-pub(super) fn restless_days(moments: &[i64]) -> Vec<i64> {
-    let mut has_rest: BTreeMap<i64, bool> = BTreeMap::new();
-    for (at, moment) in moments.iter().enumerate() {
-        let rests = moments.get(at + 1).is_none_or(|next| next - moment >= REST);
-        *has_rest.entry(moment.div_euclid(DAY)).or_default() |= rests;
+/// A time without a rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+impl Stretch {
+    /// How many days' rests are lacking.
+    pub(super) fn days(&self) -> usize {
+        usize::try_from((self.until - self.from + DAY / 2) / DAY).unwrap_or(0).max(1)
     }
-    has_rest.into_iter().filter(|(_, has_rest)| !has_rest).map(|(day, _)| day).collect()
+}
+
+/// Where calls go on without a rest for longer than anybody is awake; moments are in order.
+pub(super) fn restless(moments: &[i64]) -> Vec<Stretch> {
+    let stretches = moments.chunk_by(|one, next| next - one < REST);
+    let stretches = stretches.map(|stretch| Stretch { from: stretch[0], until: stretch[stretch.len() - 1] });
+    stretches.filter(|stretch| stretch.until - stretch.from >= AWAKE).collect()
 }
 
 /// The middle of the hours at which something happens, 0 to 24, and from 0 to 1 how closely they lie together. Each hour of each day counts
@@ -81,13 +94,28 @@ mod tests {
             (0..10).flat_map(|day| per_day.iter().map(move |at| day * DAY + at)).collect()
         };
         let hourly: Vec<i64> = (0..24).map(|hour| hour * HOUR + 5).collect();
-        assert_eq!(clock(&days(&hourly)), Some(Clock::DayAndNight(9, 10)));
+        assert_eq!(clock(&days(&hourly)), Some(Clock::DayAndNight(10, 10)));
         assert_eq!(clock(&days(&[3 * HOUR, 3 * HOUR + 60])), Some(Clock::SameTime(3 * HOUR, 10)));
         let office: Vec<i64> = (9..18).map(|hour| hour * HOUR).collect();
         assert_eq!(clock(&days(&office)), None);
         assert_eq!(clock(&days(&hourly)[..24 * 4]), None, "four days are no habit");
         // At an hour that is another one each day.
         assert_eq!(clock(&(0..10).map(|day| day * DAY + day * 2 * HOUR).collect::<Vec<_>>()), None);
+    }
+
+    #[test]
+    fn a_rest_is_found_whichever_day_it_begins_on() {
+        // Work from 13:00 to 23:00, and every other evening until 4:00 of the next day.
+        let person: Vec<i64> = (0..10)
+            .flat_map(|day| {
+                (13..24).chain(if day % 2 == 0 { 25..29 } else { 0..0 }).map(move |hour| day * DAY + hour * HOUR)
+            })
+            .collect();
+        assert_eq!(restless(&person), []);
+        let shifts: Vec<i64> =
+            (0..3 * 24).filter(|hour| !(16..19).contains(&(hour % 24))).map(|hour| hour * HOUR).collect();
+        let [stretch] = restless(&shifts)[..] else { panic!("{:?}", restless(&shifts)) };
+        assert_eq!(stretch.days(), 3);
     }
 
     #[test]

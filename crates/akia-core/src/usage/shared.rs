@@ -53,7 +53,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SharedBy {
-    /// Two machines call by turns within the same hours.
+    /// Two machines are used at the same time.
     MachinesAtOnce,
     /// … from two addresses.
     AddressesAtOnce,
@@ -99,9 +99,9 @@ impl SharedBy {
         match self {
             Self::MachinesAtOnce => 60,
             Self::AddressesAtOnce | Self::ImpossibleTravelOneMachine => 10,
-            Self::ImpossibleTravel | Self::NoRest | Self::ManyMachines => 30,
-            Self::HoursApart => 30,
-            Self::HoursApartAbroad | Self::PersonAtService => 50,
+            Self::ImpossibleTravel => 40,
+            Self::NoRest | Self::ManyMachines => 30,
+            Self::HoursApart | Self::HoursApartAbroad | Self::PersonAtService => 50,
             Self::PipelineBesidesPerson => 25,
         }
     }
@@ -113,9 +113,8 @@ const SHOWN: usize = 6;
 const MACHINES: usize = 12;
 /// Days from which something is a habit.
 const HABIT: usize = 3;
-/// Changes from one machine to the other within an hour, from which both are at work in it. A person who goes from one to the other and
-/// back makes two.
-const BY_TURNS: usize = 3;
+/// A machine is at work while its calls are no further apart; another one that calls between them is used at the same time.
+const AT_WORK: i64 = HOUR;
 /// The part of the days on which both are used, from which working at once has its whole weight.
 const WHOLE_SHARE: f64 = 0.5;
 /// No airliner is faster, in km/h.
@@ -126,6 +125,10 @@ const NEAR: f64 = 300.0;
 const APART: f64 = 6.0;
 /// … and each lie together so closely.
 const CLOSE: f64 = 0.55;
+/// … and both are whole only where the calls of a day reach over so many hours: an hour in the evening is no second working day.
+const WORKING_DAY: i64 = 4 * HOUR;
+/// What an hour in the evening counts for.
+const SPARE_TIME: f64 = 0.6;
 /// Changes from the one to the other, from which both go on side by side: somebody who moves makes one, who travels two.
 const BACK_AND_FORTH: usize = 6;
 
@@ -204,8 +207,8 @@ fn pairs<'a>(timeline: &'a Timeline<'_>, machines: &'a [usize]) -> impl Iterator
     })
 }
 
-/// The hours in which two machines call by turns.
-struct ByTurns {
+/// The days on which two machines are used at the same time.
+struct AtOnce {
     one: usize,
     other: usize,
     /// Days since 1970.
@@ -215,10 +218,12 @@ struct ByTurns {
     from_two_addresses: BTreeSet<i64>,
 }
 
-fn by_turns(timeline: &Timeline<'_>, points: &[Point], (one, other): (usize, usize)) -> ByTurns {
+/// Somebody who goes from one machine to the other and back leaves calls of the other between two of the one. Only where it is so both
+/// ways on a day, each while the other is at work, two are taken to sit there.
+fn used_at_once(timeline: &Timeline<'_>, points: &[Point], (one, other): (usize, usize)) -> AtOnce {
     let of_both: Vec<&Point> =
         points.iter().filter(|point| point.machine == Some(one) || point.machine == Some(other)).collect();
-    let mut found = ByTurns {
+    let mut found = AtOnce {
         one,
         other,
         days: BTreeSet::new(),
@@ -226,19 +231,26 @@ fn by_turns(timeline: &Timeline<'_>, points: &[Point], (one, other): (usize, usi
         points: Vec::new(),
         from_two_addresses: BTreeSet::new(),
     };
-    for hour in of_both.chunk_by(|a, b| a.at.div_euclid(HOUR) == b.at.div_euclid(HOUR)) {
-        let turns: Vec<&[&Point]> = hour.windows(2).filter(|two| two[0].machine != two[1].machine).collect();
-        if turns.len() < BY_TURNS {
-            continue;
-        }
-        let day = hour[0].at.div_euclid(DAY);
-        found.days.insert(day);
-        let ip = |point: &Point| timeline.facts[point.fact].ip.as_str();
-        if turns.iter().filter(|two| ip(two[0]) != ip(two[1])).count() >= BY_TURNS {
-            found.from_two_addresses.insert(day);
+    let ip = |point: &Point| timeline.facts[point.fact].ip.as_str();
+    for day in of_both.chunk_by(|a, b| a.at.div_euclid(DAY) == b.at.div_euclid(DAY)) {
+        let between = |machine: usize| {
+            // Runs of one machine; the other's are between two of them.
+            let runs: Vec<&[&Point]> = day.chunk_by(|a, b| a.machine == b.machine).collect();
+            runs.windows(3).find_map(|runs| {
+                let (before, within, after) = (runs[0][runs[0].len() - 1], runs[1][0], runs[2][0]);
+                (within.machine == Some(machine) && after.at - before.at <= AT_WORK)
+                    .then_some([*before, *within, *after])
+            })
+        };
+        let (Some(first), Some(second)) = (between(one), between(other)) else { continue };
+        let number = day[0].at.div_euclid(DAY);
+        found.days.insert(number);
+        if ip(&first[0]) != ip(&first[1]) && ip(&second[0]) != ip(&second[1]) {
+            found.from_two_addresses.insert(number);
         }
         if found.points.len() < SHOWN {
-            found.points.extend(turns[0].iter().copied());
+            found.points.extend(first);
+            found.points.extend(second);
         }
     }
     let days = |machine: usize| timeline.machines[machine].days.len();
@@ -247,14 +259,14 @@ fn by_turns(timeline: &Timeline<'_>, points: &[Point], (one, other): (usize, usi
 }
 
 fn at_once(timeline: &Timeline<'_>, points: &[Point], machines: &[usize]) -> Vec<Evidence> {
-    let both = pairs(timeline, machines).map(|pair| by_turns(timeline, points, pair));
+    let both = pairs(timeline, machines).map(|pair| used_at_once(timeline, points, pair));
     let best = both
         .filter(|one| one.days.len() >= HABIT)
         .max_by(|one, other| one.share.total_cmp(&other.share).then(one.days.len().cmp(&other.days.len())));
-    let Some(ByTurns { one, other, days, share, points, from_two_addresses }) = best else { return Vec::new() };
+    let Some(AtOnce { one, other, days, share, points, from_two_addresses }) = best else { return Vec::new() };
     let [one, other] = [one, other].map(|machine| timeline.machines[machine].words.as_str());
     let what = format!(
-        "{one} and {other} call by turns within the same hours, on {} days: {:.0} % of those on which the less used one is used",
+        "{one} and {other} are used at the same time, on {} days: {:.0} % of those on which the less used one is used",
         days.len(),
         share * 100.0
     );
@@ -328,12 +340,14 @@ fn hours_apart(timeline: &Timeline<'_>, points: &[Point], machines: &[usize]) ->
         let found = sides_apart(points, side)?;
         let [one, other] = [one, other].map(|machine| timeline.machines[machine].words.as_str());
         let what = format!("{one} and {other} {}", found.words());
-        Some(evidence(SharedBy::HoursApart, 1.0, what, timeline, found.points.into_iter()))
+        let part = if found.are_working_days { 1.0 } else { SPARE_TIME };
+        Some(evidence(SharedBy::HoursApart, part, what, timeline, found.points.into_iter()))
     })
 }
 
 struct Apart {
     middles: [f64; 2],
+    are_working_days: bool,
     changes: usize,
     points: Vec<Point>,
 }
@@ -361,20 +375,33 @@ fn sides_apart(points: &[Point], side: impl Fn(&Point) -> Option<bool>) -> Optio
     let is_apart = rhythm::apart(one, other) >= APART && one_close >= CLOSE && other_close >= CLOSE;
     is_apart.then(|| Apart {
         middles: [one, other],
+        are_working_days: [false, true]
+            .into_iter()
+            .all(|which| usual_length(&of(which).collect::<Vec<_>>()) >= WORKING_DAY),
         changes: changes.len(),
         points: changes.iter().take(SHOWN / 2).flat_map(|two| two.iter().map(|(point, _)| **point)).collect(),
     })
 }
 
+/// How long calls go on between two rests, as a rule.
+fn usual_length(moments: &[i64]) -> i64 {
+    let mut lengths: Vec<i64> =
+        moments.chunk_by(|one, next| next - one < APART as i64 * HOUR).map(|day| day[day.len() - 1] - day[0]).collect();
+    lengths.sort_unstable();
+    lengths.get(lengths.len() / 2).copied().unwrap_or(0)
+}
+
 fn no_rest(timeline: &Timeline<'_>, points: &[Point]) -> Option<Evidence> {
     let moments: Vec<i64> = points.iter().map(|point| point.at).collect();
     let days: BTreeSet<i64> = moments.iter().map(|at| at.div_euclid(DAY)).collect();
-    let restless = rhythm::restless_days(&moments);
-    if restless.len() < HABIT || restless.len() * 4 < days.len() {
+    let stretches = rhythm::restless(&moments);
+    let restless: usize = stretches.iter().map(rhythm::Stretch::days).sum();
+    if restless < HABIT || restless * 4 < days.len() {
         return None;
     }
-    let what = format!("no rest of five hours on {} of {} days", restless.len(), days.len());
-    let seen = points.iter().filter(|point| point.at.div_euclid(DAY) == restless[0]).copied();
+    let what = format!("no rest of five hours on {} of {} days", restless.min(days.len()), days.len());
+    let first = stretches[0];
+    let seen = points.iter().filter(|point| (first.from..=first.until).contains(&point.at)).copied();
     Some(evidence(SharedBy::NoRest, 1.0, what, timeline, seen))
 }
 
@@ -434,4 +461,120 @@ fn evidence(
         }
     }
     Evidence { kind, weight, what, seen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{EC2, LINUX, MAC, TwoCities, fact, fact_of, with_view};
+    use super::super::{Atlas, NoAtlas};
+    use super::*;
+
+    const HERE: &str = "203.0.113.7";
+    const THERE: &str = "198.51.100.9";
+    const WSL: &str = "aws-cli/2.22.1 ua/2.1 os/linux#5.15.153.1-microsoft-standard-WSL2 md/arch#x86_64";
+    const WINDOWS: &str = "aws-cli/2.22.1 ua/2.1 os/windows#11 md/arch#amd64";
+
+    fn told(facts: &[Fact], atlas: &dyn Atlas) -> Vec<(SharedBy, u8)> {
+        let found = with_view(atlas, |view| shared(facts, view));
+        found.iter().flat_map(|one| &one.evidence).map(|one| (one.kind, one.weight)).collect()
+    }
+
+    /// On each of five days, these calls: time, address, agent. Each day begins twelve minutes later: nobody is a clock.
+    fn daily(calls: &[(&str, &str, &str)]) -> Vec<Fact> {
+        let later = |time: &str, minutes: u32| {
+            let (hour, minute) = time.split_once(':').unwrap();
+            let at = hour.parse::<u32>().unwrap() * 60 + minute.parse::<u32>().unwrap() + minutes;
+            format!("{:02}:{:02}", at / 60, at % 60)
+        };
+        let days = (2..=6).flat_map(|day| calls.iter().map(move |call| (day, call)));
+        days.map(|(day, (time, ip, agent))| fact(&format!("2026-11-0{day}T{}", later(time, (day - 2) * 12)), ip, agent))
+            .collect()
+    }
+
+    #[test]
+    fn two_machines_at_once_are_two_people_and_the_evidence_says_where() {
+        let facts =
+            daily(&[("09:00", HERE, MAC), ("09:10", HERE, LINUX), ("09:20", HERE, MAC), ("09:30", HERE, LINUX)]);
+        let found = with_view(&NoAtlas, |view| shared(&facts, view));
+        let [one] = &found[..] else { panic!("{found:?}") };
+        assert!(one.is_shared() && one.score == 60, "{one:?}");
+        let evidence = &one.evidence[0];
+        insta::assert_snapshot!(evidence.what, @"Linux 6.8.0-41-generic x86_64 and macOS 24.2.0 arm64 are used at the same time, on 5 days: 100 % of those on which the less used one is used");
+        let seen: Vec<String> =
+            evidence.seen.iter().map(|one| format!("{} {} {}", one.first, one.ip, one.program)).collect();
+        insta::assert_snapshot!(seen[..2].join("\n"), @r"
+        2026-11-02T09:00:00Z 203.0.113.7 AWS CLI v2 2.22.1
+        2026-11-02T09:10:00Z 203.0.113.7 AWS CLI v2 2.31.0
+        ");
+    }
+
+    #[test]
+    fn one_after_the_other_is_one_person() {
+        let facts =
+            daily(&[("09:00", HERE, MAC), ("09:40", HERE, MAC), ("11:00", HERE, LINUX), ("11:40", HERE, LINUX)]);
+        assert_eq!(told(&facts, &NoAtlas), []);
+    }
+
+    #[test]
+    fn one_desk_and_machines_that_run_by_themselves_are_no_second_person() {
+        for other in [WINDOWS, EC2] {
+            let this = if other == WINDOWS { WSL } else { MAC };
+            let facts =
+                daily(&[("09:00", HERE, this), ("09:10", HERE, other), ("09:20", HERE, this), ("09:30", HERE, other)]);
+            assert_eq!(told(&facts, &NoAtlas), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn far_away_at_once_weighs_little_with_one_machine_and_much_with_another() {
+        let facts = daily(&[("09:00", HERE, MAC), ("10:00", THERE, MAC)]);
+        assert_eq!(told(&facts, &TwoCities), [(SharedBy::ImpossibleTravelOneMachine, 10)]);
+        let facts = daily(&[("09:00", HERE, MAC), ("10:00", THERE, LINUX)]);
+        assert_eq!(told(&facts, &TwoCities), [(SharedBy::ImpossibleTravel, 40)]);
+        // A flight takes eight hours.
+        let facts = daily(&[("09:00", HERE, MAC), ("18:00", THERE, LINUX)]);
+        assert!(told(&facts, &TwoCities).iter().all(|(kind, _)| *kind == SharedBy::HoursApartAbroad));
+        assert_eq!(told(&daily(&[("09:00", HERE, MAC), ("10:00", THERE, LINUX)]), &NoAtlas), []);
+    }
+
+    #[test]
+    fn a_service_may_be_anywhere_but_on_a_desk() {
+        let of_service = |agents: [&str; 2]| {
+            let calls =
+                [("02T09:00", agents[0]), ("02T09:10", agents[1]), ("03T09:00", agents[0]), ("03T09:10", agents[1])];
+            calls.map(|(time, agent)| fact_of("svc-mail", &format!("2026-11-{time}"), HERE, agent))
+        };
+        assert_eq!(told(&of_service([LINUX, EC2]), &NoAtlas), []);
+        assert_eq!(told(&of_service([MAC, EC2]), &NoAtlas), [(SharedBy::PersonAtService, 50)]);
+    }
+
+    #[test]
+    fn sessions_are_not_judged() {
+        let mut facts =
+            daily(&[("09:00", HERE, MAC), ("09:10", HERE, LINUX), ("09:20", HERE, MAC), ("09:30", HERE, LINUX)]);
+        for fact in &mut facts {
+            fact.key = "ASIAIOSFODNN7EXAMPLE".to_owned();
+        }
+        assert_eq!(told(&facts, &NoAtlas), []);
+    }
+
+    #[test]
+    fn the_page_names_every_evidence_with_its_weight() {
+        let page = include_str!("../../../../docs/usage-shared.md");
+        for kind in [
+            SharedBy::MachinesAtOnce,
+            SharedBy::AddressesAtOnce,
+            SharedBy::ImpossibleTravel,
+            SharedBy::ImpossibleTravelOneMachine,
+            SharedBy::HoursApart,
+            SharedBy::HoursApartAbroad,
+            SharedBy::NoRest,
+            SharedBy::ManyMachines,
+            SharedBy::PipelineBesidesPerson,
+            SharedBy::PersonAtService,
+        ] {
+            let row = format!("| `{}` | {} |", kind.as_str(), kind.weight());
+            assert!(page.contains(&row), "{row} is not in docs/usage-shared.md");
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub(super) struct Source {
 pub(super) struct Machine {
     pub(super) words: String,
     pub(super) system: Option<System>,
+    /// Whether its kernel is told, by one of its programs at least.
+    pub(super) has_kernel: bool,
     pub(super) ground: Option<Ground>,
     pub(super) environment: Option<Environment>,
     /// Whether it calls by the clock.
@@ -185,6 +187,11 @@ impl<'f> Timeline<'f> {
         }
     }
 
+    /// The machine of a fact, by its number.
+    pub(super) fn machine(&self, fact: usize) -> Option<&Machine> {
+        self.machine_of[fact].map(|machine| &self.machines[machine])
+    }
+
     pub(super) fn source(&self, point: &Point) -> &Source {
         &self.sources[self.facts[point.fact].ip.as_str()]
     }
@@ -268,6 +275,7 @@ impl<'f> Timeline<'f> {
                     self.machines.push(Machine {
                         words: name,
                         system: agent.system,
+                        has_kernel: false,
                         ground: None,
                         environment: None,
                         clock: None,
@@ -276,6 +284,7 @@ impl<'f> Timeline<'f> {
                 }
                 let machine = &mut self.machines[number];
                 machine.ground = machine.ground.or(agent.ground);
+                machine.has_kernel |= is_definite(agent);
                 machine.environment = machine.environment.take().or_else(|| agent.environment.clone());
                 number
             });

@@ -214,7 +214,7 @@ fn works_here(hands: &Hands, day: &Day, dice: &mut Dice, into: &mut Vec<Sitting>
 }
 
 /// All cases. People first, then services, shared keys, and people's keys on machines.
-pub const CASES: [Case; 37] = [
+pub const CASES: [Case; 38] = [
     Case {
         hands: |city, dice| Hands::new(city, dice).with([Network::office(city)], [laptop(dice)]),
         day: works_here,
@@ -253,6 +253,19 @@ pub const CASES: [Case; 37] = [
             }
         },
         ..hard("vpn-switched-on-and-off", Truth::Person, 5)
+    },
+    Case {
+        // One of them always goes through a VPN abroad: as far away, and as much another machine, as somebody else would be.
+        hands: |city, dice| {
+            let networks = [Network::home(city, dice), Network::vpn(dice)];
+            Hands::new(city, dice).with(networks, two_laptops(dice))
+        },
+        day: |hands, day, dice, into| {
+            if day.is_workday() {
+                hands.work(day, dice, into, |sitting| (sitting % 2, sitting % 2));
+            }
+        },
+        ..hard("second-computer-behind-a-vpn", Truth::Person, 2)
     },
     Case {
         hands: |city, dice| {
