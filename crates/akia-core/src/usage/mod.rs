@@ -11,6 +11,7 @@ mod machines;
 mod network;
 mod rhythm;
 mod shared;
+mod summary;
 mod timeline;
 
 pub use agent::Agent;
@@ -19,4 +20,5 @@ pub use fact::{Fact, Resources};
 pub use machines::{MACHINE_FROM, MachineBy, MachineUse, Sign, machines};
 pub use network::{Atlas, AwsRange, AwsRanges, BadRanges, Networks, NoAtlas, Origin, Place};
 pub use shared::{Evidence, SHARED_FROM, SharedBy, Sharing, shared};
+pub use summary::{AgentUse, NetworkUse, Part, ServiceUse, Summary, summary};
 pub use timeline::{Sighting, View};
