@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use akia_core::usage::{Atlas, AwsRanges, Networks, NoAtlas, View, machines, shared};
+use akia_core::usage::{Atlas, AwsRanges, MachineUse, Networks, NoAtlas, Sharing, View, machines, shared};
 use akia_corpus::trail::{CASES, Scale, Trail, Truth, WorldAtlas, ip_ranges};
 
 /// What became of the keys of one case.
@@ -21,34 +21,40 @@ struct Tally {
 
 type Table = BTreeMap<&'static str, Tally>;
 
-fn measure(seeds: impl Iterator<Item = u64>, atlas: &dyn Atlas) -> Table {
-    let mut table = Table::new();
+fn measure<const N: usize>(seeds: impl Iterator<Item = u64>, atlases: [&dyn Atlas; N]) -> [Table; N] {
+    let mut tables = [const { Table::new() }; N];
     let networks = Networks { own: Vec::new(), aws: AwsRanges::parse(&ip_ranges()).unwrap() };
     for seed in seeds {
         // Some 50 calls a key and day.
         let trail = Trail::new(Scale { events: 380_000, files: 1, keys: 100, days: 30, seed });
         let facts = trail.facts();
         let is_service = |user: &str| user.contains(":user/svc-");
-        let view = View { networks: &networks, atlas, is_service: &is_service };
-        let (sharing, on) = (shared(&facts, &view), machines(&facts, &view));
-        for actor in trail.actors() {
-            let tally = table.entry(actor.case.name).or_default();
-            tally.keys += 1;
-            let is_shared = sharing.iter().any(|one| one.key == actor.key && one.is_shared());
-            let is_on_machine = on.iter().any(|one| one.key == actor.key && one.is_on_machine());
-            tally.shared += u32::from(is_shared);
-            tally.on_machine += u32::from(is_on_machine);
-            let is_wrong = is_shared != matches!(actor.case.truth, Truth::Shared(_));
-            if is_wrong && std::env::var("AKIA_WRONG").is_ok_and(|case| case == actor.case.name) {
-                let of = sharing.iter().find(|one| one.key == actor.key);
-                for evidence in of.into_iter().flat_map(|one| &one.evidence) {
-                    println!("{seed} {}: {} {}", actor.case.name, evidence.weight, evidence.what);
-                }
-                println!("{seed} {}: {}", actor.case.name, of.map_or(0, |one| one.score));
+        for (atlas, table) in atlases.into_iter().zip(&mut tables) {
+            let view = View { networks: &networks, atlas, is_service: &is_service };
+            judge(seed, &trail, &shared(&facts, &view), &machines(&facts, &view), table);
+        }
+    }
+    tables
+}
+
+fn judge(seed: u64, trail: &Trail, sharing: &[Sharing], on: &[MachineUse], table: &mut Table) {
+    for actor in trail.actors() {
+        let tally = table.entry(actor.case.name).or_default();
+        tally.keys += 1;
+        let of = sharing.iter().find(|one| one.key == actor.key);
+        let is_shared = of.is_some_and(Sharing::is_shared);
+        let is_on_machine = on.iter().any(|one| one.key == actor.key && one.is_on_machine());
+        tally.shared += u32::from(is_shared);
+        tally.on_machine += u32::from(is_on_machine);
+        let is_wrong = is_shared != matches!(actor.case.truth, Truth::Shared(_));
+        // `AKIA_WRONG=CASE` tells why.
+        if is_wrong && std::env::var("AKIA_WRONG").is_ok_and(|case| case == actor.case.name) {
+            println!("seed {seed}, {}: {}", actor.key, of.map_or(0, |one| one.score));
+            for evidence in of.into_iter().flat_map(|one| &one.evidence) {
+                println!("  {} {}", evidence.weight, evidence.what);
             }
         }
     }
-    table
 }
 
 /// Precision and recall, of shared keys and of keys on machines.
@@ -98,15 +104,13 @@ fn shared_keys_and_machines_are_told_with_and_without_an_atlas() {
         (Some(seeds), _) => 0..seeds,
         (_, seeds) => 1_000..1_000 + seeds.unwrap_or(2),
     };
-    for (name, atlas, floors) in [
-        ("with an atlas", &WorldAtlas as &dyn Atlas, [0.9, 0.75, 0.9, 0.9]),
-        ("without an atlas", &NoAtlas, [0.9, 0.6, 0.9, 0.9]),
-    ] {
-        let measured = measure(seeds.clone(), atlas);
+    let measured = measure(seeds, [&WorldAtlas, &NoAtlas]);
+    let floors = [("with an atlas", [0.9, 0.75, 0.9, 0.9]), ("without an atlas", [0.9, 0.6, 0.9, 0.9])];
+    for ((name, floors), measured) in floors.into_iter().zip(&measured) {
         if tuning.or(table).is_some() {
-            print(name, &measured);
+            print(name, measured);
         }
-        let quality = quality(&measured);
+        let quality = quality(measured);
         let is_enough = quality.iter().zip(floors).all(|(quality, floor)| *quality >= floor);
         assert!(is_enough, "{name}: {quality:?} is below {floors:?}");
     }

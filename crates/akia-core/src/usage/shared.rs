@@ -499,12 +499,12 @@ mod tests {
         let [one] = &found[..] else { panic!("{found:?}") };
         assert!(one.is_shared() && one.score == 60, "{one:?}");
         let evidence = &one.evidence[0];
-        insta::assert_snapshot!(evidence.what, @"macOS 24.2.0 arm64 and Linux 6.8.0-41-generic x86_64 are used at the same time, on 5 days: 100 % of those on which the less used one is used");
+        insta::assert_snapshot!(evidence.what, @"Linux 6.8.0-41-generic x86_64 and macOS 24.2.0 arm64 are used at the same time, on 5 days: 100 % of those on which the less used one is used");
         let seen: Vec<String> =
             evidence.seen.iter().map(|one| format!("{} {} {}", one.first, one.ip, one.program)).collect();
         insta::assert_snapshot!(seen[..2].join("\n"), @r"
+        2026-11-02T09:00:00Z 203.0.113.7 AWS CLI v2 2.22.1
         2026-11-02T09:10:00Z 203.0.113.7 AWS CLI v2 2.31.0
-        2026-11-02T09:20:00Z 203.0.113.7 AWS CLI v2 2.22.1
         ");
     }
 
