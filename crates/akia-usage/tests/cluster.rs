@@ -1,4 +1,5 @@
 //! A scheduler and two executors, each a process: the answers are those of one process, also when an executor dies.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
