@@ -172,6 +172,15 @@ fn statements_hold_in_the_regions_that_were_called_if_wanted() {
 }
 
 #[test]
+fn statements_of_one_type_have_names_of_their_own() {
+    let queue = |name: &str| format!("arn:aws:sqs:eu-west-1:123456789012:{name}");
+    let facts = [fact("sqs", "SendMessage", &queue("a")), fact("sqs", "ReceiveMessage", &queue("b"))];
+    let result = least(&facts);
+    let sids: Vec<&str> = result.documents[0].statement.iter().map(|one| one.sid.as_str()).collect();
+    assert_eq!(sids, ["SqsQueue", "SqsQueue2"]);
+}
+
+#[test]
 fn a_long_policy_is_several_and_says_the_same() {
     let queues: Vec<String> = (0..MOST_RESOURCES)
         .map(|n| format!("arn:aws:sqs:eu-west-1:123456789012:a-queue-with-quite-a-long-name-{n:03}"))
