@@ -20,7 +20,8 @@ impl When {
     #[must_use]
     pub fn moment(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Ago(span) => now - span,
+            // To the second: nobody means a fraction of one.
+            Self::Ago(span) => Timestamp::from_second((now - span).as_second()).unwrap_or(now),
             Self::At(moment) => moment,
         }
     }

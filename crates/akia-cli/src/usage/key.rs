@@ -67,7 +67,7 @@ fn text(key: &str, user: &str, of: &Summary) -> String {
         "FOR WHAT",
         of.services.iter().map(|one| (one.calls, format!("{}: {}", one.service, names(&one.actions)))),
     );
-    section(&mut text, "WHERE", of.regions.iter().map(|one| (one.calls, one.name.clone())));
+    section(&mut text, "IN REGION", of.regions.iter().map(|one| (one.calls, one.name.clone())));
     section(
         &mut text,
         "FROM",

@@ -111,14 +111,22 @@ fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
     }
     for refused in &least.refused {
         let event = format!("{}:{}", refused.seen.service, refused.seen.event);
-        context.say(&format!("- left out: {event}, refused {} times ({})", refused.seen.calls.calls, refused.error));
+        context.say(&format!(
+            "- left out: {event}, {} refused ({})",
+            counted(usize::try_from(refused.seen.calls.calls).unwrap_or(usize::MAX), "call"),
+            refused.error
+        ));
     }
     for unknown in &least.unknown {
         context.say(&format!("- left out: {}:{}, of which no action is known", unknown.service, unknown.event));
     }
-    for unlogged in &least.unlogged {
-        let how = if unlogged.can_be_logged { "the trail does not log it" } else { "CloudTrail never logs it" };
-        context.say(&format!("- not in these logs: {} ({how})", unlogged.what));
+    for (can_be, how) in [(true, "a trail logs them only where it is told to"), (false, "CloudTrail never logs them")] {
+        let what =
+            least.unlogged.iter().filter(|unlogged| unlogged.can_be_logged == can_be).map(|unlogged| unlogged.what);
+        let what: Vec<&str> = what.collect();
+        if !what.is_empty() {
+            context.say(&format!("- not in these logs, and so not in the policy ({how}): {}", what.join(", ")));
+        }
     }
     let Some(compared) = compared else { return };
     for service in &compared.unused {

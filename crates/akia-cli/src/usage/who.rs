@@ -31,7 +31,7 @@ pub(crate) async fn shared_keys(context: &Context, args: WhoArgs) -> Result<Exit
         context.print(&report)?;
     }
     let shared = found.iter().filter(|one| one.is_shared()).count();
-    Ok(verdict(context, shared, "several people or places seem to use it", "shared"))
+    Ok(verdict(context, shared, "several people, or a person and a machine, seem to use", "shared"))
 }
 
 /// Lists keys of people that machines seem to use.
@@ -59,7 +59,7 @@ pub(crate) async fn keys_on_machines(context: &Context, args: WhoArgs) -> Result
         context.print(&report)?;
     }
     let on_machines = found.iter().filter(|one| one.is_on_machine()).count();
-    Ok(verdict(context, on_machines, "a machine seems to use it", "machines"))
+    Ok(verdict(context, on_machines, "seem to be a person's on a machine", "machines"))
 }
 
 /// Asks the facts of all keys, or of one.
@@ -105,13 +105,10 @@ fn row(at: usize, key: &str, user: &str, (score, is_over): (u8, bool), what: &st
 
 fn verdict(context: &Context, number: usize, what: &str, page: &str) -> Exit {
     if number == 0 {
-        context.say(&format!("of no key it is so that {what}"));
+        context.say(&format!("no key that {what}"));
         return Exit::Done;
     }
-    context.say(&format!(
-        "of {} it is so that {what}; docs/usage-shared.md says how far that goes",
-        counted(number, "key")
-    ));
+    context.say(&format!("{} that {what}; docs/usage-shared.md says how sure that is", counted(number, "key")));
     context.say(&format!("to look at one: akia usage {page} KEY-ID --all --output json"));
     Exit::Findings
 }
