@@ -35,7 +35,7 @@ pub enum UsageVerb {
     /// Run again after a kill, it goes on where it was.
     #[command(after_long_help = super::examples(&[
         ("akia usage load s3://example-trail/AWSLogs/", "a whole trail"),
-        ("akia usage load s3://example-trail/AWSLogs/ --account 111122223333 --region eu-central-1 --since 90d", "a part of it"),
+        ("akia usage load ./logs --account 111122223333 --log-region eu-central-1", "a part of it"),
         ("akia usage load ./logs --facts s3://example-facts/akia", "keep the facts in a bucket, for a team"),
         ("akia usage load s3://example-trail/AWSLogs/ --cluster 10.0.0.7:50050", "terabytes, read by many machines"),
     ]))]
@@ -100,8 +100,8 @@ pub enum UsageVerb {
     /// Tables: `facts` (equal calls of an hour, counted), `keys` (a row for each key), `logs` (a row for each log that was loaded), and with --logs
     /// `events` (a row for each event of those logs, read as they lie). docs/usage-sql.md has the columns.
     #[command(after_long_help = super::examples(&[
-        ("akia usage sql \"SELECT service, sum(calls) FROM facts WHERE key = 'AKIAIOSFODNN7EXAMPLE' GROUP BY service\"", "what a key does"),
-        ("akia usage sql --logs ./logs \"SELECT time, name, error FROM events WHERE error IS NOT NULL LIMIT 20\"", "refused calls in logs as they lie"),
+        ("akia usage sql \"SELECT service, sum(calls) FROM facts GROUP BY service\"", "what is called"),
+        ("akia usage sql --logs ./logs \"SELECT time, name, ip FROM events LIMIT 20\"", "logs as they lie"),
     ]))]
     Sql(SqlArgs),
 }
