@@ -1,11 +1,14 @@
 //! Each text once, numbered.
 
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::array::builder::StringViewBuilder;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::error::DataFusionError;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// The number of no text.
 pub(crate) const NONE: u32 = 0;
@@ -58,35 +61,44 @@ impl Arena {
         self.bytes.len() + self.spans.len() * 24
     }
 
-    /// The texts, as arrays can share them.
+    /// The texts, to be given out.
     pub(crate) fn finish(self) -> Texts {
-        Texts { bytes: Buffer::from_vec(self.bytes), spans: self.spans }
+        Texts { bytes: self.bytes, spans: self.spans }
     }
 }
 
 /// The texts of a finished arena.
 pub(crate) struct Texts {
-    bytes: Buffer,
+    bytes: Vec<u8>,
     spans: Vec<(u32, u32)>,
 }
 
 impl Texts {
-    /// Writes the texts of these numbers as a column. No byte is copied.
-    pub(crate) fn column(
-        &self,
-        numbers: impl Iterator<Item = u32>,
-    ) -> Result<datafusion::arrow::array::ArrayRef, DataFusionError> {
-        let mut column = StringViewBuilder::new();
-        let block = column.append_block(self.bytes.clone());
-        for number in numbers {
-            match number {
-                NONE => column.append_null(),
-                number => {
-                    let (start, length) = self.spans[number as usize];
-                    column.try_append_view(block, start, length)?;
-                }
+    /// The texts of these numbers as a column, with a buffer of its own that has each text once: a buffer that batches share would be
+    /// counted against DataFusion's memory with each of them.
+    pub(crate) fn column(&self, numbers: impl Iterator<Item = u32>) -> Result<ArrayRef, DataFusionError> {
+        let mut bytes = Vec::new();
+        let mut known: HashMap<u32, (u32, u32), FixedState> = HashMap::default();
+        let spans: Vec<Option<(u32, u32)>> = numbers
+            .map(|number| {
+                (number != NONE).then(|| {
+                    *known.entry(number).or_insert_with(|| {
+                        let (start, length) = self.spans[number as usize];
+                        let at = bytes.len() as u32;
+                        bytes.extend_from_slice(&self.bytes[start as usize..][..length as usize]);
+                        (at, length)
+                    })
+                })
+            })
+            .collect();
+        let mut column = StringViewBuilder::with_capacity(spans.len());
+        let block = column.append_block(Buffer::from_vec(bytes));
+        for span in spans {
+            match span {
+                None => column.append_null(),
+                Some((start, length)) => column.try_append_view(block, start, length)?,
             }
         }
-        Ok(std::sync::Arc::new(column.finish()))
+        Ok(Arc::new(column.finish()))
     }
 }

@@ -166,12 +166,11 @@ impl Signing for Signs {
             let fresh = wallet.credentials(caller.aws(), profile).await.map_err(|error| error.to_string())?;
             *caller = caller.aws().caller(fresh, caller.target().clone());
         }
-        let credentials = caller.credentials();
-        Ok(Signature {
-            key: credentials.key().to_string(),
-            secret: credentials.secret().expose().to_owned(),
-            token: credentials.session_token().map(str::to_owned),
-        })
+        Ok(caller.credentials().to_foreign(|key, secret, token| Signature {
+            key: key.to_owned(),
+            secret: secret.to_owned(),
+            token: token.map(str::to_owned),
+        }))
     }
 }
 

@@ -74,6 +74,12 @@ impl Credentials {
         }
     }
 
+    /// The form of a client that signs by itself and is not the SDK: made of id, secret and token.
+    #[must_use]
+    pub fn to_foreign<T>(&self, make: impl FnOnce(&str, &str, Option<&str>) -> T) -> T {
+        make(self.key.as_str(), self.secret.expose(), self.session_token())
+    }
+
     /// The SDK's form. Without an expiry: refreshing is ours, and the SDK must not refuse on its own clock.
     pub(crate) fn to_sdk(&self) -> aws_credential_types::Credentials {
         aws_credential_types::Credentials::new(
