@@ -12,7 +12,9 @@ use object_store::ObjectStore;
 use url::Url;
 
 /// Memory of groups and sorts; what is over goes to disk.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 160 << 20;
+/// Rows of a batch.
+pub(crate) const BATCH: usize = 1_024;
 
 /// Where log files come from.
 #[async_trait]
@@ -45,7 +47,11 @@ pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionCont
         .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
         .with_object_store_registry(Arc::new(registry))
         .build_arc()?;
-    let mut config = SessionConfig::new().with_target_partitions(partitions.max(1)).with_information_schema(true);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(partitions.max(1))
+        .with_information_schema(true)
+        // Rows may have long texts: a merge holds several batches of each of its inputs, and must not need more than there is.
+        .with_batch_size(BATCH);
     // A question about one key reads the key first, and the other columns only where it stands.
     config.options_mut().execution.parquet.pushdown_filters = true;
     Ok(SessionContext::new_with_config_rt(config, runtime))

@@ -13,12 +13,11 @@ use hashbrown::HashTable;
 
 use crate::arena::{Arena, NONE, Texts};
 use crate::column::{Column, Text};
+use crate::engine::BATCH;
 use crate::walk::Event;
 
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
-/// Rows of a batch, as DataFusion likes them.
-const BATCH: usize = 8_192;
 
 /// How often, and when.
 #[derive(Clone, Copy)]

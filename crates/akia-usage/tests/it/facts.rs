@@ -214,3 +214,22 @@ async fn coverage_knows_the_days_without_logs() {
     assert_eq!(of_account.missing, ["2026-11-03".parse::<jiff::civil::Date>().unwrap()]);
     assert_eq!(of_account.regions, ["eu-central-1"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portion_may_be_larger_than_the_memory_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    // No two agents alike, and none short: 90 MB of texts for a sort that has a share of 160.
+    for file in 0..30 {
+        let one = |at: usize| {
+            let mut event = event(KEY, "GetObject", "2026-11-01T10:00:00Z");
+            event["userAgent"] = format!("{file}-{at}-{}", "agent ".repeat(500)).into();
+            event
+        };
+        fs::write(logs.join(format!("{file}.json")), records(&(0..1_000).map(one).collect::<Vec<_>>())).unwrap();
+    }
+    let mut desk = desk(&folder.path().join("facts")).await;
+    assert_eq!(load(&mut desk, &logs, u64::MAX).await.kept, 30_000);
+    assert_eq!(number(&desk, "SELECT count(DISTINCT agent) FROM facts").await, 30_000);
+}
