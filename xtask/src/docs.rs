@@ -1,6 +1,6 @@
 //! The generated part of `docs/`: the binary writes it (`akia generate-docs`), this puts it in place or compares.
 
-use crate::command::{FEATURES, cargo, run as run_command};
+use crate::command::{cargo, run as run_command};
 use crate::folders;
 use std::collections::BTreeMap;
 use std::fs;

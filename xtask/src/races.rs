@@ -23,7 +23,7 @@ const TESTS_AT_ONCE: &str = "6";
 /// Runs these stories and prints how many points each had; with `deep` those, too, that take an hour.
 pub(crate) fn run(stories: &[&str], deep: bool) -> Result<(), String> {
     let venv = venv::ensure()?;
-    let mut tests = cargo(&["test", "--package", "akia-cli", "--test", "e2e", FEATURES, "--locked", "--"]);
+    let mut tests = cargo(&["test", "--workspace", "--test", "e2e", FEATURES, "--locked", "--"]);
     tests.args(stories).args(["--test-threads", TESTS_AT_ONCE, "--nocapture"]);
     if deep {
         tests.arg("--include-ignored");

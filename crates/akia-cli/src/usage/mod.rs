@@ -3,8 +3,6 @@
 pub(crate) mod blast;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
-#[cfg(feature = "cluster")]
-pub(crate) mod cluster;
 pub(crate) mod key;
 mod known;
 pub(crate) mod load;
