@@ -40,19 +40,8 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
 fn generate(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     run_command(
-        cargo(&[
-            "run",
-            "--quiet",
-            "--locked",
-            FEATURES,
-            "--package",
-            "akia-cli",
-            "--bin",
-            "akia",
-            "--",
-            "generate-docs",
-        ])
-        .arg(folder),
+        cargo(&["run", "--quiet", "--locked", "--package", "akia-cli", "--bin", "akia", "--", "generate-docs"])
+            .arg(folder),
     )
 }
 
