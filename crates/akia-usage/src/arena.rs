@@ -30,30 +30,21 @@ impl Arena {
 
     /// The number of a text.
     pub(crate) fn number(&mut self, text: &str) -> u32 {
-        let hash = self.hasher.hash_one(text.as_bytes());
-        let (bytes, spans) = (&mut self.bytes, &mut self.spans);
-        let at = |spans: &[(u32, u32)], bytes: &[u8], number: u32| {
-            let (start, length) = spans[number as usize];
-            bytes[start as usize..][..length as usize] == *text.as_bytes()
-        };
-        if let Some(&number) = self.numbers.find(hash, |&number| at(spans, bytes, number)) {
+        let Self { bytes, spans, numbers, hasher } = self;
+        let hash = hasher.hash_one(text.as_bytes());
+        if let Some(&number) = numbers.find(hash, |&number| of(bytes, spans, number) == text.as_bytes()) {
             return number;
         }
         let number = u32::try_from(spans.len()).unwrap_or(u32::MAX);
         spans.push((bytes.len() as u32, text.len() as u32));
         bytes.extend_from_slice(text.as_bytes());
-        let hasher = &self.hasher;
-        self.numbers.insert_unique(hash, number, |&other| {
-            let (start, length) = spans[other as usize];
-            hasher.hash_one(&bytes[start as usize..][..length as usize])
-        });
+        numbers.insert_unique(hash, number, |&other| hasher.hash_one(of(bytes, spans, other)));
         number
     }
 
     /// The bytes of the text with this number.
     pub(crate) fn text(&self, number: u32) -> &[u8] {
-        let (start, length) = self.spans[number as usize];
-        &self.bytes[start as usize..][..length as usize]
+        of(&self.bytes, &self.spans, number)
     }
 
     /// Bytes of memory, about.
@@ -65,6 +56,12 @@ impl Arena {
     pub(crate) fn finish(self) -> Texts {
         Texts { bytes: self.bytes, spans: self.spans }
     }
+}
+
+/// The bytes of the text with a number.
+fn of<'a>(bytes: &'a [u8], spans: &[(u32, u32)], number: u32) -> &'a [u8] {
+    let (start, length) = spans[number as usize];
+    &bytes[start as usize..][..length as usize]
 }
 
 /// The texts of a finished arena.
@@ -83,10 +80,9 @@ impl Texts {
             .map(|number| {
                 (number != NONE).then(|| {
                     *known.entry(number).or_insert_with(|| {
-                        let (start, length) = self.spans[number as usize];
-                        let at = bytes.len() as u32;
-                        bytes.extend_from_slice(&self.bytes[start as usize..][..length as usize]);
-                        (at, length)
+                        let (at, text) = (bytes.len() as u32, of(&self.bytes, &self.spans, number));
+                        bytes.extend_from_slice(text);
+                        (at, text.len() as u32)
                     })
                 })
             })

@@ -246,7 +246,7 @@ impl Desk {
     async fn set_unread_apart(&self) -> Result<bool, UsageError> {
         let rows = self.context.sql("SELECT note FROM calls WHERE note IS NOT NULL").await?.collect().await?;
         let notes = rows.iter().flat_map(|rows| rows.column(0).as_string_view().iter().flatten());
-        let all: Vec<Receipt> = notes.map(serde_json::from_str).collect::<Result<_, _>>().map_err(external)?;
+        let all: Vec<Receipt> = notes.map(Receipt::from_note).collect::<Result<_, _>>()?;
         let unread: Vec<Receipt> = all.into_iter().filter(|receipt| receipt.problem.is_some()).collect();
         let names: HashSet<&str> = unread.iter().map(|receipt| receipt.file.as_str()).collect();
         for name in ["events", "calls"] {
@@ -272,10 +272,6 @@ pub fn problems(receipts: &Receipts) -> Vec<Problem> {
         .iter()
         .filter_map(|receipt| Some(Problem { file: receipt.file.clone(), why: receipt.problem.clone()? }))
         .collect()
-}
-
-fn external(error: serde_json::Error) -> DataFusionError {
-    DataFusionError::External(error.into())
 }
 
 async fn prepare(s3: &S3, url: &Url) -> Result<(), UsageError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -80,6 +80,7 @@ impl ObjectStoreRegistry for Registry {
     }
 }
 
-fn external(text: String) -> datafusion::error::DataFusionError {
-    datafusion::error::DataFusionError::External(text.into())
+/// An error that is not DataFusion's own.
+pub(crate) fn external(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DataFusionError {
+    DataFusionError::External(error.into())
 }

@@ -1,6 +1,9 @@
 //! What became of each file.
 
+use datafusion::error::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::engine::external;
 
 /// What was found of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,4 +32,16 @@ pub struct Receipt {
     /// Bytes in it that were no UTF-8, and were replaced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_bad_text: bool,
+}
+
+impl Receipt {
+    /// As it travels in the column `note`.
+    pub(crate) fn to_note(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(external)
+    }
+
+    /// Out of that column.
+    pub(crate) fn from_note(note: &str) -> Result<Self> {
+        serde_json::from_str(note).map_err(external)
+    }
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::column::{Column, Table, Text};
+use crate::engine::external;
 use crate::inflate::Inflater;
 use crate::receipt::Receipt;
 use crate::shares;
@@ -269,12 +270,11 @@ impl Reading {
     fn read(&mut self, file: &LogFile, data: std::result::Result<bytes::Bytes, String>) -> Result<()> {
         let receipt = self.read_file(file, data);
         if self.has_notes {
-            let note = serde_json::to_string(&receipt).map_err(|error| DataFusionError::External(error.into()))?;
-            self.tally.note(&note, receipt.first.unwrap_or_default());
+            self.tally.note(&receipt.to_note()?, receipt.first.unwrap_or_default());
         } else if let Some(receipts) = &self.receipts {
             receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
         } else if let Some(problem) = receipt.problem {
-            return Err(DataFusionError::External(format!("{}{}: {problem}", file.url, UNREAD).into()));
+            return Err(external(format!("{}{}: {problem}", file.url, UNREAD)));
         }
         if self.tally.is_full() {
             self.ready.extend(self.tally.give_out()?);

@@ -12,6 +12,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_plan::ExecutionPlan;
 use url::Url;
 
+use crate::engine::external;
 use crate::scan::LogFile;
 
 /// A plan whose rows are these files, a share in each of its partitions.
@@ -42,7 +43,7 @@ pub(crate) fn files(rows: &RecordBatch) -> Result<Vec<LogFile>> {
         return Err(DataFusionError::Internal(format!("{} names no files", rows.schema())));
     };
     let file = |(url, bytes): (Option<&str>, &u64)| {
-        let url = Url::parse(url.unwrap_or_default()).map_err(|error| DataFusionError::External(error.into()))?;
+        let url = Url::parse(url.unwrap_or_default()).map_err(external)?;
         Ok(LogFile { url, bytes: *bytes })
     };
     urls.iter().zip(bytes.values()).map(file).collect()

@@ -125,20 +125,14 @@ async fn look(
         if !narrowing.regions.is_empty() && !narrowing.regions.contains(region) {
             return Ok(look);
         }
-        let beneath = match narrowing.since.and_then(day_of) {
+        let mut beneath = match narrowing.since.and_then(day_of) {
             // Names are in the order of days: what is asked for begins at one.
-            Some(day) => store.list_with_offset(
-                Some(&folder),
-                &folder
-                    .clone()
-                    .join(day.strftime("%Y").to_string())
-                    .join(day.strftime("%m").to_string())
-                    .join(day.strftime("%d").to_string()),
-            ),
+            Some(day) => {
+                store.list_with_offset(Some(&folder), &Path::from(format!("{folder}/{}", day.strftime("%Y/%m/%d"))))
+            }
             None => store.list(Some(&folder)),
         };
         let wanted = Only { since: narrowing.since, until: narrowing.until, ..Only::default() };
-        let mut beneath = beneath;
         while let Some(meta) = beneath.try_next().await? {
             look.take(place, &meta, &wanted);
         }

@@ -98,7 +98,7 @@ fn narrow(table: Table, only: &mut Only, filter: &Expr) -> Option<()> {
     match filter {
         Expr::Column(_) if column(filter)? == Column::OfUser => only.of_user = true,
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (column(left)?, op, &**right) {
-            (Column::Text(kind), Operator::Eq, Expr::Literal(value, _)) if kind != Text::Note => {
+            (Column::Text(kind), Operator::Eq, Expr::Literal(value, _)) if is_told(kind) => {
                 only.any_of.push((kind, vec![text(value)?]));
             }
             (Column::Time, op, Expr::Literal(ScalarValue::TimestampSecond(Some(at), _), _)) => {
@@ -120,7 +120,7 @@ fn narrow(table: Table, only: &mut Only, filter: &Expr) -> Option<()> {
         Expr::InList(list) if !list.negated => {
             let Column::Text(kind) = column(&list.expr)? else { return None };
             let value = |expr: &Expr| if let Expr::Literal(value, _) = expr { text(value) } else { None };
-            if kind == Text::Note {
+            if !is_told(kind) {
                 return None;
             }
             only.any_of.push((kind, list.list.iter().map(value).collect::<Option<_>>()?));
@@ -128,6 +128,11 @@ fn narrow(table: Table, only: &mut Only, filter: &Expr) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// Whether an event has it before a row is made of it.
+fn is_told(text: Text) -> bool {
+    !matches!(text, Text::Note | Text::Resources)
 }
 
 fn text(value: &ScalarValue) -> Option<String> {

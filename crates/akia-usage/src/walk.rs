@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
 use sonic_rs::{Deserializer, JsonValueTrait, LazyValue};
 
@@ -554,7 +557,7 @@ fields!(Resource, self, map, A, {
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.
 fn seconds(text: &str) -> Option<i64> {
-    quick_seconds(text.as_bytes()).or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second))
+    quick_seconds(text.as_bytes()).or_else(|| text.parse().ok().map(Timestamp::as_second))
 }
 
 /// `2026-11-30T14:37:52Z`, and nothing else.
@@ -562,15 +565,9 @@ fn quick_seconds(text: &[u8]) -> Option<i64> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1, b'Z'] = *text else {
         return None;
     };
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| byte.cast_signed() - b'0'.cast_signed());
     let two = |tens: u8, ones: u8| Some(digit(tens)? * 10 + digit(ones)?);
-    let (year, month, day) = (two(y0, y1)? * 100 + two(y2, y3)?, two(m0, m1)?, two(d0, d1)?);
-    let (hour, minute, second) = (two(h0, h1)?, two(n0, n1)?, two(s0, s1)?);
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
-        return None; // the last days of a month are left to the slow way, which knows how long each is
-    }
-    // Days since 1970, with years that begin in March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+    let date = Date::new(i16::from(two(y0, y1)?) * 100 + i16::from(two(y2, y3)?), two(m0, m1)?, two(d0, d1)?).ok()?;
+    let time = Time::new(two(h0, h1)?, two(n0, n1)?, two(s0, s1)?, 0).ok()?;
+    Offset::UTC.to_timestamp(date.to_datetime(time)).ok().map(Timestamp::as_second)
 }

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use akia_corpus::trail::{Scale, Trail};
 use akia_usage::cluster::{self, Address, ClusterError, Executor, Scheduler};
 use akia_usage::facts::Load;
-use akia_usage::{
-    About, Desk, Narrowing, Reach, Receipts, S3, Signature, Signing, Stores, UsageError, answer, problems,
-};
+use akia_usage::{About, Desk, Narrowing, Receipts, S3, Stores, UsageError, answer, problems};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -28,16 +26,6 @@ struct NoBuckets;
 impl Stores for NoBuckets {
     fn bucket(&self, name: &str) -> Result<Arc<dyn object_store::ObjectStore>, String> {
         Err(format!("no bucket {name} here"))
-    }
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-#[async_trait::async_trait]
-impl Signing for Nobody {
-    async fn credentials(&self) -> Result<Signature, String> {
-        Err("nobody signs".to_owned())
     }
 }
 
@@ -143,7 +131,7 @@ struct Asked {
 async fn desk(cluster: Option<&Cluster>, logs: &Path) -> Asked {
     let facts = tempfile::tempdir().unwrap();
     let place = facts.path().to_str().unwrap().to_owned();
-    let s3 = S3::new(Reach::default(), Arc::new(Nobody));
+    let s3 = S3::unreached();
     let desk = match cluster {
         Some(cluster) => Desk::open_on(&place, s3, &cluster.scheduler).await.unwrap(),
         None => Desk::open(&place, s3, 2).await.unwrap(),
@@ -269,7 +257,7 @@ async fn where_there_is_no_cluster_that_is_said_at_once() {
     let [absent, alone] = free();
     let facts = tempfile::tempdir().unwrap();
     let open = async |port| {
-        let s3 = S3::new(Reach::default(), Arc::new(Nobody));
+        let s3 = S3::unreached();
         let desk = Desk::open_on(facts.path().to_str().unwrap(), s3, &at(port)).await;
         desk.err().expect("there is no such cluster")
     };

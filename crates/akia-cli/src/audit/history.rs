@@ -75,7 +75,6 @@ async fn amended(context: &Context, entry: &Entry) -> usize {
 }
 
 fn row(entry: &Entry, before: Option<&Entry>, amended: usize) -> Row {
-    let number = |number: usize| Cell::number(i64::try_from(number).unwrap_or(i64::MAX));
     let mut remarks = Vec::new();
     if !entry.is_whole {
         remarks.push("not whole");
@@ -94,16 +93,16 @@ fn row(entry: &Entry, before: Option<&Entry>, amended: usize) -> Row {
     let mut cells = vec![
         Cell::number(entry.id),
         Cell::time(entry.at),
-        number(entry.accounts_read).shown_as(accounts),
-        number(entry.active_keys),
+        Cell::count(entry.accounts_read).shown_as(accounts),
+        Cell::count(entry.active_keys),
     ];
     cells.extend(entry.counts.iter().zip(Severity::ALL).map(|(count, severity)| {
         let is_grave = *count > 0 && severity >= Severity::High;
-        number(*count).tone(if is_grave { Tone::Bad } else { Tone::Plain })
+        Cell::count(*count).tone(if is_grave { Tone::Bad } else { Tone::Plain })
     }));
     let (new, gone) = entry.changes.unzip();
-    cells.push(new.map_or_else(Cell::empty, number));
-    cells.push(gone.map_or_else(Cell::empty, number));
+    cells.push(new.map_or_else(Cell::empty, Cell::count));
+    cells.push(gone.map_or_else(Cell::empty, Cell::count));
     cells.push(Cell::text(&entry.about.source));
     cells.push(Cell::list(remarks));
     let mut row = Row::from(cells);

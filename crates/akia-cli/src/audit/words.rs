@@ -97,7 +97,8 @@ pub(crate) fn thousands(number: usize) -> String {
 }
 
 /// "1 key", "1,994 keys".
-pub(crate) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: impl TryInto<usize>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(usize::MAX);
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", thousands(number))
 }

@@ -220,7 +220,7 @@ async fn show(context: &Context, journal: Option<SharedStore>, id: &RotationId) 
     for (seq, record) in &records {
         let body = serde_json::to_value(&record.event).unwrap_or_default();
         let mut row = Row::from(vec![
-            number(*seq),
+            Cell::count(*seq),
             Cell::time(record.at),
             Cell::text(body.get("event").and_then(|event| event.as_str()).unwrap_or("unknown")),
             Cell::text(detail(&record.event)),
@@ -261,7 +261,7 @@ async fn verify(context: &Context, journal: Option<SharedStore>, args: &VerifyAr
         "heads",
         vec![Column::whole("records", "RECORDS"), Column::whole("hash", "HASH")],
     );
-    report.push(vec![number(head.seq), Cell::text(head.hash)]);
+    report.push(vec![Cell::count(head.seq), Cell::text(head.hash)]);
     match found.checkpoints.last() {
         Some(last) => {
             report.fact("checkpoints", found.checkpoints.len());
@@ -312,7 +312,7 @@ async fn seal(context: &Context, journal: Option<SharedStore>, args: &SealArgs) 
         ],
     );
     report.push(vec![
-        number(head.seq),
+        Cell::count(head.seq),
         Cell::text(head.hash),
         Cell::text(sealing::object(&wish.place, &sealed)),
         Cell::time(sealed.retention.until),
@@ -320,10 +320,6 @@ async fn seal(context: &Context, journal: Option<SharedStore>, args: &SealArgs) 
     ]);
     context.print_done(&report)?;
     Ok(Exit::Done)
-}
-
-fn number(count: u64) -> Cell {
-    Cell::number(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 fn replay(id: &RotationId, records: &[(u64, Record)]) -> Result<Rotation, CommandError> {

@@ -129,7 +129,7 @@ fn report(
     let mut report = Report::new(name, "tables", vec![Column::whole("table", "TABLE"), Column::whole("rows", "ROWS")]);
     report.fact("hash", head.hash.to_string());
     for (table, rows) in counts {
-        report.push(vec![Cell::text(table), Cell::number(i64::try_from(*rows).unwrap_or(i64::MAX))]);
+        report.push(vec![Cell::text(table), Cell::count(*rows)]);
     }
     context.say(&format!("{words}; hash of the journal's head: {}", head.hash));
     context.print(&report)?;

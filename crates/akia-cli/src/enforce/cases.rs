@@ -151,7 +151,7 @@ pub(crate) async fn history(context: &Context, which: Option<&Which>) -> Result<
             continue;
         }
         let mut row = Row::from(vec![
-            Cell::number(i64::try_from(entry.seq).unwrap_or(i64::MAX)),
+            Cell::count(entry.seq),
             Cell::time(at),
             Cell::text(entry.thread.as_str()),
             Cell::text(key),

@@ -88,8 +88,7 @@ pub(crate) async fn status(context: &Context, args: &StatusArgs) -> Result<Exit,
             waiting += count;
         }
         let tone = if count == 0 { Tone::Quiet } else { tone(state) };
-        report
-            .push(vec![Cell::text(state.as_str()).tone(tone), Cell::number(i64::try_from(count).unwrap_or(i64::MAX))]);
+        report.push(vec![Cell::text(state.as_str()).tone(tone), Cell::count(count)]);
     }
     let depth = match &args.queue {
         Some(queue) => {

@@ -189,6 +189,12 @@ impl Cell {
         Self { data: json!(number), shown: None, tone: Tone::Plain }
     }
 
+    /// A number of things.
+    #[must_use]
+    pub fn count(number: impl TryInto<i64>) -> Self {
+        Self::number(number.try_into().unwrap_or(i64::MAX))
+    }
+
     /// Yes or no.
     #[must_use]
     pub fn yes_no(value: bool) -> Self {

@@ -47,9 +47,7 @@ pub(super) fn render(report: &ScanReport) -> String {
 
 fn cells(leak: &Leak, one: &LeakPlace) -> Vec<Cell> {
     let (place, git) = (&one.place, one.place.git.as_ref());
-    let number = |number: Option<u64>| {
-        number.map_or_else(Cell::empty, |number| Cell::number(i64::try_from(number).unwrap_or(i64::MAX)))
-    };
+    let number = |number: Option<u64>| number.map_or_else(Cell::empty, Cell::count);
     let time = |at: Option<jiff::Timestamp>| at.map_or_else(Cell::empty, Cell::time);
     vec![
         Cell::maybe(leak.access_key_id.as_ref()),

@@ -168,7 +168,7 @@ pub(crate) fn skipped(one: &Skipped) -> String {
 
 /// What was looked at, and how much was not.
 pub(crate) fn coverage(coverage: &Coverage) -> String {
-    let objects = counted(usize::try_from(coverage.objects).unwrap_or(usize::MAX), "object");
+    let objects = counted(coverage.objects, "object");
     let looked = format!("{objects}, {}", bytes(coverage.bytes));
     match coverage.skipped.len() {
         0 => format!("looked at everything: {looked}"),

@@ -37,7 +37,7 @@ pub(crate) async fn run(context: &Context, args: BlastArgs) -> Result<Exit, Comm
         context.print(&report(&blast))?;
     }
     let reads: u64 = blast.reads.values().sum();
-    let reads = counted(usize::try_from(reads).unwrap_or(usize::MAX), "call");
+    let reads = counted(reads, "call");
     context.say(&format!("{reads} that only read or list, of {}", counted(blast.reads.len(), "service")));
     if !blast.sessions.is_empty() {
         context.say("what was done in the sessions is under keys of their own (ASIA…): akia usage sql --logs PLACE");
@@ -72,7 +72,7 @@ fn report(blast: &Blast) -> Report {
             report.push(vec![
                 Cell::text(what).tone(tone),
                 Cell::text(&did.call),
-                Cell::number(i64::try_from(did.calls).unwrap_or(i64::MAX)),
+                Cell::count(did.calls),
                 Cell::time(did.first),
                 Cell::time(did.last),
                 Cell::list(&did.resources),

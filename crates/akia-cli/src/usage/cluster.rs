@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use akia_usage::cluster::{self, Address, ClusterError, Executor, Scheduler};
-use akia_usage::{Desk, Reach, S3, UsageError};
+use akia_usage::{Desk, S3, UsageError};
 use tokio::net::TcpListener;
 
-use super::open::{Nobody, failed, signed};
+use super::open::{failed, signed};
 use crate::commands::cluster::{ExecutorArgs, NodeArgs, SchedulerArgs};
 use crate::context::Context;
 use crate::drive;
@@ -27,7 +27,7 @@ pub(crate) async fn scheduler(context: &Context, args: SchedulerArgs) -> Result<
         TcpListener::bind(args.bind).await.map_err(|why| told(ClusterError::Listen { at: args.bind, why }))?;
     let bound = listener.local_addr().map_err(|error| CommandError::failed(&error))?;
     // It reads facts where a question joins them to logs, and no more.
-    let s3 = signed(context).await.unwrap_or_else(|_| S3::new(Reach::default(), Arc::new(Nobody)));
+    let s3 = signed(context).await.unwrap_or_else(|_| S3::unreached());
     let NodeArgs { advertise, folders, .. } = args.node;
     let ending = drive::ending().await;
     context.print_text(&format!("{bound}\n"))?;
@@ -46,7 +46,7 @@ pub(crate) async fn executor(context: &Context, args: ExecutorArgs) -> Result<Ex
         Ok(s3) => s3,
         Err(error) if !args.node.folders.is_empty() => {
             context.say(&format!("it reads no buckets: {}", error.what));
-            S3::new(Reach::default(), Arc::new(Nobody))
+            S3::unreached()
         }
         Err(error) => return Err(error.next("or give it logs of its own machine, with --files FOLDER")),
     };

@@ -60,7 +60,7 @@ pub(crate) async fn run(context: &Context, args: KeyArgs) -> Result<Exit, Comman
 
 fn text(key: &str, user: &str, of: &Summary) -> String {
     let mut text = format!("{key}  {}\n", visible(user));
-    let calls = counted(usize::try_from(of.calls).unwrap_or(usize::MAX), "call");
+    let calls = counted(of.calls, "call");
     let _ = writeln!(text, "{calls} between {} and {}, {} of them with an error\n", of.first, of.last, of.errors);
     section(
         &mut text,

@@ -38,7 +38,7 @@ pub(super) async fn open(
         }
     };
     let in_s3 = std::iter::once(&place).chain(places).any(|place| place.starts_with("s3://"));
-    let s3 = if in_s3 { signed(context).await? } else { S3::new(Reach::default(), Arc::new(Nobody)) };
+    let s3 = if in_s3 { signed(context).await? } else { S3::unreached() };
     if let Some(at) = on.and_then(|on| on.cluster.as_deref()) {
         return on_cluster(at, &place, s3).await;
     }
@@ -171,17 +171,6 @@ impl Signing for Signs {
             secret: secret.to_owned(),
             token: token.map(str::to_owned),
         }))
-    }
-}
-
-/// Nothing is in S3, and nothing is signed.
-#[derive(Debug)]
-pub(super) struct Nobody;
-
-#[async_trait::async_trait]
-impl Signing for Nobody {
-    async fn credentials(&self) -> Result<Signature, String> {
-        Err("no credentials were looked for".to_owned())
     }
 }
 

@@ -113,7 +113,7 @@ fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
         let event = format!("{}:{}", refused.seen.service, refused.seen.event);
         context.say(&format!(
             "- left out: {event}, {} refused ({})",
-            counted(usize::try_from(refused.seen.calls.calls).unwrap_or(usize::MAX), "call"),
+            counted(refused.seen.calls.calls, "call"),
             refused.error
         ));
     }

@@ -52,14 +52,14 @@ fn print(context: &Context, key: &str, quiet: &Quiet) -> Result<Exit, CommandErr
             report.fact("verdict", "in-use");
             for one in users {
                 report.push(vec![
-                    Cell::number(i64::try_from(one.calls).unwrap_or(i64::MAX)),
+                    Cell::count(one.calls),
                     Cell::time(one.last),
                     Cell::text(&one.ip),
                     Cell::text(&one.service),
                     Cell::text(&one.agent),
                 ]);
             }
-            let calls = counted(usize::try_from(*calls).unwrap_or(usize::MAX), "call");
+            let calls = counted(*calls, "call");
             context.say(&format!("{key} is in use: {calls} since {}, the last at {last}", quiet.since));
             Exit::Findings
         }

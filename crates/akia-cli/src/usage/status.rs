@@ -26,16 +26,14 @@ pub(crate) async fn run(context: &Context, args: FactsArgs) -> Result<Exit, Comm
     );
     report.fact("facts", desk.home().as_str());
     for region in &covered {
-        let missing = i64::try_from(region.missing().len()).unwrap_or(i64::MAX);
-        let number = |number: u64| Cell::number(i64::try_from(number).unwrap_or(i64::MAX));
-        let unread = number(region.unread);
+        let unread = Cell::count(region.unread);
         report.push(vec![
             Cell::maybe(region.account.as_ref()),
             Cell::maybe(region.region.as_ref()),
             Cell::maybe(region.days.first()),
             Cell::maybe(region.days.last()),
-            Cell::number(missing),
-            number(region.logs),
+            Cell::count(region.missing().len()),
+            Cell::count(region.logs),
             if region.unread > 0 { unread.tone(Tone::Bad) } else { unread },
             region.last_call.map_or_else(Cell::empty, Cell::time),
         ]);

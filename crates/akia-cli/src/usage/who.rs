@@ -49,7 +49,7 @@ pub(crate) async fn keys_on_machines(context: &Context, args: WhoArgs) -> Result
                     "{} by {}: {} on {} ({} %)",
                     sign.machine,
                     sign.kind.as_str(),
-                    counted(usize::try_from(sign.calls).unwrap_or(usize::MAX), "call"),
+                    counted(sign.calls, "call"),
                     counted(sign.days, "day"),
                     sign.confidence
                 );

@@ -21,6 +21,15 @@ fn home() -> (Cloud, Home) {
     (cloud, home)
 }
 
+/// A home whose facts are those of a trail; the folder holds the logs.
+fn loaded() -> (Cloud, Home, tempfile::TempDir, Trail) {
+    let (cloud, home) = home();
+    let folder = tempfile::tempdir().unwrap();
+    let (place, trail) = logs(folder.path());
+    home.akia(&["usage", "load", &place]).done();
+    (cloud, home, folder, trail)
+}
+
 /// The number of a fact of a JSON report.
 fn number(json: &Value, name: &str) -> u64 {
     json[name].as_u64().unwrap_or_else(|| panic!("{name} in {json}"))
@@ -61,10 +70,7 @@ fn logs_of_a_folder_are_loaded_once_and_asked() {
 
 #[test]
 fn a_key_is_in_use_or_quiet_and_doubts_are_told() {
-    let (_cloud, home) = home();
-    let folder = tempfile::tempdir().unwrap();
-    let (place, trail) = logs(folder.path());
-    home.akia(&["usage", "load", &place]).done();
+    let (_cloud, home, _logs, trail) = loaded();
     let facts = trail.facts();
     let key = &facts.iter().find(|fact| fact.key.starts_with("AKIA")).unwrap().key;
 
@@ -85,10 +91,7 @@ fn a_key_is_in_use_or_quiet_and_doubts_are_told() {
 
 #[test]
 fn what_a_key_does_is_shown_in_a_terminal_and_on_a_page() {
-    let (_cloud, home) = home();
-    let folder = tempfile::tempdir().unwrap();
-    let (place, trail) = logs(folder.path());
-    home.akia(&["usage", "load", &place]).done();
+    let (_cloud, home, folder, trail) = loaded();
     let facts = trail.facts();
     let key = &facts.iter().find(|fact| fact.key.starts_with("AKIA")).unwrap().key;
     let text = home.akia(&["usage", "key", key, "--output", "table"]).done().stdout;
@@ -128,10 +131,7 @@ fn keys_that_several_use_and_keys_on_machines_are_listed() {
 
 #[test]
 fn a_policy_is_drawn_from_what_was_called_and_nobody_unknown_has_one() {
-    let (_cloud, home) = home();
-    let folder = tempfile::tempdir().unwrap();
-    let (place, trail) = logs(folder.path());
-    home.akia(&["usage", "load", &place]).done();
+    let (_cloud, home, _logs, trail) = loaded();
     let facts = trail.facts();
     let fact = facts.iter().find(|fact| fact.service == "s3" && fact.error.is_empty()).unwrap();
     let policy = home.akia(&["usage", "policy", &fact.key, "--days", "3650"]).done();

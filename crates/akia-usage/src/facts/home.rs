@@ -10,6 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use url::Url;
 
 use super::manifest::{Manifest, SCHEMA};
+use crate::engine::external;
 
 /// Manifests that stay beside the one that counts, for questions that run while a load commits.
 const KEPT: usize = 8;
@@ -125,8 +126,7 @@ impl FactsHome {
 
     /// Writes the manifest with this number. False where another has been quicker.
     pub(super) async fn commit(&self, number: u64, manifest: &Manifest) -> Result<bool, FactsError> {
-        let json = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| datafusion::error::DataFusionError::External(error.into()))?;
+        let json = serde_json::to_vec_pretty(manifest).map_err(external)?;
         let path = self.path(&manifest_name(number));
         match self.store.put_opts(&path, PutPayload::from(json), PutMode::Create.into()).await {
             Ok(_) => Ok(true),

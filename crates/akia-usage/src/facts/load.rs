@@ -160,8 +160,7 @@ async fn read(
     while let Some(batch) = rows.try_next().await? {
         let notes = batch.column(0).as_string_view();
         for note in notes.iter().flatten() {
-            let receipt = serde_json::from_str(note);
-            receipts.push(receipt.map_err(|error| datafusion::error::DataFusionError::External(error.into()))?);
+            receipts.push(Receipt::from_note(note)?);
         }
         let are_calls = BooleanArray::from_iter((0..batch.num_rows()).map(|row| Some(notes.is_null(row))));
         let calls = batch.project(&(1..batch.num_columns()).collect::<Vec<_>>())?;

@@ -233,3 +233,19 @@ async fn a_portion_may_be_larger_than_the_memory_for_it() {
     assert_eq!(load(&mut desk, &logs, u64::MAX).await.kept, 30_000);
     assert_eq!(number(&desk, "SELECT count(DISTINCT agent) FROM facts").await, 30_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_about_what_calls_were_about_is_answered_and_no_text_is_a_formula() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut formula = event(KEY, "GetObject", "2026-11-01T10:00:00Z");
+    formula["userAgent"] = "=HYPERLINK(1)".into();
+    fs::write(folder.path().join("a.json"), records(&[formula])).unwrap();
+    let desk = desk(&folder.path().join("facts")).await;
+    desk.attach(crate::support::listing(&desk, folder.path()).await, 1 << 20).unwrap();
+    let arns = "arn:aws:s3:::example arn:aws:s3:::example/*";
+    for condition in [format!("resources = '{arns}'"), format!("resources IN ('{arns}', 'arn:aws:s3:::other')")] {
+        assert_eq!(number(&desk, &format!("SELECT count(*) FROM events WHERE {condition}")).await, 1, "{condition}");
+    }
+    let answer = desk.sql("SELECT agent, -1 AS number FROM events").await.unwrap();
+    assert_eq!(akia_usage::answer::csv(&answer).unwrap(), "agent,number\n'=HYPERLINK(1),-1\n");
+}
