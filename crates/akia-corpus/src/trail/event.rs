@@ -10,6 +10,8 @@ use crate::Dice;
 use crate::trail::actor::AWS_SERVICES;
 
 const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// How long a session of a role is used, in seconds.
+const SESSION: i64 = 21_600;
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Who signed a call.
@@ -29,7 +31,7 @@ pub(super) fn write(trail: &Trail, call: &Call, account: &str, region: &str, int
     let time = stamp(call.at);
     let version = if call.seed.is_multiple_of(4) { "1.09" } else { "1.11" };
     let _ = write!(into, r#"{{"eventVersion":"{version}","userIdentity":"#);
-    identity(trail, &caller, call, account, &mut dice, into);
+    identity(trail, &caller, call, account, into);
     let _ = write!(
         into,
         r#","eventTime":"{time}","eventSource":"{}.amazonaws.com","eventName":"{}","awsRegion":"{region}","#,
@@ -97,7 +99,7 @@ pub(super) fn write(trail: &Trail, call: &Call, account: &str, region: &str, int
     into.push('}');
 }
 
-fn identity(trail: &Trail, caller: &Caller<'_>, call: &Call, account: &str, dice: &mut Dice, into: &mut String) {
+fn identity(trail: &Trail, caller: &Caller<'_>, call: &Call, account: &str, into: &mut String) {
     let _ = match caller {
         Caller::User(actor) => write!(
             into,
@@ -108,12 +110,16 @@ fn identity(trail: &Trail, caller: &Caller<'_>, call: &Call, account: &str, dice
         ),
         Caller::Role(home, nth) => {
             let role = &trail.roles[*home][*nth];
-            let session = format!("i-0{:016x}", super::world::mix(*nth as u64 + 1, call.seed % 12));
+            let machine = call.seed % 12;
+            let session = format!("i-0{:016x}", super::world::mix(*nth as u64 + 1, machine));
+            // A machine gets new credentials four times a day, and uses them until then.
+            let begun = call.at - call.at % SESSION;
+            let mut credentials = Dice::new(super::world::mix(begun as u64, machine), &role.principal);
             write!(
                 into,
                 r#"{{"type":"AssumedRole","principalId":"{principal}:{session}","arn":"arn:aws:sts::{account}:assumed-role/{name}/{session}","accountId":"{account}","accessKeyId":"ASIA{}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"{principal}","arn":"arn:aws:iam::{account}:role/{name}","accountId":"{account}","userName":"{name}"}},"attributes":{{"creationDate":"{}","mfaAuthenticated":"false"}},"ec2RoleDelivery":"2.0"}}}}"#,
-                dice.of(BASE32, 16),
-                stamp(call.at - call.at % 21_600),
+                credentials.of(BASE32, 16),
+                stamp(begun),
                 principal = role.principal,
                 name = role.name
             )
