@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
 use url::Url;
+
+use crate::memory::Pool;
 
 /// Memory of groups and sorts; what is over goes to disk.
 const MEMORY: usize = 160 << 20;
@@ -44,7 +45,7 @@ pub trait Stores: Send + Sync + std::fmt::Debug + 'static {
 pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionContext> {
     let registry = Registry { known: DefaultObjectStoreRegistry::new(), stores };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
+        .with_memory_pool(Arc::new(Pool::new(MEMORY)))
         .with_object_store_registry(Arc::new(registry))
         .build_arc()?;
     let mut config = SessionConfig::new()

@@ -11,6 +11,8 @@ mod desk;
 mod engine;
 pub mod facts;
 mod inflate;
+mod json;
+mod memory;
 mod receipt;
 mod s3;
 mod scan;

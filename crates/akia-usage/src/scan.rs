@@ -23,6 +23,7 @@ use url::Url;
 use crate::column::{Column, Table, Text};
 use crate::engine::external;
 use crate::inflate::Inflater;
+use crate::json::Index;
 use crate::receipt::Receipt;
 use crate::shares;
 use crate::tally::Tally;
@@ -228,6 +229,7 @@ struct Reading {
     wants: Wants,
     has_notes: bool,
     inflater: Inflater,
+    index: Index,
     tally: Tally,
     receipts: Option<Receipts>,
     ready: VecDeque<RecordBatch>,
@@ -259,6 +261,7 @@ impl Reading {
             has_notes: wanted.contains(&Text::Note),
             wants: Wants::of(wanted, plan.only.of_user),
             inflater: Inflater::new(plan.largest_file),
+            index: Index::default(),
             tally: Tally::new(columns, Arc::clone(schema), plan.table == Table::Calls, PARTITION),
             plan: Arc::clone(plan),
             receipts,
@@ -330,7 +333,8 @@ impl Reading {
                 tally.take(event, resources);
             }
         };
-        let walked = walk(&text, self.wants, &mut each).map_err(|error| told(&error))?;
+        let walked = walk(&text, &mut self.index, self.wants, &mut each)
+            .map_err(|error| format!("no JSON of CloudTrail: {error}"))?;
         (receipt.calls, receipt.others) = (walked.calls, walked.others);
         if walked.has_records { Ok(()) } else { Err("it has no list of `Records`, and is no event".to_owned()) }
     }
@@ -340,12 +344,6 @@ impl Reading {
         self.ready.extend(self.tally.give_out()?);
         Ok(())
     }
-}
-
-/// The first line of what the parser says; the others show the text around it.
-fn told(error: &sonic_rs::Error) -> String {
-    let text = error.to_string();
-    format!("no JSON of CloudTrail: {}", text.lines().next().unwrap_or_default())
 }
 
 /// What a call was about.

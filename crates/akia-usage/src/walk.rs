@@ -1,72 +1,99 @@
 //! One walk over the JSON of a log file: each event with the fields that are wanted, borrowed from the bytes.
 
 use std::borrow::Cow;
-use std::fmt;
 
+use akia_core::usage::PARAMETERS;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
-use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
-use sonic_rs::{Deserializer, JsonValueTrait, LazyValue};
-
-use akia_core::usage::PARAMETERS;
 
 use crate::column::{TEXTS, Text};
+use crate::json::{Index, Malformed, Reader};
 
-/// Says what becomes of a value of each kind, for kinds that a visitor does not look at: `$nothing`.
-macro_rules! nothing_of {
-    ($nothing:expr; $($kind:ident($type:ty)),*) => {
-        $(fn $kind<E>(self, _: $type) -> Result<Self::Value, E> {
-            Ok($nothing)
-        })*
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok($nothing)
-        }
-    };
+/// A field of a record that may be wanted.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Identity,
+    Time,
+    Resources,
+    /// Of the record itself.
+    Text(Text),
 }
 
-/// An object of which some fields are wanted; what is no object has none of them.
-macro_rules! fields {
-    ($seed:ident, $self:ident, $map:ident, $access:ident, $body:block) => {
-        impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
-            type Value = ();
-            fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-                from.deserialize_any(self)
-            }
-        }
+impl Field {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "userIdentity" => Self::Identity,
+            "eventTime" => Self::Time,
+            "resources" => Self::Resources,
+            "eventSource" => Self::Text(Text::Service),
+            "eventName" => Self::Text(Text::Name),
+            "awsRegion" => Self::Text(Text::Region),
+            "sourceIPAddress" => Self::Text(Text::Ip),
+            "userAgent" => Self::Text(Text::Agent),
+            "errorCode" => Self::Text(Text::Error),
+            "errorMessage" => Self::Text(Text::ErrorMessage),
+            "requestParameters" => Self::Text(Text::Request),
+            "responseElements" => Self::Text(Text::Response),
+            "eventID" => Self::Text(Text::EventId),
+            "eventType" => Self::Text(Text::EventType),
+            "vpcEndpointId" => Self::Text(Text::VpcEndpoint),
+            _ => return None,
+        })
+    }
 
-        impl<'de> Visitor<'de> for $seed<'_, 'de> {
-            type Value = ();
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("an object")
+    /// The fields that a text is read from, as bits.
+    fn of(text: Text) -> u32 {
+        match text {
+            Text::Key | Text::Account | Text::User | Text::Identity => Self::Identity.bit(),
+            // What a call was about depends on what it was.
+            Text::Resources => {
+                [Text::Request, Text::Service, Text::Region].map(Self::of).iter().sum::<u32>()
+                    | Self::Resources.bit()
+                    | Self::Identity.bit()
             }
-            nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
-                Skip(DEEPEST).visit_seq(list)
-            }
-            fn visit_map<$access: MapAccess<'de>>($self, mut $map: $access) -> Result<(), $access::Error> $body
+            Text::Note => 0,
+            text => Self::Text(text).bit(),
         }
-    };
+    }
+
+    const fn bit(self) -> u32 {
+        match self {
+            Self::Identity => 1 << TEXTS,
+            Self::Time => 1 << (TEXTS + 1),
+            Self::Resources => 1 << (TEXTS + 2),
+            Self::Text(text) => 1 << text as u32,
+        }
+    }
 }
 
-/// What a walk takes of each event, besides its time.
-#[derive(Debug, Clone, Copy, Default)]
+/// Fields without which a record is no call.
+const ALWAYS: u32 = Field::Time.bit() | Field::Text(Text::Name).bit();
+
+/// What a walk takes of each event.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Wants {
     texts: [bool; TEXTS],
-    /// Whether what an event was about is only wanted where a user stands behind it.
+    /// The fields that they are read from, as bits.
+    fields: u32,
+    /// Whether an event is only wanted where a user stands behind it.
     only_of_user: bool,
 }
 
 impl Wants {
     pub(crate) fn of(texts: impl IntoIterator<Item = Text>, only_of_user: bool) -> Self {
-        let mut wants = Self { only_of_user, ..Self::default() };
+        let mut wants = Self { texts: [false; TEXTS], fields: ALWAYS, only_of_user };
         for text in texts {
             wants.texts[text as usize] = true;
+            wants.fields |= Field::of(text);
+        }
+        if only_of_user {
+            wants.fields |= Field::Identity.bit();
         }
         wants
     }
 
-    pub(crate) fn has(&self, text: Text) -> bool {
+    fn has(&self, text: Text) -> bool {
         self.texts[text as usize]
     }
 }
@@ -85,6 +112,8 @@ pub(crate) struct Event<'a> {
     parameters: Vec<(&'static str, Cow<'a, str>)>,
     /// Whether `userIdentity` was read.
     has_identity: bool,
+    /// The fields that were read, as bits.
+    seen: u32,
     /// Whether it has what an event has. Insights and other records have not.
     is_call: bool,
 }
@@ -131,429 +160,184 @@ pub(crate) struct Walked {
 }
 
 /// Walks `json`, handing on each event. An error leaves what was handed on before it to the caller to forget.
-pub(crate) fn walk(json: &str, wants: Wants, each: &mut dyn FnMut(&Event<'_>)) -> Result<Walked, sonic_rs::Error> {
+///
+/// A trail writes one object with `Records`; an export may have one event a line.
+pub(crate) fn walk(
+    json: &str,
+    index: &mut Index,
+    wants: Wants,
+    each: &mut dyn FnMut(&Event<'_>),
+) -> Result<Walked, Malformed> {
+    let mut reader = Reader::new(json, index);
     let mut walked = Walked::default();
-    for document in documents(json) {
-        if wants.has(Text::Request) || wants.has(Text::Response) {
-            // sonic-rs takes a value as it stands without a limit to its nesting: it is looked for first.
-            Skip(DEEPEST).deserialize(&mut Deserializer::from_str(document))?;
+    let mut hand_on = |walked: &mut Walked, event: &Event<'_>| {
+        if event.is_call && event.time.is_some() {
+            walked.calls += 1;
+            each(event);
+        } else {
+            walked.others += 1;
         }
-        let mut reader = Deserializer::from_str(document);
-        reader.deserialize_map(Top { wants, walked: &mut walked, each })?;
-        reader.end()?;
+    };
+    while reader.peek().is_some() {
+        let mut object = reader.object()?;
+        let mut event = Event::default();
+        while let Some(name) = reader.field(&mut object)? {
+            match name {
+                "Records" => {
+                    walked.has_records = true;
+                    let mut list = reader.list()?;
+                    while reader.item(&mut list)? {
+                        hand_on(&mut walked, &record(&mut reader, wants)?);
+                    }
+                }
+                // CloudTrail Lake wraps the event in one of its own.
+                "eventData" => event = record(&mut reader, wants)?,
+                name => event.take(name, wants, &mut reader)?,
+            }
+        }
+        if event.is_call {
+            walked.has_records = true;
+            hand_on(&mut walked, &event);
+        }
     }
     Ok(walked)
 }
 
-/// A trail writes one object with `Records`; an export may have one event a line.
-fn documents(json: &str) -> impl Iterator<Item = &str> {
-    let first = memchr::memchr(b'\n', json.as_bytes()).unwrap_or(json.len());
-    let is_lines = json[..first].trim_end().ends_with('}') && !json[first..].trim().is_empty();
-    let mut rest = Some(json);
-    std::iter::from_fn(move || {
-        let whole = rest.take()?;
-        let (document, after) = match whole.split_once('\n') {
-            Some((line, after)) if is_lines => (line, Some(after)),
-            _ => (whole, None),
-        };
-        rest = after;
-        Some(document)
-    })
-    .filter(|document| !document.trim().is_empty())
-}
-
-/// The outermost object: a file's, or an event's own.
-struct Top<'w, 'f> {
-    wants: Wants,
-    walked: &'w mut Walked,
-    each: &'w mut (dyn FnMut(&Event<'_>) + 'f),
-}
-
-impl<'de> Visitor<'de> for Top<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("an object with a list of `Records`, or an event")
+/// One record. What is no object is a record of another kind, and counted as one.
+fn record<'a>(reader: &mut Reader<'_, 'a>, wants: Wants) -> Result<Event<'a>, Malformed> {
+    let mut event = Event::default();
+    if reader.peek() != Some(b'{') {
+        reader.skip()?;
+        return Ok(event);
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut event = Event::default();
-        while let Some(name) = map.next_key::<Name>()? {
-            match name {
-                Name::Records => {
-                    self.walked.has_records = true;
-                    map.next_value_seed(Records { wants: self.wants, walked: self.walked, each: self.each })?;
-                }
-                // CloudTrail Lake wraps the event in one of its own.
-                Name::EventData => event = map.next_value_seed(Record { wants: self.wants })?,
-                name => event.take(name, self.wants, &mut map)?,
-            }
+    let mut object = reader.object()?;
+    while let Some(name) = reader.field(&mut object)? {
+        event.take(name, wants, reader)?;
+        if event.has_all(wants) {
+            reader.leave()?;
+            break;
         }
-        if event.is_call {
-            self.walked.has_records = true;
-            hand_on(&event, self.walked, self.each);
-        }
-        Ok(())
     }
+    Ok(event)
 }
 
-fn hand_on(event: &Event<'_>, walked: &mut Walked, each: &mut (dyn FnMut(&Event<'_>) + '_)) {
-    if event.is_call && event.time.is_some() {
-        walked.calls += 1;
-        each(event);
-    } else {
-        walked.others += 1;
-    }
-}
-
-struct Records<'w, 'f> {
-    wants: Wants,
-    walked: &'w mut Walked,
-    each: &'w mut (dyn FnMut(&Event<'_>) + 'f),
-}
-
-impl<'de> DeserializeSeed<'de> for Records<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Records<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("a list of `Records`")
+impl<'a> Event<'a> {
+    /// Whether nothing that is still to come of the record is wanted.
+    fn has_all(&self, wants: Wants) -> bool {
+        let is_of_nobody = wants.only_of_user && self.has_identity && !self.is_of_user();
+        let left = if is_of_nobody { ALWAYS } else { wants.fields };
+        left & !self.seen == 0
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(event) = list.next_element_seed(Record { wants: self.wants })? {
-            hand_on(&event, self.walked, self.each);
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Record {
-    wants: Wants,
-}
-
-impl<'de> DeserializeSeed<'de> for Record {
-    type Value = Event<'de>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Record {
-    type Value = Event<'de>;
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("an event")
-    }
-
-    // What is no object is a record of another kind, and counted as one.
-    nothing_of!(Event::default(); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        Skip(DEEPEST).visit_seq(list).map(|()| Event::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut event = Event::default();
-        while let Some(name) = map.next_key::<Name>()? {
-            event.take(name, self.wants, &mut map)?;
-        }
-        Ok(event)
-    }
-}
-
-/// The names of fields that are read anywhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Records,
-    EventData,
-    UserIdentity,
-    EventTime,
-    Resources,
-    SessionContext,
-    SessionIssuer,
-    ResourceArn,
-    Type,
-    Arn,
-    AccountId,
-    AccessKeyId,
-    Plain(Text),
-    Other,
-}
-
-impl<'de> serde::Deserialize<'de> for Name {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl Visitor<'_> for Names {
-            type Value = Name;
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("the name of a field")
-            }
-            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(match name {
-                    "Records" => Name::Records,
-                    "eventData" => Name::EventData,
-                    "userIdentity" => Name::UserIdentity,
-                    "eventTime" => Name::EventTime,
-                    "eventSource" => Name::Plain(Text::Service),
-                    "eventName" => Name::Plain(Text::Name),
-                    "awsRegion" => Name::Plain(Text::Region),
-                    "sourceIPAddress" => Name::Plain(Text::Ip),
-                    "userAgent" => Name::Plain(Text::Agent),
-                    "errorCode" => Name::Plain(Text::Error),
-                    "errorMessage" => Name::Plain(Text::ErrorMessage),
-                    "requestParameters" => Name::Plain(Text::Request),
-                    "responseElements" => Name::Plain(Text::Response),
-                    "resources" => Name::Resources,
-                    "eventID" => Name::Plain(Text::EventId),
-                    "eventType" => Name::Plain(Text::EventType),
-                    "vpcEndpointId" => Name::Plain(Text::VpcEndpoint),
-                    "sessionContext" => Name::SessionContext,
-                    "sessionIssuer" => Name::SessionIssuer,
-                    "type" => Name::Type,
-                    "arn" => Name::Arn,
-                    "ARN" => Name::ResourceArn,
-                    "accountId" => Name::AccountId,
-                    "accessKeyId" => Name::AccessKeyId,
-                    _ => Name::Other,
-                })
-            }
-        }
-        from.deserialize_identifier(Names)
-    }
-}
-
-impl<'de> Event<'de> {
     fn wants_resources(&self, wants: Wants) -> bool {
         wants.has(Text::Resources) && !(wants.only_of_user && self.has_identity && !self.is_of_user())
     }
 
     /// Takes the value of a field of a record.
-    fn take<A: MapAccess<'de>>(&mut self, name: Name, wants: Wants, map: &mut A) -> Result<(), A::Error> {
-        let text = match name {
-            Name::UserIdentity => {
-                self.has_identity = true;
-                return map.next_value_seed(Identity { event: self, wants });
-            }
-            Name::EventTime => {
-                let Lenient(time) = map.next_value()?;
-                self.time = time.as_deref().and_then(seconds);
+    fn take(&mut self, name: &str, wants: Wants, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+        let Some(field) = Field::named(name).filter(|field| (wants.fields | ALWAYS) & field.bit() != 0) else {
+            return reader.skip();
+        };
+        self.seen |= field.bit();
+        let text = match field {
+            Field::Identity => return self.take_identity(reader),
+            Field::Time => {
+                self.time = reader.text()?.as_deref().and_then(seconds);
                 return Ok(());
             }
-            Name::Resources if self.wants_resources(wants) => return map.next_value_seed(Arns(&mut self.arns)),
+            Field::Resources if self.wants_resources(wants) => return arns(&mut self.arns, reader),
+            Field::Resources => return reader.skip(),
             // As JSON for a question that reads it; else for the fields that tell what the call was about.
-            Name::Plain(text @ (Text::Request | Text::Response)) if wants.has(text) => {
-                let value: LazyValue<'de> = map.next_value()?;
-                self.texts[text as usize] = if value.is_null() { None } else { Some(value.as_raw_cow()) };
+            Field::Text(text @ (Text::Request | Text::Response)) if wants.has(text) => {
+                self.texts[text as usize] = reader.raw()?.map(Cow::Borrowed);
                 return Ok(());
             }
-            Name::Plain(Text::Request) if self.wants_resources(wants) => {
-                return map.next_value_seed(Parameters(&mut self.parameters));
+            Field::Text(Text::Request) if self.wants_resources(wants) => {
+                return parameters(&mut self.parameters, reader);
             }
-            Name::Plain(text @ (Text::Name | Text::Service)) => text,
-            Name::Plain(text) if wants.has(text) => text,
-            _ => return skip(map),
+            Field::Text(Text::Request | Text::Response) => return reader.skip(),
+            Field::Text(text) => text,
         };
         self.is_call |= text == Text::Name;
-        let Lenient(value) = map.next_value()?;
-        self.texts[text as usize] = value;
-        Ok(())
-    }
-}
-
-/// `userIdentity`, with what is nested in it.
-struct Identity<'e, 'de> {
-    event: &'e mut Event<'de>,
-    wants: Wants,
-}
-
-/// How deep a value may be nested; CloudTrail's are a dozen levels at most.
-const DEEPEST: u8 = 100;
-
-/// A value that nobody wants, of any kind, nested as deep as this at most. serde's `IgnoredAny` has no limit in sonic-rs, and a log that
-/// is nested a million times must not end the process.
-struct Skip(u8);
-
-impl<'de> DeserializeSeed<'de> for Skip {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Skip {
-    type Value = ();
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("a value")
-    }
-
-    nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let deeper = self.deeper()?;
-        while list.next_element_seed(Skip(deeper))?.is_some() {}
+        self.texts[text as usize] = reader.text()?;
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let deeper = self.deeper()?;
-        while map.next_key_seed(Skip(0))?.is_some() {
-            map.next_value_seed(Skip(deeper))?;
-        }
-        Ok(())
+    /// `userIdentity`, with what is nested in it.
+    fn take_identity(&mut self, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+        self.has_identity = true;
+        fields(reader, |name, reader| {
+            let text = match name {
+                "type" => Text::Identity,
+                "arn" => Text::User,
+                "accountId" => Text::Account,
+                "accessKeyId" => Text::Key,
+                "sessionContext" => return issuer(&mut self.issuer, reader),
+                _ => return reader.skip(),
+            };
+            self.texts[text as usize] = reader.text()?;
+            Ok(())
+        })
     }
 }
 
-impl Skip {
-    fn deeper<E: serde::de::Error>(&self) -> Result<u8, E> {
-        self.0.checked_sub(1).ok_or_else(|| E::custom("it is nested too deeply"))
+/// Hands on each field of an object, whose value has to be read; passes over what is no object.
+fn fields<'i, 'a>(
+    reader: &mut Reader<'i, 'a>,
+    mut each: impl FnMut(&'a str, &mut Reader<'i, 'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    if reader.peek() != Some(b'{') {
+        return reader.skip();
     }
-}
-
-fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
-    map.next_value_seed(Skip(DEEPEST))
-}
-
-/// Text where there is text; nothing where there is anything else.
-struct Lenient<'de>(Option<Cow<'de, str>>);
-
-impl<'de> serde::Deserialize<'de> for Lenient<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Anything;
-        impl<'de> Visitor<'de> for Anything {
-            type Value = Lenient<'de>;
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("a value")
-            }
-            nothing_of!(Lenient(None); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64));
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Lenient(Some(Cow::Borrowed(text))))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Lenient(Some(Cow::Owned(text.to_owned()))))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Skip(DEEPEST).visit_seq(list).map(|()| Lenient(None))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                Skip(DEEPEST).visit_map(map).map(|()| Lenient(None))
-            }
-        }
-        from.deserialize_any(Anything)
-    }
-}
-
-fields!(Identity, self, map, A, {
-    while let Some(name) = map.next_key::<Name>()? {
-        let text = match name {
-            Name::Type => Text::Identity,
-            Name::Arn => Text::User,
-            Name::AccountId => Text::Account,
-            Name::AccessKeyId => Text::Key,
-            Name::SessionContext if self.wants.has(Text::User) => {
-                map.next_value_seed(Session(&mut self.event.issuer))?;
-                continue;
-            }
-            _ => {
-                skip(&mut map)?;
-                continue;
-            }
-        };
-        let Lenient(value) = map.next_value()?;
-        self.event.texts[text as usize] = value;
+    let mut object = reader.object()?;
+    while let Some(name) = reader.field(&mut object)? {
+        each(name, reader)?;
     }
     Ok(())
-});
+}
 
 /// `sessionContext`, for `sessionIssuer.arn`.
-struct Session<'e, 'de>(&'e mut Option<Cow<'de, str>>);
-
-fields!(Session, self, map, A, {
-    while let Some(name) = map.next_key::<Name>()? {
-        match name {
-            Name::SessionIssuer => map.next_value_seed(Session(self.0))?,
-            Name::Arn => {
-                let Lenient(value) = map.next_value()?;
-                *self.0 = value;
+fn issuer<'a>(arn: &mut Option<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+    fields(reader, |name, reader| match name {
+        "sessionIssuer" => fields(reader, |name, reader| match name {
+            "arn" => {
+                *arn = reader.text()?;
+                Ok(())
             }
-            _ => skip(&mut map)?,
-        }
-    }
-    Ok(())
-});
+            _ => reader.skip(),
+        }),
+        _ => reader.skip(),
+    })
+}
 
 /// `requestParameters`, for the fields that tell what a call was about.
-struct Parameters<'e, 'de>(&'e mut Vec<(&'static str, Cow<'de, str>)>);
-
-fields!(Parameters, self, map, A, {
-    while let Some(Lenient(name)) = map.next_key()? {
-        match PARAMETERS.iter().find(|known| name.as_deref() == Some(**known)) {
-            Some(name) => {
-                let Lenient(value) = map.next_value()?;
-                self.0.extend(value.map(|value| (*name, value)));
-            }
-            None => skip(&mut map)?,
+fn parameters<'a>(into: &mut Vec<(&'static str, Cow<'a, str>)>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+    fields(reader, |name, reader| match PARAMETERS.iter().find(|known| name == **known) {
+        Some(name) => {
+            into.extend(reader.text()?.map(|value| (*name, value)));
+            Ok(())
         }
-    }
-    Ok(())
-});
+        None => reader.skip(),
+    })
+}
 
 /// `resources`, for each `ARN`.
-struct Arns<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
-
-impl<'de> DeserializeSeed<'de> for Arns<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
+fn arns<'a>(into: &mut Vec<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+    if reader.peek() != Some(b'[') {
+        return reader.skip();
     }
-}
-
-impl<'de> Visitor<'de> for Arns<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("a list of resources")
-    }
-
-    nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Resource(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        Skip(DEEPEST).visit_map(map)
-    }
-}
-
-/// One of `resources`.
-struct Resource<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
-
-fields!(Resource, self, map, A, {
-    while let Some(name) = map.next_key::<Name>()? {
-        match name {
-            Name::ResourceArn => {
-                let Lenient(value) = map.next_value()?;
-                self.0.extend(value);
+    let mut list = reader.list()?;
+    while reader.item(&mut list)? {
+        fields(reader, |name, reader| match name {
+            "ARN" => {
+                into.extend(reader.text()?);
+                Ok(())
             }
-            _ => skip(&mut map)?,
-        }
+            _ => reader.skip(),
+        })?;
     }
     Ok(())
-});
+}
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.
 fn seconds(text: &str) -> Option<i64> {
