@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
 use url::Url;
 
+use crate::distinct::InTwoStages;
 use crate::memory::Pool;
 
 /// Memory of groups and sorts; what is over goes to disk.
@@ -55,7 +57,12 @@ pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionCont
         .with_batch_size(BATCH);
     // A question about one key reads the key first, and the other columns only where it stands.
     config.options_mut().execution.parquet.pushdown_filters = true;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let mut rules = state.analyzer().rules.clone();
+    rules.insert(0, Arc::new(InTwoStages));
+    let state = SessionStateBuilder::new_from_existing(state).with_analyzer_rules(rules).build();
+    Ok(SessionContext::new_with_state(state))
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod arena;
 pub mod cluster;
 mod column;
 mod desk;
+mod distinct;
 mod engine;
 pub mod facts;
 mod inflate;
