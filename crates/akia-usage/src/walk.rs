@@ -178,20 +178,25 @@ pub(crate) fn walk(
             walked.others += 1;
         }
     };
+    // One for all: it is large, and nearly empty.
+    let mut event = Event::default();
     while reader.peek().is_some() {
         let mut object = reader.object()?;
-        let mut event = Event::default();
+        event.clear();
         while let Some(name) = reader.field(&mut object)? {
             match name {
                 "Records" => {
                     walked.has_records = true;
                     let mut list = reader.list()?;
                     while reader.item(&mut list)? {
-                        hand_on(&mut walked, &record(&mut reader, wants)?);
+                        event.clear();
+                        record(&mut event, wants, &mut reader)?;
+                        hand_on(&mut walked, &event);
                     }
+                    event.clear();
                 }
                 // CloudTrail Lake wraps the event in one of its own.
-                "eventData" => event = record(&mut reader, wants)?,
+                "eventData" => record(&mut event, wants, &mut reader)?,
                 name => event.take(name, wants, &mut reader)?,
             }
         }
@@ -204,24 +209,30 @@ pub(crate) fn walk(
 }
 
 /// One record. What is no object is a record of another kind, and counted as one.
-fn record<'a>(reader: &mut Reader<'_, 'a>, wants: Wants) -> Result<Event<'a>, Malformed> {
-    let mut event = Event::default();
+fn record<'a>(event: &mut Event<'a>, wants: Wants, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
     if reader.peek() != Some(b'{') {
-        reader.skip()?;
-        return Ok(event);
+        return reader.skip();
     }
     let mut object = reader.object()?;
     while let Some(name) = reader.field(&mut object)? {
         event.take(name, wants, reader)?;
         if event.has_all(wants) {
-            reader.leave()?;
-            break;
+            return reader.leave();
         }
     }
-    Ok(event)
+    Ok(())
 }
 
 impl<'a> Event<'a> {
+    /// Forgets everything.
+    fn clear(&mut self) {
+        self.texts.fill(None);
+        self.issuer = None;
+        self.arns.clear();
+        self.parameters.clear();
+        (self.time, self.seen, self.has_identity, self.is_call) = (None, 0, false, false);
+    }
+
     /// Whether nothing that is still to come of the record is wanted.
     fn has_all(&self, wants: Wants) -> bool {
         let is_of_nobody = wants.only_of_user && self.has_identity && !self.is_of_user();
@@ -240,7 +251,7 @@ impl<'a> Event<'a> {
         };
         self.seen |= field.bit();
         let text = match field {
-            Field::Identity => return self.take_identity(reader),
+            Field::Identity => return self.take_identity(wants, reader),
             Field::Time => {
                 self.time = reader.text()?.as_deref().and_then(seconds);
                 return Ok(());
@@ -264,15 +275,15 @@ impl<'a> Event<'a> {
     }
 
     /// `userIdentity`, with what is nested in it.
-    fn take_identity(&mut self, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+    fn take_identity(&mut self, wants: Wants, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
         self.has_identity = true;
         fields(reader, |name, reader| {
             let text = match name {
                 "type" => Text::Identity,
-                "arn" => Text::User,
-                "accountId" => Text::Account,
                 "accessKeyId" => Text::Key,
-                "sessionContext" => return issuer(&mut self.issuer, reader),
+                "arn" if wants.has(Text::User) => Text::User,
+                "accountId" if wants.has(Text::Account) => Text::Account,
+                "sessionContext" if wants.has(Text::User) => return issuer(&mut self.issuer, reader),
                 _ => return reader.skip(),
             };
             self.texts[text as usize] = reader.text()?;

@@ -44,6 +44,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     }
 
     /// The next byte that is no space; none at the end.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let rest = self.text.as_bytes().get(self.at..)?;
         let spaces = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
@@ -64,6 +65,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     }
 
     /// The name of an object's next field, as it is written; its value has to be read next. None at the end of the object.
+    #[inline]
     pub(crate) fn field(&mut self, object: &mut Open) -> Result<Option<&'a str>, Malformed> {
         if !self.goes_on(object, b'}')? {
             return Ok(None);
@@ -78,6 +80,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         self.goes_on(list, b']')
     }
 
+    #[inline]
     fn goes_on(&mut self, open: &mut Open, end: u8) -> Result<bool, Malformed> {
         let is_at_start = std::mem::replace(&mut open.is_at_start, false);
         match self.peek() {
@@ -146,6 +149,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     }
 
     /// What is between the quotes of a string.
+    #[inline]
     fn string(&mut self) -> Result<&'a str, Malformed> {
         self.take(b'"', "no string")?;
         let end = next(&self.index.quotes, self.at);
@@ -168,6 +172,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
     }
 
+    #[inline]
     fn take(&mut self, wanted: u8, wrong: &'static str) -> Result<(), Malformed> {
         if self.peek() != Some(wanted) {
             return Err(self.malformed(wrong));

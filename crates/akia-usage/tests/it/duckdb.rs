@@ -13,6 +13,8 @@ use crate::support::{LARGEST, desk, listing};
 const SCRIPT: &str = r#"
 import duckdb, sys
 logs = sys.argv[1] + "/**/*.json.gz"
+# On a busy machine its bar would stand between the rows.
+duckdb.sql("SET enable_progress_bar = false")
 duckdb.sql(f"""CREATE TABLE e AS SELECT
   r->>'$.userIdentity.accessKeyId' AS key, r->>'$.userIdentity.accountId' AS account,
   regexp_replace(r->>'$.eventSource', '\\.amazonaws\\.com$', '') AS service, r->>'$.eventName' AS name,
