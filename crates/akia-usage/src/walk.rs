@@ -76,17 +76,17 @@ impl Wants {
 pub(crate) struct Event<'a> {
     /// Seconds since 1970; none where the event has no time that can be read.
     pub(crate) time: Option<i64>,
-    texts: [Option<Cow<'a, str>>; TEXTS],
+    pub(crate) texts: [Option<Cow<'a, str>>; TEXTS],
     /// `sessionContext.sessionIssuer.arn`.
-    issuer: Option<Cow<'a, str>>,
+    pub(crate) issuer: Option<Cow<'a, str>>,
     /// `resources[].ARN`.
-    arns: Vec<Cow<'a, str>>,
+    pub(crate) arns: Vec<Cow<'a, str>>,
     /// The fields of `requestParameters` that tell what a call was about, where they hold text.
-    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    pub(crate) parameters: Vec<(&'static str, Cow<'a, str>)>,
     /// Whether `userIdentity` was read.
-    has_identity: bool,
+    pub(crate) has_identity: bool,
     /// Whether it has what an event has. Insights and other records have not.
-    is_call: bool,
+    pub(crate) is_call: bool,
 }
 
 impl<'a> Event<'a> {
@@ -143,6 +143,15 @@ pub(crate) fn walk(json: &str, wants: Wants, each: &mut dyn FnMut(&Event<'_>)) -
         reader.end()?;
     }
     Ok(walked)
+}
+
+/// The fields of `requestParameters` that tell what a call was about, of its JSON. None where it is no JSON.
+pub(crate) fn parameters<'a>(json: &'a str) -> Vec<(&'static str, Cow<'a, str>)> {
+    let mut found = Vec::new();
+    match Parameters(&mut found).deserialize(&mut Deserializer::from_str(json)) {
+        Ok(()) => found,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// A trail writes one object with `Records`; an export may have one event a line.
@@ -333,7 +342,7 @@ impl<'de> serde::Deserialize<'de> for Name {
 }
 
 impl<'de> Event<'de> {
-    fn wants_resources(&self, wants: Wants) -> bool {
+    pub(crate) fn wants_resources(&self, wants: Wants) -> bool {
         wants.has(Text::Resources) && !(wants.only_of_user && self.has_identity && !self.is_of_user())
     }
 
@@ -353,7 +362,12 @@ impl<'de> Event<'de> {
             // As JSON for a question that reads it; else for the fields that tell what the call was about.
             Name::Plain(text @ (Text::Request | Text::Response)) if wants.has(text) => {
                 let value: LazyValue<'de> = map.next_value()?;
-                self.texts[text as usize] = if value.is_null() { None } else { Some(value.as_raw_cow()) };
+                let json = if value.is_null() { None } else { Some(value.as_raw_cow()) };
+                if let (Text::Request, Some(json), true) = (text, &json, self.wants_resources(wants)) {
+                    let owned = |(name, value): (_, Cow<'_, str>)| (name, Cow::Owned(value.into_owned()));
+                    self.parameters = parameters(json).into_iter().map(owned).collect();
+                }
+                self.texts[text as usize] = json;
                 return Ok(());
             }
             Name::Plain(Text::Request) if self.wants_resources(wants) => {
