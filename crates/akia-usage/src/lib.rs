@@ -11,6 +11,7 @@ mod desk;
 mod engine;
 pub mod facts;
 mod inflate;
+mod ocsf;
 mod receipt;
 mod s3;
 mod scan;

@@ -5,4 +5,6 @@
 mod duckdb;
 mod facts;
 mod hostile;
+mod lake;
+mod security_lake;
 mod support;
