@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
 use sonic_rs::{Deserializer, JsonValueTrait, LazyValue};
@@ -25,9 +25,9 @@ macro_rules! nothing_of {
     };
 }
 
-/// An object of which some fields are wanted; what is no object has none of them.
+/// An object of which some fields are wanted; what is no object has none of them, or what `$told` makes of a text.
 macro_rules! fields {
-    ($seed:ident, $self:ident, $map:ident, $access:ident, $body:block) => {
+    ($seed:ident, $self:ident, $map:ident, $access:ident, $body:block $(, $text:ident => $told:expr)?) => {
         impl<'de> DeserializeSeed<'de> for $seed<'_, 'de> {
             type Value = ();
             fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -40,7 +40,11 @@ macro_rules! fields {
             fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
                 to.write_str("an object")
             }
-            nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
+            nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64));
+            fn visit_str<E>($self, _text: &str) -> Result<(), E> {
+                $(let $text = _text; $told;)?
+                Ok(())
+            }
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
                 Skip(DEEPEST).visit_seq(list)
             }
@@ -152,6 +156,10 @@ pub(crate) fn parameters<'a>(json: &'a str) -> Vec<(&'static str, Cow<'a, str>)>
         Ok(()) => found,
         Err(_) => Vec::new(),
     }
+}
+
+fn owned<'a>((name, value): (&'static str, Cow<'_, str>)) -> (&'static str, Cow<'a, str>) {
+    (name, Cow::Owned(value.into_owned()))
 }
 
 /// A trail writes one object with `Records`; an export may have one event a line.
@@ -333,11 +341,44 @@ impl<'de> serde::Deserialize<'de> for Name {
                     "ARN" => Name::ResourceArn,
                     "accountId" => Name::AccountId,
                     "accessKeyId" => Name::AccessKeyId,
+                    name if is_lower(name) => in_lower_case(name),
                     _ => Name::Other,
                 })
             }
         }
         from.deserialize_identifier(Names)
+    }
+}
+
+/// Whether a name may be one of Athena's, which have neither capitals nor fewer letters than this.
+fn is_lower(name: &str) -> bool {
+    matches!(name.len(), 7..=17) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The names as tables of Athena have them.
+#[cold]
+fn in_lower_case(name: &str) -> Name {
+    match name {
+        "eventdata" => Name::EventData,
+        "useridentity" => Name::UserIdentity,
+        "eventtime" => Name::EventTime,
+        "eventsource" => Name::Plain(Text::Service),
+        "eventname" => Name::Plain(Text::Name),
+        "awsregion" => Name::Plain(Text::Region),
+        "sourceipaddress" => Name::Plain(Text::Ip),
+        "useragent" => Name::Plain(Text::Agent),
+        "errorcode" => Name::Plain(Text::Error),
+        "errormessage" => Name::Plain(Text::ErrorMessage),
+        "requestparameters" => Name::Plain(Text::Request),
+        "responseelements" => Name::Plain(Text::Response),
+        "eventid" => Name::Plain(Text::EventId),
+        "eventtype" => Name::Plain(Text::EventType),
+        "vpcendpointid" => Name::Plain(Text::VpcEndpoint),
+        "sessioncontext" => Name::SessionContext,
+        "sessionissuer" => Name::SessionIssuer,
+        "accountid" => Name::AccountId,
+        "accesskeyid" => Name::AccessKeyId,
+        _ => Name::Other,
     }
 }
 
@@ -362,9 +403,10 @@ impl<'de> Event<'de> {
             // As JSON for a question that reads it; else for the fields that tell what the call was about.
             Name::Plain(text @ (Text::Request | Text::Response)) if wants.has(text) => {
                 let value: LazyValue<'de> = map.next_value()?;
-                let json = if value.is_null() { None } else { Some(value.as_raw_cow()) };
+                // Tables of Athena keep it as text.
+                let inner = value.as_str().filter(|text| text.starts_with('{')).map(|text| Cow::Owned(text.to_owned()));
+                let json = inner.or_else(|| if value.is_null() { None } else { Some(value.as_raw_cow()) });
                 if let (Text::Request, Some(json), true) = (text, &json, self.wants_resources(wants)) {
-                    let owned = |(name, value): (_, Cow<'_, str>)| (name, Cow::Owned(value.into_owned()));
                     self.parameters = parameters(json).into_iter().map(owned).collect();
                 }
                 self.texts[text as usize] = json;
@@ -507,7 +549,7 @@ fields!(Session, self, map, A, {
     Ok(())
 });
 
-/// `requestParameters`, for the fields that tell what a call was about.
+/// `requestParameters`, for the fields that tell what a call was about: an object, or in tables of Athena the text of one.
 struct Parameters<'e, 'de>(&'e mut Vec<(&'static str, Cow<'de, str>)>);
 
 fields!(Parameters, self, map, A, {
@@ -521,7 +563,7 @@ fields!(Parameters, self, map, A, {
         }
     }
     Ok(())
-});
+}, text => self.0.extend(parameters(text).into_iter().map(owned)));
 
 /// `resources`, for each `ARN`.
 struct Arns<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
@@ -559,7 +601,7 @@ struct Resource<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
 fields!(Resource, self, map, A, {
     while let Some(name) = map.next_key::<Name>()? {
         match name {
-            Name::ResourceArn => {
+            Name::ResourceArn | Name::Arn => {
                 let Lenient(value) = map.next_value()?;
                 self.0.extend(value);
             }
@@ -571,7 +613,9 @@ fields!(Resource, self, map, A, {
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.
 fn seconds(text: &str) -> Option<i64> {
-    quick_seconds(text.as_bytes()).or_else(|| text.parse().ok().map(Timestamp::as_second))
+    // A table of Athena may have a column of times, which it writes without the zone: `2026-11-30 14:37:52.000`.
+    let civil = || Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    quick_seconds(text.as_bytes()).or_else(|| text.parse().ok().or_else(civil).map(Timestamp::as_second))
 }
 
 /// `2026-11-30T14:37:52Z`, and nothing else.

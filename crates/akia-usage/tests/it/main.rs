@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod duckdb;
+mod exports;
 mod facts;
 mod hostile;
 mod lake;
