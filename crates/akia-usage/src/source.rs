@@ -123,20 +123,30 @@ async fn look(
         if !is_any(&narrowing.regions, region) {
             return Ok(look);
         }
-        let mut beneath = match narrowing.since.and_then(day_of) {
-            // Names are in the order of days: what is asked for begins at one.
-            Some(since) => {
-                store.list_with_offset(Some(&folder), &Path::from(format!("{folder}/{}", since.strftime(day))))
-            }
-            None => store.list(Some(&folder)),
-        };
+        // Names are in the order of days: what is asked for begins at one.
+        let mut after =
+            narrowing.since.and_then(day_of).map(|since| Path::from(format!("{folder}/{}", since.strftime(day))));
         let wanted = Only { since: narrowing.since, until: narrowing.until, ..Only::default() };
-        while let Some(meta) = beneath.try_next().await? {
-            look.take(place, &meta, &wanted);
+        let mut tries = 0;
+        loop {
+            let before = after.clone();
+            let Err(error) = look.take_beneath(store, place, &folder, &mut after, &wanted).await else {
+                return Ok(look);
+            };
+            tries = if after == before { tries + 1 } else { 1 };
+            // Only S3 lists in the order of names, so that it can go on behind the last.
+            if !is_broken_off(&error) || place.scheme() != "s3" || tries == TRIES {
+                return Err(error);
+            }
         }
-        return Ok(look);
     }
-    let found = store.list_with_delimiter(Some(&folder)).await?;
+    let mut tries = 1;
+    let found = loop {
+        match store.list_with_delimiter(Some(&folder)).await {
+            Err(error) if is_broken_off(&error) && tries < TRIES => tries += 1,
+            found => break found?,
+        }
+    };
     for meta in &found.objects {
         look.take(place, meta, &Only::default());
     }
@@ -149,6 +159,16 @@ async fn look(
         }
     }
     Ok(look)
+}
+
+/// How often a listing is asked for that comes no further.
+const TRIES: u32 = 5;
+
+/// Whether an answer broke off. The store asks again where S3 refuses or does not answer; where the answer to a listing breaks off, it does
+/// not.
+fn is_broken_off(error: &object_store::Error) -> bool {
+    let object_store::Error::Generic { source, .. } = error else { return false };
+    source.source().is_some_and(|cause| cause.is::<object_store::client::HttpError>())
 }
 
 /// Sources of Security Lake that are CloudTrail's, as their folders are called.
@@ -187,6 +207,26 @@ fn is_any(wanted: &[String], name: &str) -> bool {
 }
 
 impl Look {
+    /// Takes all beneath a folder that comes after a name, and notes how far it came.
+    async fn take_beneath(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        place: &Url,
+        folder: &Path,
+        after: &mut Option<Path>,
+        only: &Only,
+    ) -> Result<(), object_store::Error> {
+        let mut beneath = match &after {
+            Some(after) => store.list_with_offset(Some(folder), after),
+            None => store.list(Some(folder)),
+        };
+        while let Some(meta) = beneath.try_next().await? {
+            self.take(place, &meta, only);
+            *after = Some(meta.location);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, place: &Url, meta: &object_store::ObjectMeta, only: &Only) {
         let name = meta.location.filename().unwrap_or_default();
         if ![".json", ".jsonl", ".gz", ".parquet"].iter().any(|end| name.ends_with(end)) {
