@@ -14,6 +14,7 @@ pub mod facts;
 mod inflate;
 mod json;
 mod memory;
+mod ocsf;
 mod receipt;
 mod s3;
 mod scan;

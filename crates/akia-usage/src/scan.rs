@@ -24,6 +24,7 @@ use crate::column::{Column, Table, Text};
 use crate::engine::external;
 use crate::inflate::Inflater;
 use crate::json::Index;
+use crate::ocsf;
 use crate::receipt::Receipt;
 use crate::shares;
 use crate::tally::Tally;
@@ -315,27 +316,35 @@ impl Reading {
         data: std::result::Result<bytes::Bytes, String>,
     ) -> std::result::Result<(), String> {
         let data = data?;
-        let bytes = self.inflater.inflate(&data).map_err(|error| error.to_string())?;
-        receipt.inflated = bytes.len() as u64;
-        let text = match simdutf8::basic::from_utf8(&bytes) {
-            Ok(text) => std::borrow::Cow::Borrowed(text),
-            Err(_) => {
-                receipt.has_bad_text = true;
-                String::from_utf8_lossy(&bytes)
-            }
-        };
+        let (wants, limit) = (self.wants, self.plan.largest_file);
         let (only, tally) = (&self.plan.only, &mut self.tally);
+        let (mut kept, mut first, mut last) = (0, None, None);
         let mut each = |event: &Event<'_>| {
             if only.wants(event) {
-                receipt.kept += 1;
-                receipt.first = receipt.first.min(event.time).or(event.time);
-                receipt.last = receipt.last.max(event.time);
+                kept += 1;
+                first = event.time.min(first).or(event.time);
+                last = event.time.max(last);
                 tally.take(event, resources);
             }
         };
-        let walked = walk(&text, &mut self.index, self.wants, &mut each)
-            .map_err(|error| format!("no JSON of CloudTrail: {error}"))?;
+        let walked = if ocsf::is_parquet(&data) {
+            let read = ocsf::read(&data, wants, limit, &mut each).map_err(|error| error.to_string())?;
+            (receipt.inflated, receipt.has_bad_text) = (read.inflated, read.has_bad_text);
+            read.walked
+        } else {
+            let bytes = self.inflater.inflate(&data).map_err(|error| error.to_string())?;
+            receipt.inflated = bytes.len() as u64;
+            let text = match simdutf8::basic::from_utf8(&bytes) {
+                Ok(text) => std::borrow::Cow::Borrowed(text),
+                Err(_) => {
+                    receipt.has_bad_text = true;
+                    String::from_utf8_lossy(&bytes)
+                }
+            };
+            walk(&text, &mut self.index, wants, &mut each).map_err(|error| format!("no JSON of CloudTrail: {error}"))?
+        };
         (receipt.calls, receipt.others) = (walked.calls, walked.others);
+        (receipt.kept, receipt.first, receipt.last) = (kept, first, last);
         if walked.has_records { Ok(()) } else { Err("it has no list of `Records`, and is no event".to_owned()) }
     }
 

@@ -50,9 +50,9 @@ pub struct Narrowing {
 pub struct Listing {
     /// Log files, by day, then by name.
     pub files: Vec<LogFile>,
-    /// Files that are no logs, by name: neither `.json` nor `.json.gz`.
+    /// Files that are no logs, by name: neither JSON, nor gzip, nor Parquet.
     pub others: u64,
-    /// Folders of digests and insights, which hold no calls.
+    /// Folders of digests and insights, and of Security Lake's other sources: they hold no calls.
     pub passed_over: u64,
 }
 
@@ -119,46 +119,117 @@ async fn look(
 ) -> Result<Look, object_store::Error> {
     let mut look = Look::default();
     let parts: Vec<_> = folder.parts().map(|part| part.as_ref().to_owned()).collect();
-    if let [.., before, region] = &parts[..]
-        && before == "CloudTrail"
-    {
-        if !narrowing.regions.is_empty() && !narrowing.regions.contains(region) {
+    if let Some((region, day)) = days_of(&parts) {
+        if !is_any(&narrowing.regions, region) {
             return Ok(look);
         }
-        let mut beneath = match narrowing.since.and_then(day_of) {
-            // Names are in the order of days: what is asked for begins at one.
-            Some(day) => {
-                store.list_with_offset(Some(&folder), &Path::from(format!("{folder}/{}", day.strftime("%Y/%m/%d"))))
-            }
-            None => store.list(Some(&folder)),
-        };
+        // Names are in the order of days: what is asked for begins at one.
+        let mut after =
+            narrowing.since.and_then(day_of).map(|since| Path::from(format!("{folder}/{}", since.strftime(day))));
         let wanted = Only { since: narrowing.since, until: narrowing.until, ..Only::default() };
-        while let Some(meta) = beneath.try_next().await? {
-            look.take(place, &meta, &wanted);
+        let mut tries = 0;
+        loop {
+            let before = after.clone();
+            let Err(error) = look.take_beneath(store, place, &folder, &mut after, &wanted).await else {
+                return Ok(look);
+            };
+            tries = if after == before { tries + 1 } else { 1 };
+            // Only S3 lists in the order of names, so that it can go on behind the last.
+            if !is_broken_off(&error) || place.scheme() != "s3" || tries == TRIES {
+                return Err(error);
+            }
         }
-        return Ok(look);
     }
-    let found = store.list_with_delimiter(Some(&folder)).await?;
+    let mut tries = 1;
+    let found = loop {
+        match store.list_with_delimiter(Some(&folder)).await {
+            Err(error) if is_broken_off(&error) && tries < TRIES => tries += 1,
+            found => break found?,
+        }
+    };
     for meta in &found.objects {
         look.take(place, meta, &Only::default());
     }
     for folder in found.common_prefixes {
         let name = folder.filename().unwrap_or_default();
-        let is_account = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
-        if name.starts_with("CloudTrail-") {
+        if has_no_calls(&parts, name) {
             look.listing.passed_over += 1;
-        } else if !is_account || narrowing.accounts.is_empty() || narrowing.accounts.iter().any(|wanted| wanted == name)
-        {
+        } else if account_of(name).is_none_or(|account| is_any(&narrowing.accounts, account)) {
             look.folders.push(folder);
         }
     }
     Ok(look)
 }
 
+/// How often a listing is asked for that comes no further.
+const TRIES: u32 = 5;
+
+/// Whether an answer broke off. The store asks again where S3 refuses or does not answer; where the answer to a listing breaks off, it does
+/// not.
+fn is_broken_off(error: &object_store::Error) -> bool {
+    let object_store::Error::Generic { source, .. } = error else { return false };
+    source.source().is_some_and(|cause| cause.is::<object_store::client::HttpError>())
+}
+
+/// Sources of Security Lake that are CloudTrail's, as their folders are called.
+const OF_CLOUDTRAIL: [&str; 3] = ["CLOUD_TRAIL_MGMT", "LAMBDA_EXECUTION", "S3_DATA"];
+/// Those that are not.
+const OF_OTHERS: [&str; 5] = ["EKS_AUDIT", "ROUTE53", "SH_FINDINGS", "VPC_FLOW", "WAF"];
+
+/// The region of a folder that holds days, and how the path of a day goes on from there.
+fn days_of(parts: &[String]) -> Option<(&str, &'static str)> {
+    match parts {
+        [.., before, region] if before == "CloudTrail" => Some((region, "%Y/%m/%d")),
+        [.., region, account] => {
+            account.strip_prefix("accountId=")?;
+            Some((region.strip_prefix("region=")?, "eventDay=%Y%m%d"))
+        }
+        _ => None,
+    }
+}
+
+/// The account whose folder is called like this.
+fn account_of(name: &str) -> Option<&str> {
+    let account = name.strip_prefix("accountId=").unwrap_or(name);
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
+}
+
+/// Whether a folder in the folder of `parts` holds no calls.
+fn has_no_calls(parts: &[String], name: &str) -> bool {
+    // Version 2 of a source is a table of Iceberg, which keeps what it knows of its files beside them.
+    let of_iceberg = |source: &String| name == "metadata" && OF_CLOUDTRAIL.contains(&source.as_str());
+    name.starts_with("CloudTrail-") || OF_OTHERS.contains(&name) || parts.iter().rev().nth(1).is_some_and(of_iceberg)
+}
+
+/// Whether it is one of those that are wanted: all, where none is named.
+fn is_any(wanted: &[String], name: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == name)
+}
+
 impl Look {
+    /// Takes all beneath a folder that comes after a name, and notes how far it came.
+    async fn take_beneath(
+        &mut self,
+        store: &Arc<dyn ObjectStore>,
+        place: &Url,
+        folder: &Path,
+        after: &mut Option<Path>,
+        only: &Only,
+    ) -> Result<(), object_store::Error> {
+        let mut beneath = match &after {
+            Some(after) => store.list_with_offset(Some(folder), after),
+            None => store.list(Some(folder)),
+        };
+        while let Some(meta) = beneath.try_next().await? {
+            self.take(place, &meta, only);
+            *after = Some(meta.location);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, place: &Url, meta: &object_store::ObjectMeta, only: &Only) {
         let name = meta.location.filename().unwrap_or_default();
-        if ![".json.gz", ".json", ".jsonl", ".jsonl.gz", ".gz"].iter().any(|end| name.ends_with(end)) {
+        if ![".json", ".jsonl", ".gz", ".parquet"].iter().any(|end| name.ends_with(end)) {
             self.listing.others += 1;
             return;
         }
@@ -177,10 +248,14 @@ fn day_of(second: i64) -> Option<Date> {
 }
 
 impl LogFile {
-    /// The day of its delivery, from its path.
+    /// The day of its delivery, from its path; in Security Lake that of its events.
     pub(crate) fn day(&self) -> Option<Date> {
         let mut parts = self.url.path().rsplit('/').skip(1);
-        let [day, month, year] = [parts.next()?, parts.next()?, parts.next()?];
+        let day = parts.next()?;
+        if let Some(day) = day.strip_prefix("eventDay=") {
+            return Date::strptime("%Y%m%d", day).ok();
+        }
+        let [month, year] = [parts.next()?, parts.next()?];
         Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
     }
 
@@ -193,7 +268,7 @@ impl LogFile {
     }
 }
 
-/// What CloudTrail's layout says of a log, where it lies in one.
+/// What CloudTrail's layout or Security Lake's says of a log, where it lies in one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ToldByPath {
     pub(crate) account: Option<String>,
@@ -201,15 +276,18 @@ pub(crate) struct ToldByPath {
     pub(crate) day: Option<Date>,
 }
 
-/// Reads `…/ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME`.
+/// Reads `…/ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME` and `…/region=REGION/accountId=ACCOUNT/eventDay=YYYYMMDD/NAME`.
 pub(crate) fn told_by_path(url: &str) -> ToldByPath {
     let Ok(url) = Url::parse(url) else { return ToldByPath::default() };
     let parts: Vec<&str> = url.path().split('/').collect();
     let day = LogFile { url: url.clone(), bytes: 0 }.day();
-    match parts[..] {
-        [.., account, "CloudTrail", region, _, _, _, _] => {
-            ToldByPath { account: Some(account.to_owned()), region: Some(region.to_owned()), day }
-        }
-        _ => ToldByPath { day, ..ToldByPath::default() },
-    }
+    let (account, region) = match parts[..] {
+        [.., account, "CloudTrail", region, _, _, _, _] => (Some(account), Some(region)),
+        [.., region, account, _, _] => match (account.strip_prefix("accountId="), region.strip_prefix("region=")) {
+            (Some(account), Some(region)) => (Some(account), Some(region)),
+            _ => (None, None),
+        },
+        _ => (None, None),
+    };
+    ToldByPath { account: account.map(str::to_owned), region: region.map(str::to_owned), day }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use akia_core::usage::PARAMETERS;
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
 use crate::column::{TEXTS, Text};
@@ -38,6 +38,29 @@ impl Field {
             "eventID" => Self::Text(Text::EventId),
             "eventType" => Self::Text(Text::EventType),
             "vpcEndpointId" => Self::Text(Text::VpcEndpoint),
+            name if is_lower(name) => return Self::in_lower_case(name),
+            _ => return None,
+        })
+    }
+
+    /// The names as tables of Athena have them.
+    #[cold]
+    fn in_lower_case(name: &str) -> Option<Self> {
+        Some(match name {
+            "useridentity" => Self::Identity,
+            "eventtime" => Self::Time,
+            "eventsource" => Self::Text(Text::Service),
+            "eventname" => Self::Text(Text::Name),
+            "awsregion" => Self::Text(Text::Region),
+            "sourceipaddress" => Self::Text(Text::Ip),
+            "useragent" => Self::Text(Text::Agent),
+            "errorcode" => Self::Text(Text::Error),
+            "errormessage" => Self::Text(Text::ErrorMessage),
+            "requestparameters" => Self::Text(Text::Request),
+            "responseelements" => Self::Text(Text::Response),
+            "eventid" => Self::Text(Text::EventId),
+            "eventtype" => Self::Text(Text::EventType),
+            "vpcendpointid" => Self::Text(Text::VpcEndpoint),
             _ => return None,
         })
     }
@@ -67,6 +90,11 @@ impl Field {
     }
 }
 
+/// Whether a name may be one of Athena's, which have neither capitals nor fewer letters than this.
+fn is_lower(name: &str) -> bool {
+    matches!(name.len(), 7..=17) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
 /// Fields without which a record is no call.
 const ALWAYS: u32 = Field::Time.bit() | Field::Text(Text::Name).bit();
 
@@ -93,7 +121,7 @@ impl Wants {
         wants
     }
 
-    fn has(&self, text: Text) -> bool {
+    pub(crate) fn has(&self, text: Text) -> bool {
         self.texts[text as usize]
     }
 }
@@ -103,19 +131,19 @@ impl Wants {
 pub(crate) struct Event<'a> {
     /// Seconds since 1970; none where the event has no time that can be read.
     pub(crate) time: Option<i64>,
-    texts: [Option<Cow<'a, str>>; TEXTS],
+    pub(crate) texts: [Option<Cow<'a, str>>; TEXTS],
     /// `sessionContext.sessionIssuer.arn`.
-    issuer: Option<Cow<'a, str>>,
+    pub(crate) issuer: Option<Cow<'a, str>>,
     /// `resources[].ARN`.
-    arns: Vec<Cow<'a, str>>,
+    pub(crate) arns: Vec<Cow<'a, str>>,
     /// The fields of `requestParameters` that tell what a call was about, where they hold text.
-    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    pub(crate) parameters: Vec<(&'static str, Cow<'a, str>)>,
     /// Whether `userIdentity` was read.
-    has_identity: bool,
+    pub(crate) has_identity: bool,
     /// The fields that were read, as bits.
-    seen: u32,
+    pub(crate) seen: u32,
     /// Whether it has what an event has. Insights and other records have not.
-    is_call: bool,
+    pub(crate) is_call: bool,
 }
 
 impl<'a> Event<'a> {
@@ -196,7 +224,7 @@ pub(crate) fn walk(
                     event.clear();
                 }
                 // CloudTrail Lake wraps the event in one of its own.
-                "eventData" => record(&mut event, wants, &mut reader)?,
+                "eventData" | "eventdata" => record(&mut event, wants, &mut reader)?,
                 name => event.take(name, wants, &mut reader)?,
             }
         }
@@ -240,7 +268,7 @@ impl<'a> Event<'a> {
         left & !self.seen == 0
     }
 
-    fn wants_resources(&self, wants: Wants) -> bool {
+    pub(crate) fn wants_resources(&self, wants: Wants) -> bool {
         wants.has(Text::Resources) && !(wants.only_of_user && self.has_identity && !self.is_of_user())
     }
 
@@ -260,11 +288,15 @@ impl<'a> Event<'a> {
             Field::Resources => return reader.skip(),
             // As JSON for a question that reads it; else for the fields that tell what the call was about.
             Field::Text(text @ (Text::Request | Text::Response)) if wants.has(text) => {
-                self.texts[text as usize] = reader.raw()?.map(Cow::Borrowed);
+                let json = as_json(reader)?;
+                if let (Text::Request, Some(json), true) = (text, &json, self.wants_resources(wants)) {
+                    self.parameters = parameters(json).into_iter().map(owned).collect();
+                }
+                self.texts[text as usize] = json;
                 return Ok(());
             }
             Field::Text(Text::Request) if self.wants_resources(wants) => {
-                return parameters(&mut self.parameters, reader);
+                return take_parameters(&mut self.parameters, reader);
             }
             Field::Text(Text::Request | Text::Response) => return reader.skip(),
             Field::Text(text) => text,
@@ -280,10 +312,12 @@ impl<'a> Event<'a> {
         fields(reader, |name, reader| {
             let text = match name {
                 "type" => Text::Identity,
-                "accessKeyId" => Text::Key,
+                "accessKeyId" | "accesskeyid" => Text::Key,
                 "arn" if wants.has(Text::User) => Text::User,
-                "accountId" if wants.has(Text::Account) => Text::Account,
-                "sessionContext" if wants.has(Text::User) => return issuer(&mut self.issuer, reader),
+                "accountId" | "accountid" if wants.has(Text::Account) => Text::Account,
+                "sessionContext" | "sessioncontext" if wants.has(Text::User) => {
+                    return issuer(&mut self.issuer, reader);
+                }
                 _ => return reader.skip(),
             };
             self.texts[text as usize] = reader.text()?;
@@ -310,7 +344,7 @@ fn fields<'i, 'a>(
 /// `sessionContext`, for `sessionIssuer.arn`.
 fn issuer<'a>(arn: &mut Option<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
     fields(reader, |name, reader| match name {
-        "sessionIssuer" => fields(reader, |name, reader| match name {
+        "sessionIssuer" | "sessionissuer" => fields(reader, |name, reader| match name {
             "arn" => {
                 *arn = reader.text()?;
                 Ok(())
@@ -321,8 +355,32 @@ fn issuer<'a>(arn: &mut Option<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Re
     })
 }
 
-/// `requestParameters`, for the fields that tell what a call was about.
-fn parameters<'a>(into: &mut Vec<(&'static str, Cow<'a, str>)>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+/// A value as JSON. Tables of Athena keep it as text.
+fn as_json<'a>(reader: &mut Reader<'_, 'a>) -> Result<Option<Cow<'a, str>>, Malformed> {
+    if reader.peek() != Some(b'"') {
+        return Ok(reader.raw()?.map(Cow::Borrowed));
+    }
+    let from = reader.clone();
+    let inner = reader.text()?.filter(|text| text.starts_with('{'));
+    match inner {
+        Some(json) => Ok(Some(json)),
+        None => {
+            *reader = from;
+            Ok(reader.raw()?.map(Cow::Borrowed))
+        }
+    }
+}
+
+/// `requestParameters`, for the fields that tell what a call was about: an object, or in tables of Athena the text of one.
+fn take_parameters<'a>(
+    into: &mut Vec<(&'static str, Cow<'a, str>)>,
+    reader: &mut Reader<'_, 'a>,
+) -> Result<(), Malformed> {
+    if reader.peek() == Some(b'"') {
+        let json = reader.text()?.unwrap_or_default();
+        into.extend(parameters(&json).into_iter().map(owned));
+        return Ok(());
+    }
     fields(reader, |name, reader| match PARAMETERS.iter().find(|known| name == **known) {
         Some(name) => {
             into.extend(reader.text()?.map(|value| (*name, value)));
@@ -330,6 +388,20 @@ fn parameters<'a>(into: &mut Vec<(&'static str, Cow<'a, str>)>, reader: &mut Rea
         }
         None => reader.skip(),
     })
+}
+
+/// The fields of `requestParameters` that tell what a call was about, of its JSON. None where it is no JSON of an object.
+pub(crate) fn parameters(json: &str) -> Vec<(&'static str, Cow<'_, str>)> {
+    let (mut found, mut index) = (Vec::new(), Index::default());
+    let mut reader = Reader::new(json, &mut index);
+    if reader.peek() != Some(b'{') || take_parameters(&mut found, &mut reader).is_err() {
+        return Vec::new();
+    }
+    found
+}
+
+fn owned<'a>((name, value): (&'static str, Cow<'_, str>)) -> (&'static str, Cow<'a, str>) {
+    (name, Cow::Owned(value.into_owned()))
 }
 
 /// `resources`, for each `ARN`.
@@ -340,7 +412,7 @@ fn arns<'a>(into: &mut Vec<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result
     let mut list = reader.list()?;
     while reader.item(&mut list)? {
         fields(reader, |name, reader| match name {
-            "ARN" => {
+            "ARN" | "arn" => {
                 into.extend(reader.text()?);
                 Ok(())
             }
@@ -352,7 +424,9 @@ fn arns<'a>(into: &mut Vec<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.
 fn seconds(text: &str) -> Option<i64> {
-    quick_seconds(text.as_bytes()).or_else(|| text.parse().ok().map(Timestamp::as_second))
+    // A table of Athena may have a column of times, which it writes without the zone: `2026-11-30 14:37:52.000`.
+    let civil = || Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    quick_seconds(text.as_bytes()).or_else(|| text.parse().ok().or_else(civil).map(Timestamp::as_second))
 }
 
 /// `2026-11-30T14:37:52Z`, and nothing else.

@@ -111,7 +111,10 @@ pub(super) async fn list(
             context.say(&format!("{place}: no logs of what was asked for"));
         }
         if listing.passed_over > 0 {
-            context.say(&format!("{place}: {} folders of digests and insights passed over", listing.passed_over));
+            context.say(&format!(
+                "{place}: {} folders without calls passed over (digests, insights and the like)",
+                listing.passed_over
+            ));
         }
         if listing.others > 0 {
             context.say(&format!("{place}: {} files are no logs by their names, and were passed over", listing.others));

@@ -64,4 +64,5 @@ mod status;
 mod takeover;
 mod terminal;
 mod trail;
+mod trail_s3;
 mod undo_retire;

@@ -13,6 +13,8 @@ interpreter that has already imported it (a tenth of the time), with its own env
   {"do": "call", "endpoint": URL, "key": [ID, SECRET, TOKEN?], "service": S, "operation": "create_user", "params": {}}
                                                    -> {"result": {}} or {"refused": CODE, "status": N, "message": S}
   {"do": "moto-account", "port": N, "account": A}  -> {"key": [ID, SECRET]}, of an administrator
+  {"do": "moto-objects", "port": N, "account": A, "bucket": B, "key": "a-{}", "count": N, "text": S}
+                                                   -> {"count": N}, which are in the bucket then, put there at once
   {"do": "pty", "argv": [], "env": {}, "cwd": D, "steps": [["text to wait for", "text to send"]], "limit": SECONDS}
                                                    -> {"code": N, "screen": S, "missed": null | S}
 A failure answers {"error": S}.
@@ -221,6 +223,14 @@ def moto_account(request):
     answer(request, key=[key["id"], key["secret"]])
 
 
+def moto_objects(request):
+    import urllib.request
+
+    url = f"http://127.0.0.1:{request['port']}/akia-lab/{request['account']}/objects"
+    with urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(request).encode()), timeout=120) as response:
+        answer(request, count=json.load(response))
+
+
 def serve(request, name, body):
     """Starts a server on a free loopback port. The socket is bound here, so that nobody can take the port between."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -260,6 +270,7 @@ def moto(request):
         from moto.iam.access_control import IAMRequestBase
         from moto.iam.aws_managed_policies import aws_managed_policies_data
         from moto.iam.models import AWSManagedPolicy, iam_backends
+        from moto.s3.models import s3_backends
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
         from werkzeug.serving import make_server
 
@@ -277,10 +288,18 @@ def moto(request):
         denials = {name: data for name, data in managed.items() if name.startswith("AWSCompromisedKeyQuarantine")}
 
         def door(environ, start_response):
-            """POST /akia-lab/ACCOUNT makes an account with one administrator; all else is moto's."""
+            """POST /akia-lab/ACCOUNT makes an account with one administrator, POST /akia-lab/ACCOUNT/objects objects by
+            the thousand, for which requests would take minutes; all else is moto's."""
             path = environ.get("PATH_INFO", "")
             if not path.startswith("/akia-lab/"):
                 return app(environ, start_response)
+            if path.endswith("/objects"):
+                wanted = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+                s3 = s3_backends[wanted["account"]]["aws"]
+                for number in range(wanted["count"]):
+                    s3.put_object(wanted["bucket"], wanted["key"].format(number), wanted["text"].encode())
+                start_response("200 OK", [("Content-Type", "application/json")])
+                return [json.dumps(wanted["count"]).encode()]
             account = path.rsplit("/", 1)[-1]
             iam = iam_backends[account]["aws"]
             if "lab-admin" not in [user.name for user in iam.list_users("/", None, None)]:
@@ -490,7 +509,7 @@ class Terminal:
 
 
 TERMINALS = []
-VERBS = {"aws": aws, "call": call, "moto-account": moto_account, "moto": moto, "ministack": ministack, "pty": Terminal}
+VERBS = {"aws": aws, "call": call, "moto-account": moto_account, "moto-objects": moto_objects, "moto": moto, "ministack": ministack, "pty": Terminal}
 VERBS |= {"smtp": smtp, "mails": mails}
 PENDING = bytearray()
 

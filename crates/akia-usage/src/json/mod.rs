@@ -23,7 +23,7 @@ pub(crate) struct Malformed {
 }
 
 /// Reads a text from its start to its end, value after value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reader<'i, 'a> {
     text: &'a str,
     index: &'i Index,

@@ -246,6 +246,9 @@ async fn a_question_about_what_calls_were_about_is_answered_and_no_text_is_a_for
     for condition in [format!("resources = '{arns}'"), format!("resources IN ('{arns}', 'arn:aws:s3:::other')")] {
         assert_eq!(number(&desk, &format!("SELECT count(*) FROM events WHERE {condition}")).await, 1, "{condition}");
     }
+    // Of the bucket in the request, when the request itself is asked for, too.
+    let both = format!("SELECT count(*) FROM events WHERE resources = '{arns}' AND request LIKE '%bucketName%'");
+    assert_eq!(number(&desk, &both).await, 1);
     let answer = desk.sql("SELECT agent, -1 AS number FROM events").await.unwrap();
     assert_eq!(akia_usage::answer::csv(&answer).unwrap(), "agent,number\n'=HYPERLINK(1),-1\n");
 }

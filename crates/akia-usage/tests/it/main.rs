@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod duckdb;
+mod exports;
 mod facts;
 mod hostile;
+mod lake;
+mod security_lake;
 mod support;
