@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections to a PostgreSQL.
 const CONNECTIONS: u32 = 8;
 /// Connections that read a file at once. More would wait for the processor, and each has a cache of its own.
-const READERS: u32 = 4;
+const READERS: u32 = 3;
 /// Rows that are read before they are asked for.
 const AHEAD: usize = 256;
 

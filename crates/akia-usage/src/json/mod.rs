@@ -46,10 +46,12 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// The next byte that is no space; none at the end.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let spaces = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
-        self.at += spaces;
-        rest.get(spaces).copied()
+        loop {
+            match self.text.as_bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                byte => return byte.copied(),
+            }
+        }
     }
 
     /// Goes into an object.
