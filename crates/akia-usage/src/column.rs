@@ -126,16 +126,7 @@ pub(crate) enum Column {
     Calls,
     First,
     Last,
-    /// Which set of columns a row is counted by: see [`Sets`].
-    Set,
 }
-
-/// Sets of columns that equal calls are counted by, each by itself, as `GROUPING SETS` would: a column that is in another set alone is null.
-/// Columns by their place in the table. None: a row is counted by all columns that are read.
-pub type Sets = Vec<Vec<usize>>;
-
-/// The name of the column that tells a row's set.
-pub(crate) const SET: &str = "__akia_set";
 
 impl Table {
     pub(crate) fn columns(self) -> Vec<Column> {
@@ -151,16 +142,10 @@ impl Table {
         }
     }
 
-    /// The same, with the one that tells a row's set where there are sets.
-    pub(crate) fn columns_of(self, sets: &Sets) -> Vec<Column> {
-        let mut columns = self.columns();
-        columns.extend((!sets.is_empty()).then_some(Column::Set));
-        columns
-    }
-
     /// The table's schema.
-    pub(crate) fn schema(self, sets: &Sets) -> SchemaRef {
-        Arc::new(Schema::new(self.columns_of(sets).into_iter().map(Column::field).collect::<Vec<_>>()))
+    #[must_use]
+    pub fn schema(self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns().into_iter().map(Column::field).collect::<Vec<_>>()))
     }
 }
 
@@ -179,7 +164,6 @@ impl Column {
             Self::Calls => "calls",
             Self::First => "first",
             Self::Last => "last",
-            Self::Set => SET,
         }
     }
 
@@ -188,7 +172,7 @@ impl Column {
             Self::Time | Self::Hour | Self::First | Self::Last => (moment(), false),
             Self::Text(_) => (DataType::Utf8View, true),
             Self::OfUser => (DataType::Boolean, false),
-            Self::Calls | Self::Set => (DataType::Int64, false),
+            Self::Calls => (DataType::Int64, false),
         };
         Field::new(self.name(), kind, nullable)
     }

@@ -212,7 +212,6 @@ impl Desk {
         let files = Arc::new(listing.files);
         for (name, table) in [("events", Table::Events), ("calls", Table::Calls)] {
             let table = LogTable {
-                sets: Vec::new(),
                 table,
                 files: Arc::clone(&files),
                 only: Only::default(),

@@ -24,7 +24,7 @@ mod table;
 mod tally;
 mod walk;
 
-pub use column::{Sets, Table, Text};
+pub use column::{Table, Text};
 pub use desk::{About, Desk, UsageError, problems};
 pub use engine::{Stores, session};
 pub use receipt::Receipt;

@@ -20,7 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::column::{Column, Sets, Table, Text};
+use crate::column::{Column, Table, Text};
 use crate::engine::external;
 use crate::inflate::Inflater;
 use crate::json::Index;
@@ -31,7 +31,7 @@ use crate::tally::Tally;
 use crate::walk::{Event, Wants, walk};
 
 /// Memory that rows of one partition take before they are given out.
-const PARTITION: usize = 32 << 20;
+const PARTITION: usize = 12 << 20;
 /// Files that are fetched ahead of the one that is read.
 const AHEAD: usize = 4;
 
@@ -87,9 +87,6 @@ pub struct Plan {
     pub only: Only,
     /// The most that a file may inflate to, in bytes.
     pub largest_file: usize,
-    /// By which columns equal calls are counted.
-    #[serde(default)]
-    pub sets: Sets,
 }
 
 /// The scan itself.
@@ -114,7 +111,7 @@ impl LogScan {
     ///
     /// When the plan reads a column that the table does not have.
     pub fn new(plan: Plan, files: Arc<dyn ExecutionPlan>, receipts: Option<Receipts>) -> Result<Self> {
-        let schema = Arc::new(plan.table.schema(&plan.sets).project(&plan.projection)?);
+        let schema = Arc::new(plan.table.schema().project(&plan.projection)?);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(files.properties().partitioning.partition_count()),
@@ -242,7 +239,7 @@ struct Reading {
 
 impl Reading {
     fn new(plan: &Arc<Plan>, schema: &SchemaRef, receipts: Option<Receipts>) -> Result<Self> {
-        let all = plan.table.columns_of(&plan.sets);
+        let all = plan.table.columns();
         let columns = plan.projection.iter().map(|&at| {
             all.get(at).copied().ok_or_else(|| DataFusionError::Internal(format!("no column {at} in {:?}", plan.table)))
         });
@@ -266,7 +263,7 @@ impl Reading {
             wants: Wants::of(wanted, plan.only.of_user),
             inflater: Inflater::new(plan.largest_file),
             index: Index::default(),
-            tally: Tally::new(plan, columns, Arc::clone(schema), PARTITION),
+            tally: Tally::new(columns, Arc::clone(schema), plan.table == Table::Calls, PARTITION),
             plan: Arc::clone(plan),
             receipts,
             ready: VecDeque::new(),

@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::column::{Column, Sets, Table, Text};
+use crate::column::{Column, Table, Text};
 use crate::scan::{LogFile, LogScan, Only, Plan, Receipts};
 use crate::shares;
 
@@ -29,8 +29,6 @@ pub struct LogTable {
     pub receipts: Option<Receipts>,
     /// Into how many parts the files are shared out.
     pub parts: Parts,
-    /// By which columns equal calls are counted.
-    pub sets: Sets,
 }
 
 /// Into how many parts the files of a scan are shared out.
@@ -55,7 +53,7 @@ impl Parts {
 #[async_trait]
 impl TableProvider for LogTable {
     fn schema(&self) -> SchemaRef {
-        self.table.schema(&self.sets)
+        self.table.schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -86,8 +84,7 @@ impl TableProvider for LogTable {
         let bytes = files().map(|file| file.bytes).sum();
         let parts = self.parts.of(bytes, state.config_options().execution.target_partitions);
         let files = shares::plan(files(), parts)?;
-        let plan =
-            Plan { table: self.table, projection, only, largest_file: self.largest_file, sets: self.sets.clone() };
+        let plan = Plan { table: self.table, projection, only, largest_file: self.largest_file };
         Ok(Arc::new(LogScan::new(plan, files, self.receipts.clone())?))
     }
 }

@@ -12,9 +12,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::arena::{Arena, NONE, Texts};
-use crate::column::{Column, Table, Text};
+use crate::column::{Column, Text};
 use crate::engine::BATCH;
-use crate::scan::Plan;
 use crate::walk::Event;
 
 /// Seconds of an hour.
@@ -28,7 +27,7 @@ struct Count {
     last: i64,
 }
 
-/// Rows of numbers, one after another: a number for each text that is wanted, one for what else tells rows apart, and that of its set.
+/// Rows of numbers, one after another: a number for each text that is wanted, and one for what else tells rows apart.
 #[derive(Default)]
 struct Rows {
     numbers: Vec<u32>,
@@ -42,59 +41,13 @@ impl Rows {
     }
 }
 
-/// By what equal events are counted, and the last row of it: events of one caller come one after another.
-struct Set {
-    /// The numbers that are in it, all bits of each.
-    mask: Vec<u32>,
-    number: u32,
-    row: Vec<u32>,
-    place: u32,
-}
-
-impl Set {
-    /// Those of a plan; columns as they are read.
-    fn all(plan: &Plan, columns: &[Column]) -> Vec<Self> {
-        if plan.table == Table::Events {
-            return Vec::new();
-        }
-        let all = [plan.projection.clone()];
-        let sets: &[Vec<usize>] = if plan.sets.is_empty() { &all } else { &plan.sets };
-        let set = |(number, set): (u32, &Vec<usize>)| {
-            let places = || columns.iter().zip(&plan.projection);
-            let has = |column: Column| places().any(|(known, place)| *known == column && set.contains(place));
-            let texts = places().filter(|(column, _)| matches!(column, Column::Text(_)));
-            let mut mask: Vec<u32> = texts.map(|(_, place)| if set.contains(place) { u32::MAX } else { 0 }).collect();
-            let hour = if has(Column::Hour) { u32::MAX << 1 } else { 0 };
-            mask.push(hour | u32::from(has(Column::OfUser)));
-            Self { mask, number, row: Vec::new(), place: 0 }
-        };
-        (0..).zip(sets).map(set).collect()
-    }
-
-    /// Takes what is in it of a row of numbers; whether that is another than before.
-    fn has_changed(&mut self, row: &[u32]) -> bool {
-        let Self { mask, number, row: before, .. } = self;
-        let own = || row.iter().zip(mask.iter()).map(|(number, mask)| number & mask).chain([*number]);
-        if own().eq(before.iter().copied()) {
-            return false;
-        }
-        before.clear();
-        before.extend(own());
-        true
-    }
-
-    fn forget(&mut self) {
-        self.row.clear();
-    }
-}
-
 /// Collects events for the columns that a query reads.
 pub(crate) struct Tally {
     columns: Vec<Column>,
     texts: Vec<Text>,
     schema: SchemaRef,
-    /// By what equal events are counted; empty where they are not.
-    sets: Vec<Set>,
+    /// Whether equal events are counted.
+    is_grouped: bool,
     has_hour: bool,
     has_of_user: bool,
     arena: Arena,
@@ -111,7 +64,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(plan: &Plan, columns: Vec<Column>, schema: SchemaRef, limit: usize) -> Self {
+    pub(crate) fn new(columns: Vec<Column>, schema: SchemaRef, is_grouped: bool, limit: usize) -> Self {
         let texts: Vec<Text> = columns
             .iter()
             .filter_map(|column| if let Column::Text(text) = column { Some(*text) } else { None })
@@ -121,9 +74,9 @@ impl Tally {
             has_of_user: columns.contains(&Column::OfUser),
             before: vec![NONE; texts.len()],
             texts,
-            schema,
-            sets: Set::all(plan, &columns),
             columns,
+            schema,
+            is_grouped,
             arena: Arena::new(),
             pending: Rows::default(),
             rows: Rows::default(),
@@ -135,7 +88,7 @@ impl Tally {
 
     /// Numbers of a row.
     fn width(&self) -> usize {
-        self.texts.len() + 2
+        self.texts.len() + 1
     }
 
     /// Takes an event of the file that is being read.
@@ -157,7 +110,7 @@ impl Tally {
         }
         self.pending.numbers.extend_from_slice(&self.before);
         let hour = if self.has_hour { u32::try_from(time.max(0) / HOUR).unwrap_or(0) } else { 0 };
-        self.pending.numbers.extend([hour << 1 | u32::from(self.has_of_user && event.is_of_user()), 0]);
+        self.pending.numbers.push(hour << 1 | u32::from(self.has_of_user && event.is_of_user()));
         self.pending.counts.push(Count { calls: 1, first: time, last: time });
     }
 
@@ -165,7 +118,7 @@ impl Tally {
     pub(crate) fn note(&mut self, note: &str, time: i64) {
         let number = self.arena.number(note);
         let number = |text: &Text| if *text == Text::Note { number } else { NONE };
-        let row: Vec<u32> = self.texts.iter().map(number).chain([0, 0]).collect();
+        let row: Vec<u32> = self.texts.iter().map(number).chain([0]).collect();
         self.rows.push(&row, Count { calls: 0, first: time, last: time });
     }
 
@@ -173,32 +126,26 @@ impl Tally {
     pub(crate) fn keep_file(&mut self) {
         let width = self.width();
         let pending = std::mem::take(&mut self.pending);
-        let Rows { numbers, counts } = &mut self.rows;
         for (row, count) in pending.numbers.chunks_exact(width).zip(&pending.counts) {
-            if self.sets.is_empty() {
-                numbers.extend_from_slice(row);
-                counts.push(*count);
+            if !self.is_grouped {
+                self.rows.push(row, *count);
+                continue;
             }
-            for set in &mut self.sets {
-                if set.has_changed(row) {
-                    let row = &set.row;
-                    let at = |place: u32| place as usize * width..(place as usize + 1) * width;
-                    let hash = self.hasher.hash_one(row.as_slice());
-                    let known = self.places.find(hash, |&place| numbers[at(place)] == **row).copied();
-                    set.place = known.unwrap_or_else(|| {
-                        let place = u32::try_from(counts.len()).unwrap_or(u32::MAX);
-                        numbers.extend_from_slice(row);
-                        counts.push(Count { calls: 0, ..*count });
-                        let hasher = &self.hasher;
-                        self.places.insert_unique(hash, place, |&place| hasher.hash_one(&numbers[at(place)]));
-                        place
-                    });
-                }
-                let known = &mut counts[set.place as usize];
+            let Rows { numbers, counts } = &mut self.rows;
+            let at = |place: u32| place as usize * width..(place as usize + 1) * width;
+            let hash = self.hasher.hash_one(row);
+            if let Some(place) = self.places.find(hash, |&place| numbers[at(place)] == *row) {
+                let known = &mut counts[*place as usize];
                 known.calls += 1;
                 known.first = known.first.min(count.first);
                 known.last = known.last.max(count.last);
+                continue;
             }
+            let place = u32::try_from(counts.len()).unwrap_or(u32::MAX);
+            numbers.extend_from_slice(row);
+            counts.push(*count);
+            let hasher = &self.hasher;
+            self.places.insert_unique(hash, place, |&place| hasher.hash_one(&numbers[at(place)]));
         }
         self.pending = pending;
         self.forget_file();
@@ -222,7 +169,6 @@ impl Tally {
         let rows = std::mem::take(&mut self.rows);
         self.places.clear();
         self.before.fill(NONE);
-        self.sets.iter_mut().for_each(Set::forget);
         let width = self.width();
         let batches = rows.counts.chunks(BATCH).zip(rows.numbers.chunks(BATCH * width));
         batches.map(|(counts, numbers)| self.batch(counts, numbers, &texts)).collect()
@@ -233,8 +179,7 @@ impl Tally {
         let moments = |moments: &mut dyn Iterator<Item = i64>| -> ArrayRef {
             Arc::new(TimestampSecondArray::from_iter_values(moments).with_timezone("UTC"))
         };
-        let others = || numbers.iter().skip(width - 2).step_by(width);
-        let sets = numbers.iter().skip(width - 1).step_by(width);
+        let others = || numbers.iter().skip(width - 1).step_by(width);
         let mut text_at = 0..;
         let columns = self.columns.iter().map(|column| -> Result<ArrayRef, DataFusionError> {
             Ok(match column {
@@ -243,7 +188,6 @@ impl Tally {
                 Column::Last => moments(&mut counts.iter().map(|count| count.last)),
                 Column::Calls => Arc::new(Int64Array::from_iter_values(counts.iter().map(|count| count.calls))),
                 Column::OfUser => Arc::new(BooleanArray::from_iter(others().map(|other| Some(other & 1 == 1)))),
-                Column::Set => Arc::new(Int64Array::from_iter_values(sets.clone().map(|&set| i64::from(set)))),
                 Column::Text(_) => {
                     let at = text_at.next().unwrap_or_default();
                     texts.column(numbers.iter().skip(at).step_by(width).copied())?

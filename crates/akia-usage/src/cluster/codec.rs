@@ -20,13 +20,13 @@ use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::MESSAGE;
-use crate::column::{Sets, Table};
+use crate::column::Table;
 use crate::scan::{LogFile, LogScan, Only, Plan};
 use crate::table::{LogTable, Parts};
 
 /// What our parts of a plan begin with. Ballista's own are messages of Protobuf, which never begin so.
-const SCAN: &[u8] = b"akia log scan 2\n";
-const TABLE: &[u8] = b"akia log table 2\n";
+const SCAN: &[u8] = b"akia log scan 1\n";
+const TABLE: &[u8] = b"akia log table 1\n";
 
 /// The most that one task of a cluster reads, in bytes as logs lie there: some seconds of work, which is what a lost executor costs.
 const TASK: u64 = 32 << 20;
@@ -38,7 +38,6 @@ struct Told {
     only: Only,
     largest_file: usize,
     files: Vec<LogFile>,
-    sets: Sets,
 }
 
 /// The codec of tables.
@@ -58,10 +57,10 @@ impl LogicalExtensionCodec for Tables {
         let Some(buf) = buf.strip_prefix(TABLE) else {
             return self.others.try_decode_table_provider(buf, name, schema, context);
         };
-        let Told { table, only, largest_file, files, sets } =
+        let Told { table, only, largest_file, files } =
             serde_json::from_reader(DeflateDecoder::new(buf).take(8 * u64::from(MESSAGE))).map_err(external)?;
         let parts = Parts::UpTo(TASK);
-        Ok(Arc::new(LogTable { table, files: Arc::new(files), only, largest_file, receipts: None, parts, sets }))
+        Ok(Arc::new(LogTable { table, files: Arc::new(files), only, largest_file, receipts: None, parts }))
     }
 
     fn try_encode_table_provider(
@@ -77,8 +76,8 @@ impl LogicalExtensionCodec for Tables {
                 ))
             });
         };
-        let LogTable { table, only, largest_file, sets, .. } = logs.clone();
-        let told = Told { table, only, largest_file, files: logs.files.to_vec(), sets };
+        let LogTable { table, only, largest_file, .. } = logs.clone();
+        let told = Told { table, only, largest_file, files: logs.files.to_vec() };
         buf.extend(TABLE);
         let mut deflated = DeflateEncoder::new(buf, Compression::fast());
         serde_json::to_writer(&mut deflated, &told).map_err(external)?;

@@ -142,7 +142,6 @@ async fn read(
     now: Timestamp,
 ) -> Result<(Option<Part>, Vec<Receipt>), FactsError> {
     let table = LogTable {
-        sets: Vec::new(),
         table: Table::Calls,
         files: Arc::new(files),
         // A log is read as a whole, whatever days are asked for: it is not read again.

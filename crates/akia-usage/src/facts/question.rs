@@ -31,7 +31,7 @@ const TOLD_APART: [&str; 11] =
 ///
 /// When a file of facts cannot be opened.
 pub async fn register(context: &SessionContext, home: &FactsHome, manifest: &Manifest) -> Result<(), FactsError> {
-    let calls = Table::Calls.schema(&Vec::new());
+    let calls = Table::Calls.schema();
     let wanted = FACTS.split(", ").map(|name| calls.index_of(name)).collect::<Result<Vec<_>, _>>();
     let facts = Arc::new(calls.project(&wanted.map_err(DataFusionError::from)?).map_err(DataFusionError::from)?);
     for (name, parts, schema) in [("facts", &manifest.facts, facts), ("logs", &manifest.logs, logs_schema())] {
