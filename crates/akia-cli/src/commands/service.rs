@@ -48,7 +48,7 @@ pub enum ServiceVerb {
     #[command(after_long_help = super::examples(&[
         ("akia service create backup --policy backup.json --owner ops --deliver-to profile:backup", "with a policy of your own"),
         ("akia service create mail --template ses-send=example.com --owner ops --deliver-to keychain:mail", "with one of akia's"),
-        ("akia service create backup --from-usage AKIAIOSFODNN7EXAMPLE --owner ops --deliver-to profile:backup", "with what a key has called, and no more"),
+        ("akia service create backup --from-usage AKIAIOSFODNN7EXAMPLE --owner ops --no-key", "with what a key has called, and no more"),
         ("akia service create probe --template s3-read=data --owner ops --source-ip 203.0.113.7 --no-key", "only from an address, and no key yet"),
         ("akia service create backup --policy backup.json --owner ops --no-key --dry-run", "what lacks, and what differs"),
         ("akia service templates", "the policies that akia knows"),
