@@ -152,7 +152,7 @@ pub(crate) fn walk(json: &str, wants: Wants, each: &mut dyn FnMut(&Event<'_>)) -
 /// The fields of `requestParameters` that tell what a call was about, of its JSON. None where it is no JSON.
 pub(crate) fn parameters<'a>(json: &'a str) -> Vec<(&'static str, Cow<'a, str>)> {
     let mut found = Vec::new();
-    match Parameters(&mut found).deserialize(&mut Deserializer::from_str(json)) {
+    match (Parameters { found: &mut found, deeper: SETS }).deserialize(&mut Deserializer::from_str(json)) {
         Ok(()) => found,
         Err(_) => Vec::new(),
     }
@@ -413,7 +413,7 @@ impl<'de> Event<'de> {
                 return Ok(());
             }
             Name::Plain(Text::Request) if self.wants_resources(wants) => {
-                return map.next_value_seed(Parameters(&mut self.parameters));
+                return map.next_value_seed(Parameters { found: &mut self.parameters, deeper: SETS });
             }
             Name::Plain(text @ (Text::Name | Text::Service)) => text,
             Name::Plain(text) if wants.has(text) => text,
@@ -550,20 +550,75 @@ fields!(Session, self, map, A, {
 });
 
 /// `requestParameters`, for the fields that tell what a call was about: an object, or in tables of Athena the text of one.
-struct Parameters<'e, 'de>(&'e mut Vec<(&'static str, Cow<'de, str>)>);
+struct Parameters<'e, 'de> {
+    found: &'e mut Vec<(&'static str, Cow<'de, str>)>,
+    /// How many sets may stand in each other from here on.
+    deeper: u8,
+}
+
+/// EC2 has its ids in sets, one of which may stand in another: `networkInterfaceSet.items[].groupSet.items[].groupId`.
+const SETS: u8 = 2;
 
 fields!(Parameters, self, map, A, {
     while let Some(Lenient(name)) = map.next_key()? {
-        match PARAMETERS.iter().find(|known| name.as_deref() == Some(**known)) {
+        let name = name.as_deref().unwrap_or_default();
+        match PARAMETERS.iter().find(|known| name == **known) {
             Some(name) => {
                 let Lenient(value) = map.next_value()?;
-                self.0.extend(value.map(|value| (*name, value)));
+                self.found.extend(value.map(|value| (*name, value)));
+            }
+            None if self.deeper > 0 && name.ends_with("Set") => {
+                map.next_value_seed(Set(Parameters { found: self.found, deeper: self.deeper - 1 }))?;
             }
             None => skip(&mut map)?,
         }
     }
     Ok(())
-}, text => self.0.extend(parameters(text).into_iter().map(owned)));
+}, text => self.found.extend(parameters(text).into_iter().map(owned)));
+
+/// A set of EC2's: `{"items": [{…}]}`.
+struct Set<'e, 'de>(Parameters<'e, 'de>);
+
+fields!(Set, self, map, A, {
+    while let Some(Lenient(name)) = map.next_key()? {
+        match name.as_deref() {
+            Some("items") => map.next_value_seed(Items(Parameters { found: self.0.found, deeper: self.0.deeper }))?,
+            _ => skip(&mut map)?,
+        }
+    }
+    Ok(())
+});
+
+/// The items of a set.
+struct Items<'e, 'de>(Parameters<'e, 'de>);
+
+impl<'de> DeserializeSeed<'de> for Items<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("a list of items")
+    }
+
+    nothing_of!((); visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str));
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Parameters { found, deeper } = self.0;
+        while list.next_element_seed(Parameters { found: &mut *found, deeper })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        Skip(DEEPEST).visit_map(map)
+    }
+}
 
 /// `resources`, for each `ARN`.
 struct Arns<'e, 'de>(&'e mut Vec<Cow<'de, str>>);
