@@ -296,7 +296,7 @@ impl<'a> Event<'a> {
                 return Ok(());
             }
             Field::Text(Text::Request) if self.wants_resources(wants) => {
-                return take_parameters(&mut self.parameters, reader);
+                return take_parameters(&mut self.parameters, SETS, reader);
             }
             Field::Text(Text::Request | Text::Response) => return reader.skip(),
             Field::Text(text) => text,
@@ -341,6 +341,21 @@ fn fields<'i, 'a>(
     Ok(())
 }
 
+/// Hands on each value of a list, which has to be read; passes over what is no list.
+fn items<'i, 'a>(
+    reader: &mut Reader<'i, 'a>,
+    mut each: impl FnMut(&mut Reader<'i, 'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    if reader.peek() != Some(b'[') {
+        return reader.skip();
+    }
+    let mut list = reader.list()?;
+    while reader.item(&mut list)? {
+        each(reader)?;
+    }
+    Ok(())
+}
+
 /// `sessionContext`, for `sessionIssuer.arn`.
 fn issuer<'a>(arn: &mut Option<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
     fields(reader, |name, reader| match name {
@@ -371,9 +386,14 @@ fn as_json<'a>(reader: &mut Reader<'_, 'a>) -> Result<Option<Cow<'a, str>>, Malf
     }
 }
 
-/// `requestParameters`, for the fields that tell what a call was about: an object, or in tables of Athena the text of one.
+/// EC2 has its ids in sets, one of which may stand in another: `networkInterfaceSet.items[].groupSet.items[].groupId`.
+const SETS: u8 = 2;
+
+/// `requestParameters`, for the fields that tell what a call was about: an object, or in tables of Athena the text of one. So many sets
+/// may stand in each other.
 fn take_parameters<'a>(
     into: &mut Vec<(&'static str, Cow<'a, str>)>,
+    sets: u8,
     reader: &mut Reader<'_, 'a>,
 ) -> Result<(), Malformed> {
     if reader.peek() == Some(b'"') {
@@ -386,6 +406,10 @@ fn take_parameters<'a>(
             into.extend(reader.text()?.map(|value| (*name, value)));
             Ok(())
         }
+        None if sets > 0 && name.ends_with("Set") => fields(reader, |name, reader| match name {
+            "items" => items(reader, |reader| take_parameters(into, sets - 1, reader)),
+            _ => reader.skip(),
+        }),
         None => reader.skip(),
     })
 }
@@ -394,7 +418,7 @@ fn take_parameters<'a>(
 pub(crate) fn parameters(json: &str) -> Vec<(&'static str, Cow<'_, str>)> {
     let (mut found, mut index) = (Vec::new(), Index::default());
     let mut reader = Reader::new(json, &mut index);
-    if reader.peek() != Some(b'{') || take_parameters(&mut found, &mut reader).is_err() {
+    if reader.peek() != Some(b'{') || take_parameters(&mut found, SETS, &mut reader).is_err() {
         return Vec::new();
     }
     found
@@ -406,20 +430,15 @@ fn owned<'a>((name, value): (&'static str, Cow<'_, str>)) -> (&'static str, Cow<
 
 /// `resources`, for each `ARN`.
 fn arns<'a>(into: &mut Vec<Cow<'a, str>>, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
-    if reader.peek() != Some(b'[') {
-        return reader.skip();
-    }
-    let mut list = reader.list()?;
-    while reader.item(&mut list)? {
+    items(reader, |reader| {
         fields(reader, |name, reader| match name {
             "ARN" | "arn" => {
                 into.extend(reader.text()?);
                 Ok(())
             }
             _ => reader.skip(),
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 /// Seconds since 1970 of a time as CloudTrail writes it. What is written otherwise is read slowly.

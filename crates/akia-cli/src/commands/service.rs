@@ -9,6 +9,7 @@ use akia_core::{Region, UserName};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Consent;
+use super::usage::FactsArgs;
 use crate::args::ConfigArgs;
 use crate::context::Context;
 use crate::error::CommandError;
@@ -47,6 +48,7 @@ pub enum ServiceVerb {
     #[command(after_long_help = super::examples(&[
         ("akia service create backup --policy backup.json --owner ops --deliver-to profile:backup", "with a policy of your own"),
         ("akia service create mail --template ses-send=example.com --owner ops --deliver-to keychain:mail", "with one of akia's"),
+        ("akia service create backup --from-usage AKIAIOSFODNN7EXAMPLE --owner ops --no-key", "with what a key has called, and no more"),
         ("akia service create probe --template s3-read=data --owner ops --source-ip 203.0.113.7 --no-key", "only from an address, and no key yet"),
         ("akia service create backup --policy backup.json --owner ops --no-key --dry-run", "what lacks, and what differs"),
         ("akia service templates", "the policies that akia knows"),
@@ -98,12 +100,32 @@ pub struct CreateArgs {
     ///
     /// Read strictly: no NotAction, NotResource or Principal, no element that akia does not know. Every action (*) and changes of IAM are
     /// refused without --despite; wildcards are warned of.
-    #[arg(long, value_name = "FILE", required_unless_present = "templates", conflicts_with = "templates")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["templates", "from_usage"],
+        conflicts_with_all = ["templates", "from_usage"]
+    )]
     pub policy: Option<PathBuf>,
 
     /// Policy that akia knows, with what it is about; repeatable. `akia service templates` lists them
     #[arg(long = "template", value_name = "NAME=WHAT")]
     pub templates: Vec<TemplateWord>,
+
+    /// Draw the least policy from what this user or key has called, as `akia usage policy` does
+    ///
+    /// Out of the facts of `akia usage load`, which must cover the days of --days. What is left out of the policy, and what no log tells, stands in
+    /// the plan. A program that has a person's key, or one that may do everything, gets a user of its own in this way.
+    #[arg(long, value_name = "USER|KEY-ID", conflicts_with = "templates")]
+    pub from_usage: Option<String>,
+
+    /// With --from-usage: out of the calls of so many days [default: 90]
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["policy", "templates"], value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub days: Option<u16>,
+
+    /// Where the facts are.
+    #[command(flatten)]
+    pub facts: FactsArgs,
 
     /// Who answers for the service: a team, or an address; becomes the tag `owner`
     #[arg(long, value_name = "WHO")]

@@ -346,6 +346,12 @@ pub(crate) async fn run(context: &Context, args: UsageArgs) -> Result<Exit, Comm
 /// What an akia says that was built without DataFusion.
 #[cfg(not(feature = "usage"))]
 pub(crate) async fn run(_: &Context, _: UsageArgs) -> Result<Exit, CommandError> {
-    Err(CommandError::failed("this akia was built without `akia usage`")
-        .next("cargo install --path crates/akia-cli --features usage"))
+    Err(not_built())
+}
+
+#[cfg(not(feature = "usage"))]
+pub(crate) fn not_built() -> CommandError {
+    CommandError::failed("this akia was built without `akia usage`")
+        .now("nothing was changed")
+        .next("cargo install --path crates/akia-cli --features usage")
 }

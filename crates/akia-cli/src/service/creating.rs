@@ -23,6 +23,7 @@ use akia_io::rotate::resolved;
 use akia_io::service::{apply, look, read_back, undo};
 
 use super::delivery::{self, KeyPlan};
+use super::from_usage;
 use super::showing::{Shown, done_words, undone_words};
 use crate::audit;
 use crate::commands::service::CreateArgs;
@@ -43,7 +44,15 @@ const LARGEST_FILE: u64 = 64 * 1024;
 /// # Errors
 /// When it is refused, or could not be done whole; says what was taken back.
 pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, CommandError> {
-    let written = args.policy.as_deref().map(read).transpose()?;
+    let mut drawn = Vec::new();
+    let written = match &args.from_usage {
+        None => args.policy.as_deref().map(read).transpose()?,
+        Some(whose) => {
+            let from_usage = from_usage::policy(context, args, whose).await?;
+            drawn = from_usage.notes;
+            Some(from_usage.policy)
+        }
+    };
     let files = context.aws_files()?;
     let settings = args.config.load(context)?.settings;
     let named = Named::of(args, &settings.naming)?;
@@ -60,7 +69,8 @@ pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Co
     let plan = plan(&wish, &found);
     let state = workbench::state_folder(context)?;
     let places = workbench::places_anywhere(context, &files, &state)?;
-    let (key, notes) = delivery::plan(&places, &list, user, found.user.as_ref(), args.no_key).await?;
+    let (key, mut notes) = delivery::plan(&places, &list, user, found.user.as_ref(), args.no_key).await?;
+    notes.splice(0..0, drawn.iter().cloned());
     let shown = Shown {
         args,
         wish: &wish,
@@ -69,6 +79,7 @@ pub(crate) async fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Co
         places: &list,
         review: &review,
         notes: &notes,
+        drawn: &drawn,
         signed: &signed,
         whose: &whose,
     };

@@ -5,6 +5,7 @@ pub(crate) mod checking;
 pub(crate) mod creating;
 pub(crate) mod deliver_to;
 mod delivery;
+mod from_usage;
 pub(crate) mod leaving;
 pub(crate) mod listing;
 mod reading;

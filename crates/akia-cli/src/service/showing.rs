@@ -24,6 +24,8 @@ pub(super) struct Shown<'a> {
     pub(super) places: &'a [Place],
     pub(super) review: &'a Review,
     pub(super) notes: &'a [String],
+    /// What has to be said of a policy that was drawn from calls.
+    pub(super) drawn: &'a [String],
     pub(super) signed: &'a Signed,
     pub(super) whose: &'a Whose,
 }
@@ -132,6 +134,9 @@ impl Shown<'_> {
         row.details.insert("changes".into(), json!(changes));
         row.details.insert("warnings".into(), json!(self.review.warnings));
         row.details.insert("notes".into(), json!(self.plan.notes));
+        if self.args.from_usage.is_some() {
+            row.details.insert("from_usage".into(), json!(self.drawn));
+        }
         let mut report = Report::new("service-create", "services", columns);
         report.push(row);
         report

@@ -1,32 +1,57 @@
 //! `akia usage policy`.
 
 use akia_core::UserName;
-use akia_core::usage::{Compared, Fact, Least, LeastOptions};
+use akia_core::usage::{Compared, Fact, Least, LeastOptions, OfAccount};
 use akia_usage::About;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::open;
 use crate::audit::words::counted;
-use crate::commands::usage::PolicyArgs;
+use crate::commands::usage::{FactsArgs, PolicyArgs};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::exit::Exit;
 use crate::output::Format;
 use crate::signing::{self, Mfa};
 
-pub(crate) async fn run(context: &Context, args: PolicyArgs) -> Result<Exit, CommandError> {
-    let desk = open::open_loaded(context, &args.facts).await?;
-    let since = Timestamp::now() - SignedDuration::from_hours(24 * i64::from(args.days));
-    let facts = of(&desk, &args.whose, since).await?;
-    let least = Least::of(&facts, LeastOptions { include_refused: args.include_refused, regions: args.regions });
+/// The least policy of somebody, and what it was drawn from.
+pub(crate) struct Drawn {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) least: Least,
+    /// Since when calls were looked at.
+    pub(crate) since: Timestamp,
+    /// What is covered of the user's account.
+    pub(crate) covered: OfAccount,
+}
+
+/// Draws the policy of a user, or of a key, out of the calls of so many days.
+///
+/// # Errors
+/// When there are no facts, nobody of that name, or no call that needs a policy.
+pub(crate) async fn draw(
+    context: &Context,
+    facts: &FactsArgs,
+    whose: &str,
+    days: u16,
+    options: LeastOptions,
+) -> Result<Drawn, CommandError> {
+    let desk = open::open_loaded(context, facts).await?;
+    let since = Timestamp::now() - SignedDuration::from_hours(24 * i64::from(days));
+    let facts = of(&desk, whose, since).await?;
+    let least = Least::of(&facts, options);
     if least.documents.is_empty() {
-        return Err(CommandError::failed(format_args!(
-            "no call of {} needs a policy, of the last {} days",
-            args.whose, args.days
-        ))
-        .next("akia usage status, for what is loaded"));
+        return Err(CommandError::failed(format_args!("no call of {whose} needs a policy, of the last {days} days"))
+            .next("akia usage status, for what is loaded"));
     }
+    let covered = desk.covered().await.map_err(|error| open::failed(&error))?;
+    let account = facts.first().map(|fact| fact.account.as_str()).unwrap_or_default();
+    Ok(Drawn { since, covered: OfAccount::of(account, &covered), facts, least })
+}
+
+pub(crate) async fn run(context: &Context, args: PolicyArgs) -> Result<Exit, CommandError> {
+    let options = LeastOptions { include_refused: args.include_refused, regions: args.regions };
+    let Drawn { facts, least, .. } = draw(context, &args.facts, &args.whose, args.days, options).await?;
     let compared = if args.compare { Some(compare(context, &facts, &least).await?) } else { None };
     match context.format() {
         Format::Json => context.print_json(&json!({
@@ -82,14 +107,15 @@ async fn compare(context: &Context, facts: &[Fact], least: &Least) -> Result<Com
     Ok(Compared::of(&policies, &least.used))
 }
 
-fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
+/// What it is drawn from, and then all that has to be said of it.
+pub(crate) fn words(least: &Least) -> Vec<String> {
+    let mut words = Vec::new();
     let calls: u64 = least.used.iter().map(|used| used.calls.calls).sum();
     if let (Some(first), Some(last)) = (least.first, least.last) {
-        let actions = counted(least.used.len(), "action");
-        context.say(&format!("{actions} of {calls} calls between {first} and {last}"));
+        words.push(format!("{} of {calls} calls between {first} and {last}", counted(least.used.len(), "action")));
     }
     if least.documents.len() > 1 {
-        context.say(&format!("- {} policies: one would be longer than AWS takes", least.documents.len()));
+        words.push(format!("{} policies: one would be longer than AWS takes", least.documents.len()));
     }
     for used in &least.used {
         let whole = match used.whole {
@@ -99,34 +125,41 @@ fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
             Some(akia_core::usage::Whole::TooMany { resources }) => format!("it was used on {resources} resources"),
             Some(akia_core::usage::Whole::TakesNone) | None => continue,
         };
-        context.say(&format!("- {} on *: {whole}", used.action));
+        words.push(format!("{} on *: {whole}", used.action));
     }
     for used in &least.used {
         if let Some(unsure) = used.unsure {
-            context.say(&format!("- {} may not be needed: {unsure}", used.action));
+            words.push(format!("{} may not be needed: {unsure}", used.action));
         }
     }
     for beside in &least.beside {
-        context.say(&format!("- {} may also ask for {}", beside.action, beside.asks));
+        words.push(format!("{} may also ask for {}", beside.action, beside.asks));
     }
     for refused in &least.refused {
         let event = format!("{}:{}", refused.seen.service, refused.seen.event);
-        context.say(&format!(
-            "- left out: {event}, {} refused ({})",
+        words.push(format!(
+            "left out: {event}, {} refused ({})",
             counted(refused.seen.calls.calls, "call"),
             refused.error
         ));
     }
     for unknown in &least.unknown {
-        context.say(&format!("- left out: {}:{}, of which no action is known", unknown.service, unknown.event));
+        words.push(format!("left out: {}:{}, of which no action is known", unknown.service, unknown.event));
     }
     for (can_be, how) in [(true, "a trail logs them only where it is told to"), (false, "CloudTrail never logs them")] {
         let what =
             least.unlogged.iter().filter(|unlogged| unlogged.can_be_logged == can_be).map(|unlogged| unlogged.what);
         let what: Vec<&str> = what.collect();
         if !what.is_empty() {
-            context.say(&format!("- not in these logs, and so not in the policy ({how}): {}", what.join(", ")));
+            words.push(format!("not in these logs, and so not in the policy ({how}): {}", what.join(", ")));
         }
+    }
+    words
+}
+
+fn say(context: &Context, least: &Least, compared: Option<&Compared>) {
+    for (at, line) in words(least).iter().enumerate() {
+        context.say(&format!("{}{line}", if at == 0 { "" } else { "- " }));
     }
     let Some(compared) = compared else { return };
     for service in &compared.unused {

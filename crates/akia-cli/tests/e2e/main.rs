@@ -58,6 +58,7 @@ mod seed_script;
 mod serve;
 mod service;
 mod service_keys;
+mod service_usage;
 mod settings;
 mod setup;
 mod status;

@@ -221,20 +221,31 @@ impl AuditSettings {
     }
 }
 
-/// Whether a text fits a pattern, in which `*` stands for any run of characters. Large and small letters are the same: IAM
-/// takes `Ann` and `ann` for one name.
+/// Whether a text fits a pattern, in which `*` stands for any run of characters and `?` for any one, as in policies. Large and small
+/// letters are the same: IAM takes `Ann` and `ann` for one name.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
+    let [pattern, text] = [pattern, text].map(|all| all.to_lowercase().chars().collect::<Vec<char>>());
+    let (mut in_pattern, mut in_text) = (0, 0);
+    // Behind the last `*`, and where the text goes on for it: a longer run is tried from there.
+    let mut last: Option<(usize, usize)> = None;
+    while let Some(letter) = text.get(in_text) {
+        match (pattern.get(in_pattern), last) {
+            (Some('*'), _) => {
+                in_pattern += 1;
+                last = Some((in_pattern, in_text));
+            }
+            (Some(one), _) if *one == '?' || one == letter => {
+                in_pattern += 1;
+                in_text += 1;
+            }
+            (_, Some((behind, from))) => {
+                (in_pattern, in_text) = (behind, from + 1);
+                last = Some((behind, from + 1));
+            }
+            (_, None) => return false,
+        }
     }
-    rest.ends_with(last)
+    pattern[in_pattern..].iter().all(|one| *one == '*')
 }
 
 #[cfg(test)]
@@ -247,6 +258,15 @@ mod tests {
             ("service-*", "service-backup", true),
             ("service-*", "Service-Backup", true),
             ("service-*", "my-service-x", false),
+            ("service-?", "service-b", true),
+            ("service-?", "service-", false),
+            ("service-?", "service-bb", false),
+            ("arn:aws:secretsmanager:*:secret:db-??????", "arn:aws:secretsmanager:r:1:secret:db-AbCdEf", true),
+            ("arn:aws:secretsmanager:*:secret:db-??????", "arn:aws:secretsmanager:r:1:secret:db-2-AbCdEf", false),
+            ("*?", "", false),
+            ("?*", "ü", true),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "ab", false),
             ("*", "", true),
             ("a*b*c", "abc", true),
             ("a*b*c", "a-b-b-c", true),

@@ -260,6 +260,10 @@ impl<'a> Gathered<'a> {
             Some(why) => usage.unsure = Some(why),
         }
         let arns: Vec<&str> = kind.resources.split(' ').filter(|arn| !arn.is_empty()).collect();
+        let arns = match kind.event {
+            "CopyObject" | "UploadPartCopy" if kind.service == "s3" => of_copy(action, arns),
+            _ => arns,
+        };
         match resources_of(action, &arns, kind.user) {
             Resources::TakesNone => usage.takes_none = true,
             Resources::NotTold => usage.not_told += calls.calls,
@@ -356,6 +360,15 @@ fn refused(event: Event<'_>, error: &str, calls: Calls) -> Refused {
         Meaning::Free(_) | Meaning::Unknown => Vec::new(),
     };
     Refused { seen: seen(event, None, calls), error: error.to_owned(), actions }
+}
+
+/// The side of a copy that an action is about. The bucket that is written into stands beside its objects, and of what is read nothing but
+/// the object is told. Where that tells no side apart, as within a bucket, both are.
+fn of_copy(action: KnownAction, arns: Vec<&str>) -> Vec<&str> {
+    let is_target = |arn: &str| arns.contains(&arn.split('/').next().unwrap_or(arn));
+    let reads = action.name == "GetObject";
+    let side: Vec<&str> = arns.iter().copied().filter(|arn| is_target(arn) != reads).collect();
+    if side.is_empty() { arns } else { side }
 }
 
 /// What a statement about an action may name.

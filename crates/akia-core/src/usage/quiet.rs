@@ -94,7 +94,7 @@ impl Quiet {
             }
             None => Verdict::Quiet,
         };
-        Self { since, verdict, doubts: doubts(since, now, covered, has_data_events) }
+        Self { since, verdict, doubts: covered.doubts(since, now, has_data_events) }
     }
 
     /// Whether it can be acted upon: no calls, and nothing in doubt.
@@ -126,28 +126,32 @@ fn uses(facts: &[&Fact]) -> Vec<Use> {
     uses
 }
 
-fn doubts(since: Timestamp, now: Timestamp, covered: &OfAccount, has_data_events: bool) -> Vec<Doubt> {
-    let (Some(first), Some(last)) = (covered.first, covered.last) else { return vec![Doubt::NoLogs] };
-    let day = |moment: Timestamp| Offset::UTC.to_datetime(moment).date();
-    let mut doubts = Vec::new();
-    if first > day(since) {
-        doubts.push(Doubt::BeginsLate { first: first.to_string() });
+impl OfAccount {
+    /// What logs do not tell of the time from `since` to `now`, and whether data events are among it.
+    #[must_use]
+    pub fn doubts(&self, since: Timestamp, now: Timestamp, has_data_events: bool) -> Vec<Doubt> {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return vec![Doubt::NoLogs] };
+        let day = |moment: Timestamp| Offset::UTC.to_datetime(moment).date();
+        let mut doubts = Vec::new();
+        if first > day(since) {
+            doubts.push(Doubt::BeginsLate { first: first.to_string() });
+        }
+        if last < day(now - DELAY) {
+            doubts.push(Doubt::EndsEarly { last: last.to_string() });
+        }
+        let missing: Vec<String> =
+            self.missing.iter().filter(|missing| **missing >= day(since)).map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            doubts.push(Doubt::MissingDays { days: missing });
+        }
+        if self.unread > 0 {
+            doubts.push(Doubt::UnreadLogs { logs: self.unread });
+        }
+        if !has_data_events {
+            doubts.push(Doubt::NoDataEvents);
+        }
+        doubts
     }
-    if last < day(now - DELAY) {
-        doubts.push(Doubt::EndsEarly { last: last.to_string() });
-    }
-    let missing: Vec<String> =
-        covered.missing.iter().filter(|missing| **missing >= day(since)).map(ToString::to_string).collect();
-    if !missing.is_empty() {
-        doubts.push(Doubt::MissingDays { days: missing });
-    }
-    if covered.unread > 0 {
-        doubts.push(Doubt::UnreadLogs { logs: covered.unread });
-    }
-    if !has_data_events {
-        doubts.push(Doubt::NoDataEvents);
-    }
-    doubts
 }
 
 impl std::fmt::Display for Doubt {

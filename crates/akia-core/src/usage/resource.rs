@@ -47,9 +47,12 @@ pub fn resources(call: &Call<'_>) -> Resources {
         }
         found.extend(told(call, arn));
     }
-    if call.arns.is_empty() && !call.parameters.is_empty() && is_name(call.partition) && is_name(call.account) {
+    let is_told_by_names = call.arns.is_empty() && !call.parameters.is_empty() && !is_about_all(call);
+    if is_told_by_names && is_name(call.partition) && is_name(call.account) {
         let forms = forms_of(call.service).iter().filter(|read| call.name.contains(read.form.calls));
-        found.extend(forms.filter_map(|read| told(call, &filled(call, read)?)));
+        for read in forms {
+            found.extend(each(call, read).filter_map(|call| told(&call, &filled(&call, read)?)));
+        }
     }
     add_what_stands_beside(call, &mut found);
     if found.len() > 1 {
@@ -58,9 +61,26 @@ pub fn resources(call: &Call<'_>) -> Resources {
     }
     match found.len() {
         0 => Resources::default(),
+        too_many if too_many > MOST => Resources::default(),
         1 => Resources(found.swap_remove(0)),
         _ => Resources(found.join(" ")),
     }
+}
+
+/// Lists of EC2's take no resource, whatever they are narrowed to: ids would only set equal calls apart. One attribute of one thing does.
+fn is_about_all(call: &Call<'_>) -> bool {
+    call.service == "ec2" && call.name.starts_with("Describe") && !call.name.ends_with("Attribute")
+}
+
+/// The call once for each value of the one parameter that a form is filled with: EC2 stops many instances at once.
+fn each<'a>(call: &Call<'a>, read: &ReadForm) -> impl Iterator<Item = Call<'a>> + use<'a> {
+    let name = if let [one] = read.variables[..] { one.name } else { "" };
+    let call = *call;
+    let is_it = move |parameter: &&[(&str, &str)]| parameter[0].0 == name;
+    let many = call.parameters.chunks(1).filter(is_it).count() > 1;
+    let values = call.parameters.chunks(1).filter(move |parameter| many && is_it(parameter));
+    let whole = (!many).then_some(call);
+    whole.into_iter().chain(values.map(move |parameters| Call { parameters, ..call }))
 }
 
 /// The forms of a service.
@@ -456,6 +476,26 @@ mod tests {
         ] {
             assert_eq!(of_arns(service, name, &[arn]), told, "{service}:{name}");
         }
+    }
+
+    #[test]
+    fn each_of_many_names_is_told_and_lists_of_ec2_are_about_nothing() {
+        let two = [("instanceId", "i-2"), ("instanceId", "i-1"), ("imageId", "ami-1")];
+        assert_eq!(
+            of("ec2", "StopInstances", &two),
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-1 arn:aws:ec2:eu-west-1:123456789012:instance/i-2 arn:aws:ec2:eu-west-1::image/ami-1"
+        );
+        assert_eq!(of("ec2", "DescribeInstances", &two), "");
+        assert_eq!(
+            of("ec2", "DescribeInstanceAttribute", &two[1..2]),
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"
+        );
+        // One that is no name stops none of the others.
+        assert_eq!(of("iam", "GetRole", &[("roleName", "*"), ("roleName", "r")]), "arn:aws:iam::123456789012:role/r");
+        let many: Vec<String> = (0..=MOST).map(|n| format!("i-{n}")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|id| ("instanceId", id.as_str())).collect();
+        assert_eq!(of("ec2", "StopInstances", &many), "", "who names more is not believed");
+        assert_eq!(of("ec2", "StopInstances", &many[..MOST]).split(' ').count(), MOST);
     }
 
     #[test]

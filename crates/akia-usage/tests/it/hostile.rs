@@ -112,6 +112,34 @@ async fn json_nested_without_end_breaks_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sets_of_ec2_are_read_in_any_shape_and_as_deep_as_they_are() {
+    let with = |request: serde_json::Value| {
+        let mut event = event(KEY, "StopInstances", AT);
+        event["eventSource"] = "ec2.amazonaws.com".into();
+        event["requestParameters"] = request;
+        event
+    };
+    let one = |id: &str| json!({ "items": [{ "instanceId": id }] });
+    let strange = [
+        with(json!({ "instancesSet": { "items": [{ "instanceId": "i-2" }, { "instanceId": "i-1" }] } })),
+        with(json!({ "networkInterfaceSet": { "items": [{ "groupSet": { "items": [{ "groupId": "sg-1" }] } }] } })),
+        // Deeper than any is, and what is no set.
+        with(json!({ "aSet": { "items": [{ "bSet": { "items": [{ "cSet": one("i-3") }] } }] } })),
+        with(json!({ "instancesSet": [one("i-4")], "bSet": "i-5", "cSet": { "items": { "instanceId": "i-6" } } })),
+        with(json!({ "instancesSet": { "items": [1, null, ["i-7"], "i-8"] }, "instances": one("i-9") })),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.json"), records(&strange)).unwrap();
+    let desk = desk(&folder.path().join("facts")).await;
+    desk.attach(listing(&desk, folder.path()).await, LARGEST).unwrap();
+    let answer = desk.sql("SELECT DISTINCT resources FROM events ORDER BY resources NULLS LAST").await.unwrap();
+    let arn = |what: &str| format!("arn:aws:ec2:eu-central-1:111122223333:{what}");
+    let instances = format!("{} {}", arn("instance/i-1"), arn("instance/i-2"));
+    let told = akia_usage::answer::csv(&answer).unwrap();
+    assert_eq!(told, format!("resources\n{instances}\n{}\n\"\"\n", arn("security-group/sg-1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn missing_and_strange_fields_are_none() {
     let with = |pointer: &str, value: serde_json::Value| {
         let mut event = event(KEY, "GetObject", AT);

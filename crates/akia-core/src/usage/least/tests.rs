@@ -44,6 +44,25 @@ fn a_statement_names_what_calls_were_about_and_says_why_where_it_cannot() {
 }
 
 #[test]
+fn a_copy_reads_its_source_and_writes_its_target() {
+    let copy = |event: &str, resources: &str| told(&[fact("s3", event, resources)]);
+    let sides = |read: &str, written: &str| {
+        vec![("s3:GetObject".to_owned(), read.to_owned()), ("s3:PutObject".to_owned(), written.to_owned())]
+    };
+    for event in ["CopyObject", "UploadPartCopy"] {
+        let between = copy(event, "arn:aws:s3:::from/* arn:aws:s3:::to arn:aws:s3:::to/*");
+        assert_eq!(between, sides("arn:aws:s3:::from/*", "arn:aws:s3:::to/*"));
+        assert_eq!(copy(event, "arn:aws:s3:::b arn:aws:s3:::b/*"), sides("arn:aws:s3:::b/*", "arn:aws:s3:::b/*"));
+        // Nothing tells which of them is which.
+        let both = "arn:aws:s3:::one/* arn:aws:s3:::two/*";
+        assert_eq!(copy(event, both), sides(both, both));
+    }
+    // No other call has sides.
+    let delete = told(&[fact("s3", "DeleteObject", "arn:aws:s3:::from/* arn:aws:s3:::to arn:aws:s3:::to/*")]);
+    assert_eq!(delete[0].1, "arn:aws:s3:::from/* arn:aws:s3:::to/*");
+}
+
+#[test]
 fn refused_calls_are_apart_unless_they_are_wanted() {
     let mut denied = fact("iam", "ListUsers", "");
     denied.error = "AccessDenied".to_owned();
