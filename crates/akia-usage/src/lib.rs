@@ -10,6 +10,7 @@ mod column;
 mod desk;
 mod engine;
 pub mod facts;
+pub mod history;
 mod inflate;
 mod receipt;
 mod s3;

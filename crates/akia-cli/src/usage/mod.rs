@@ -5,6 +5,7 @@ pub(crate) mod blast;
 pub(crate) mod cluster;
 pub(crate) mod key;
 mod known;
+mod live;
 pub(crate) mod load;
 mod open;
 mod page;

@@ -36,6 +36,7 @@ mod enforce;
 mod events;
 mod ground;
 mod hand;
+mod history;
 mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -11,6 +11,7 @@ mod coverage;
 mod fact;
 #[cfg(test)]
 mod fixtures;
+mod history;
 mod least;
 mod machines;
 mod meaning;
@@ -33,6 +34,7 @@ pub use cidr::{BadCidr, Cidr};
 pub use compare::{Compared, Given, UnusedService};
 pub use coverage::{Covered, OfAccount};
 pub use fact::{Fact, Resources};
+pub use history::{HISTORY, HISTORY_LOG, HistoryWindow, Span, TrailDay, covered_by_trail};
 pub use least::{Beside, Calls, Least, LeastOptions, Refused, Seen, Used, Whole};
 pub use machines::{MACHINE_FROM, MachineBy, MachineUse, Sign, machines};
 pub use meaning::{Meaning, meaning};

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::home::{FactsError, FactsHome};
 use super::manifest::{Manifest, Part};
+use super::twice;
 use super::write::PartWriter;
 use crate::column::{Table, moment};
 use crate::receipt::Receipt;
@@ -85,13 +86,15 @@ pub async fn load(
     progress: &mut dyn FnMut(&Loaded),
 ) -> Result<Loaded, FactsError> {
     let (mut number, mut manifest) = home.manifest().await?;
-    let known = known(context, home, &manifest).await?;
+    super::question::register(context, home, &manifest).await?;
+    let known = known(context).await?;
     let mut loaded = Loaded::default();
     let mut portion: Vec<LogFile> = Vec::new();
     let mut bytes = 0;
     let fresh: Vec<&LogFile> =
         load.files.iter().filter(|file| !known.contains(&name_of(file.url.as_str(), file.bytes))).collect();
     loaded.known = (load.files.len() - fresh.len()) as u64;
+    twice::refuse(&fresh, &twice::taken(context).await?)?;
     for (at, file) in fresh.iter().enumerate() {
         bytes += file.bytes;
         portion.push((*file).clone());
@@ -119,12 +122,8 @@ fn name_of(url: &str, bytes: u64) -> String {
 }
 
 /// Logs that were read.
-async fn known(context: &SessionContext, home: &FactsHome, manifest: &Manifest) -> Result<HashSet<String>, FactsError> {
+async fn known(context: &SessionContext) -> Result<HashSet<String>, FactsError> {
     let mut known = HashSet::new();
-    if manifest.logs.is_empty() {
-        return Ok(known);
-    }
-    super::question::register(context, home, manifest).await?;
     let mut rows = context.sql("SELECT file, bytes FROM logs WHERE problem IS NULL").await?.execute_stream().await?;
     while let Some(batch) = rows.try_next().await? {
         let (files, bytes) = (batch.column(0).as_string_view(), batch.column(1).as_primitive::<UInt64Type>());
@@ -187,8 +186,12 @@ async fn commit(
             return Ok((number, next));
         }
         (number, manifest) = home.manifest().await?;
-        let known = known(context, home, &manifest).await?;
-        let logs = receipts.iter().filter(|receipt| known.contains(&name_of(&receipt.file, receipt.bytes))).count();
+        super::question::register(context, home, &manifest).await?;
+        let (known, taken) = (known(context).await?, twice::taken(context).await?);
+        let is_taken = |receipt: &&Receipt| {
+            twice::is_taken(&receipt.file, &taken) || known.contains(&name_of(&receipt.file, receipt.bytes))
+        };
+        let logs = receipts.iter().filter(is_taken).count();
         if logs > 0 {
             return Err(FactsError::Overtaken { logs });
         }

@@ -4,5 +4,6 @@
 
 mod duckdb;
 mod facts;
+mod history;
 mod hostile;
 mod support;
