@@ -11,6 +11,7 @@ mod open;
 mod page;
 pub(crate) mod policy;
 pub(crate) mod quiet;
+pub(crate) mod seen;
 pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod who;

@@ -109,7 +109,7 @@ impl Quiet {
     }
 }
 
-fn uses(facts: &[&Fact]) -> Vec<Use> {
+pub(super) fn uses(facts: &[&Fact]) -> Vec<Use> {
     let mut uses: Vec<Use> = Vec::new();
     for fact in facts {
         let is_it = |one: &&mut Use| one.ip == fact.ip && one.agent == fact.agent && one.service == fact.service;
