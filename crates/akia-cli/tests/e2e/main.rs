@@ -32,6 +32,7 @@ mod config_rule;
 mod contain;
 mod contract;
 mod database;
+mod drawn;
 mod enforce;
 mod events;
 mod ground;
