@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::asked::Wanted;
 use super::bench::Bench;
 use super::case::{Case, Standing, day};
-use super::{cleanup, refused};
+use super::{cleanup, logs, refused};
 use crate::aws_cli;
 use crate::commands::contain::ContainArgs;
 use crate::context::Context;
@@ -74,6 +74,7 @@ pub(super) async fn plan(
     case.cleanup = cleanup::steps(&key, &args.repositories, &case.leaks);
     context.say(&format!("contain {key}, signed by {}", bench.signed.words));
     refuse_own_key(bench, &case)?;
+    case.logs = logs::blast(&bench.work.state, &key).await;
     let regions = signing::trail_regions(&bench.caller, &bench.identity, &args.trail_regions);
     let since = context.started_at.checked_sub(HISTORY).unwrap_or(Timestamp::UNIX_EPOCH);
     let owner = if key.is_temporary() {
@@ -101,6 +102,7 @@ pub(super) async fn plan(
                 context.say("        sessions that it opened live 36 h at most");
                 case.footprint = footprint(&bench.caller, &regions, &key, since, CASE_PAGES).await.0;
                 tell_footprint(context, &case);
+                logs::tell(context, &case);
                 return Ok(Planned { case, job: None });
             }
         }
@@ -130,6 +132,7 @@ pub(super) async fn plan(
     tell_owner(context, &case, &owner);
     tell_reach(context, &case);
     tell_footprint(context, &case);
+    logs::tell(context, &case);
 
     let store = &*bench.work.driver.store;
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
