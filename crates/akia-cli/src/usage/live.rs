@@ -109,7 +109,7 @@ pub(super) async fn look_up(
     let complete = |window: &HistoryWindow| {
         let end = regions.iter().position(|region| *region == window.region).and_then(|at| ends.get(at));
         let is_asked = window.account == account && wanted.meets(&window.span);
-        is_asked && end.is_some_and(|end| !end.left.iter().any(|span| is_of_day(*span, window)))
+        is_asked && end.is_some_and(|end| window.is_of_complete_day(&end.left))
     };
     let files =
         logs(desk, &folder, &taken).await?.into_iter().filter(|(window, _)| complete(window)).map(|(_, file)| file);
@@ -142,10 +142,6 @@ async fn logs(desk: &Desk, folder: &Path, taken: &Taken) -> Result<Vec<(HistoryW
         }
     }
     Ok(logs)
-}
-
-fn is_of_day(span: Span, window: &HistoryWindow) -> bool {
-    span.by_day().into_iter().any(|span| HistoryWindow { span, ..window.clone() }.day() == window.day())
 }
 
 /// The look at one region.

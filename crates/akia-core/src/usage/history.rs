@@ -97,6 +97,12 @@ impl HistoryWindow {
         day_of(self.span.from)
     }
 
+    /// Whether nothing of its day is among what is left to be looked up: only then does the day count as known.
+    #[must_use]
+    pub fn is_of_complete_day(&self, left: &[Span]) -> bool {
+        left.iter().flat_map(|span| span.by_day()).all(|span| day_of(span.from) != self.day())
+    }
+
     /// Its folder, as a trail names it.
     #[must_use]
     pub fn folder(&self) -> String {
@@ -237,6 +243,20 @@ mod tests {
         ] {
             assert_eq!(HistoryWindow::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_day_of_which_something_is_left_is_not_complete() {
+        let window = |span| HistoryWindow {
+            account: "111122223333".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            span,
+        };
+        let noon = window(hours(12, 24));
+        assert!(noon.is_of_complete_day(&[]));
+        assert!(noon.is_of_complete_day(&[hours(-30, 0), hours(24, 40)]));
+        assert!(!noon.is_of_complete_day(&[hours(0, 12)]));
+        assert!(!noon.is_of_complete_day(&[hours(-30, 1)]), "it begins days before");
     }
 
     #[test]
