@@ -10,6 +10,7 @@ use akia_core::journal::{Event, Record};
 pub(crate) use akia_core::rotation::words::{day, rest_words, step_words};
 use akia_core::rotation::{AbortReason, Decision, Place, Plan, Rest, Rotation, Signer};
 use akia_core::text::visible;
+use akia_core::usage::SeenUse;
 use akia_io::rotate::{DriveError, Driver, Stop, Stray, Watch};
 use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ pub struct Ended {
     pub strays: Vec<Stray>,
     /// Who still uses the old key, where a person has to decide because of that, or why nobody tells.
     pub users: Option<Result<Footprint, String>>,
+    /// The same as the loaded logs have it, or why they could not be asked.
+    pub seen: Option<Result<SeenUse, String>>,
 }
 
 /// Drives all rotations until each rests. Ctrl-C stops at the next safe point; a second one ends the process, which is
@@ -60,7 +63,10 @@ pub async fn drive(context: &Context, driver: &Driver, rotations: Vec<Rotation>)
             };
             let users = driver.still_used_by(&rotation).await;
             let users = users.map(|told| told.map_err(|error| error.to_string()));
-            (index, Ended { rotation, new_key, outcome, strays, users })
+            let seen = driver.seen_in_use(&rotation).await;
+            let is_held = matches!(outcome, Ok(Rest::Undecided { decision: Decision::StillUsed { .. } }));
+            let seen = seen.filter(|seen| is_held || seen.is_err());
+            (index, Ended { rotation, new_key, outcome, strays, users, seen })
         }
     });
     let mut ended: Vec<(usize, Ended)> = futures_util::stream::iter(runs).buffer_unordered(CONCURRENT).collect().await;
@@ -148,7 +154,7 @@ pub fn report_with(
         if stopped.len() > 1 && exit_of(one) == Exit::Interrupted {
             continue;
         }
-        for line in user_words(one).into_iter().chain(advice(one)).chain(stray_words(one)) {
+        for line in user_words(one).into_iter().chain(seen_words(one)).chain(advice(one)).chain(stray_words(one)) {
             context.say(&line);
         }
     }
@@ -328,7 +334,7 @@ fn user_words(one: &Ended) -> Vec<String> {
         lines.push(format!("note: CloudTrail does not name who used {displaced} (it is up to 15 minutes late)"));
         return lines;
     }
-    let uses = used_by(one);
+    let uses = told_by_cloudtrail(found);
     lines.extend(uses.iter().enumerate().map(|(index, line)| match index {
         0 => format!("uses {displaced}: {line}"),
         _ => format!("  {line}"),
@@ -336,12 +342,40 @@ fn user_words(one: &Ended) -> Vec<String> {
     lines
 }
 
-/// Who still uses the old key, in words: from where, with what, for which services.
-pub(crate) fn used_by(one: &Ended) -> Vec<String> {
-    let Some(Ok(found)) = &one.users else { return Vec::new() };
-    if found.events == 0 {
-        return Vec::new();
+/// Who still uses the old key, as the loaded logs name them.
+fn seen_words(one: &Ended) -> Vec<String> {
+    let displaced = &one.rotation.plan().displaced;
+    match &one.seen {
+        None => Vec::new(),
+        Some(Err(error)) => {
+            vec![format!("note: the facts of akia usage could not be asked who uses {displaced}: {error}")]
+        }
+        Some(Ok(seen)) => {
+            let [first, rest @ ..] = &told_by_logs(seen)[..] else { return Vec::new() };
+            let mut lines = vec![format!("uses {displaced}, as the loaded logs tell: {first}")];
+            lines.extend(rest.iter().map(|line| format!("  {line}")));
+            if let Some(since) = one.rotation.promoted_at() {
+                lines.push(format!("  all of it: akia usage quiet {displaced} --since {since:.0}"));
+            }
+            lines
+        }
     }
+}
+
+fn told_by_logs(seen: &SeenUse) -> Vec<String> {
+    seen.words().iter().map(|line| visible(line).into_owned()).collect()
+}
+
+/// Who still uses the old key, in words: from where, with what, for which services. CloudTrail names them, else the loaded logs.
+pub(crate) fn used_by(one: &Ended) -> Vec<String> {
+    match (&one.users, &one.seen) {
+        (Some(Ok(found)), _) if found.events > 0 => told_by_cloudtrail(found),
+        (_, Some(Ok(seen))) => told_by_logs(seen),
+        (Some(_) | None, Some(Err(_)) | None) => Vec::new(),
+    }
+}
+
+fn told_by_cloudtrail(found: &Footprint) -> Vec<String> {
     let most = |counts: &std::collections::BTreeMap<String, usize>| {
         let mut counts: Vec<_> = counts.iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -422,6 +456,9 @@ fn row(one: &Ended, now: Timestamp) -> Row {
     }
     if let Some(Ok(users)) = &one.users {
         row.details.insert("still_used_by".into(), json!(users));
+    }
+    if let Some(Ok(seen)) = &one.seen {
+        row.details.insert("seen_in_logs".into(), json!(seen));
     }
     if !one.strays.is_empty() {
         let strays = one.strays.iter().map(|stray| json!({"place": stray.place.to_string(), "holds": stray.held}));

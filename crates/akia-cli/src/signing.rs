@@ -1,7 +1,7 @@
 //! Who signs the calls of a verb, whose keys they are about, and what AWS's refusals mean for the person.
 
 use akia_core::rotation::Identity;
-use akia_core::{AccessKeyId, AccountId, ProfileName, UserName};
+use akia_core::{AccessKeyId, AccountId, Partition, ProfileName, Region, UserName};
 use akia_io::aws::{Aws, AwsError, Caller, CallerIdentity, Credentials, CredentialsError, IdentityKind};
 use akia_io::profiles::AwsFiles;
 use akia_io::rotate::lock_of_user;
@@ -201,6 +201,19 @@ async fn identity(signed: &Signed, whose: &Whose) -> Option<Identity> {
 pub fn refused(what: &str, error: &AwsError) -> CommandError {
     let told = CommandError::failed(format_args!("{what}: {error}"));
     error.hints().into_iter().fold(told, CommandError::next)
+}
+
+/// The regions whose CloudTrail is asked: those that were named, that of the caller, and the one that IAM writes into.
+#[must_use]
+pub fn trail_regions(caller: &Caller, identity: &CallerIdentity, named: &[Region]) -> Vec<Region> {
+    let partition = identity.partition().unwrap_or(Partition::Aws);
+    let mut regions: Vec<Region> = Vec::new();
+    for region in named.iter().cloned().chain([caller.region(), partition.iam_region()]) {
+        if !regions.contains(&region) {
+            regions.push(region);
+        }
+    }
+    regions
 }
 
 fn no_credentials(files: &AwsFiles, error: &CredentialsError) -> CommandError {

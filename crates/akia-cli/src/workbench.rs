@@ -12,6 +12,7 @@ use akia_io::place::{Outside, Places};
 use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Draw, Driver, Signers};
 use akia_io::seal::Sealer;
+use akia_io::seen::SeenUses;
 use akia_io::state::StateFolder;
 use akia_io::store::{DatabaseUrl, DatabaseUrlError, Home, SharedStore, SqlStore};
 use futures_util::future::BoxFuture;
@@ -48,9 +49,23 @@ impl Workbench {
         let (aws, clock) = (aws(context)?, clock());
         let signers = Arc::new(Signers::new(wallet(context, &files)?));
         let places = Arc::new(places(context, &state).with_outside(outside(&aws, &signers, &clock)));
-        let driver = Driver { aws, store, sealer: Arc::new(sealer), places, clock, signers };
+        let seen = seen_uses(&state);
+        let driver = Driver { aws, store, sealer: Arc::new(sealer), places, clock, signers, seen };
         Ok(Self { files, state, home, driver })
     }
+}
+
+/// The facts of `akia usage` in the state folder, where some were loaded.
+#[cfg(feature = "usage")]
+pub(crate) fn seen_uses(state: &StateFolder) -> Option<Arc<dyn SeenUses>> {
+    let facts = crate::usage::seen::LoadedFacts::of(state.path())?;
+    Some(Arc::new(facts))
+}
+
+/// Without `akia usage` there are none.
+#[cfg(not(feature = "usage"))]
+pub(crate) fn seen_uses(_: &StateFolder) -> Option<Arc<dyn SeenUses>> {
+    None
 }
 
 /// Where the ids of new rotations, cases and quarantines come from.

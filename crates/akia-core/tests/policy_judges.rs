@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akia_core::policy::{
     Command, Duty, JobPolicy, LambdaRights, Need, PolicyDocument, PolicyOptions, ResourceForm, ScanSource,
-    contain_policy, lambda_policy, required_actions, scan_policy, service_policy,
+    contain_policy, lambda_policy, required_actions, scan_policy, service_policy, usage_policy,
 };
 use akia_core::usage::actions;
 use akia_core::{Partition, UserArn};
@@ -43,6 +43,9 @@ fn every_document() -> Vec<(String, Value)> {
         documents.push((format!("scan {partition}"), serde_json::from_str(&text).unwrap()));
         let text = contain_policy(partition).to_pretty_json();
         documents.push((format!("contain {partition}"), serde_json::from_str(&text).unwrap()));
+        let key = format!("arn:{partition}:kms:us-east-1:111122223333:key/example");
+        let text = usage_policy(partition, &["example-trail".to_owned()], Some(&key)).to_pretty_json();
+        documents.push((format!("usage {partition}"), serde_json::from_str(&text).unwrap()));
         let boundary = "arn:aws:iam::123456789012:policy/boundary".parse().unwrap();
         for boundary in [None, Some(&boundary)] {
             let text = service_policy(partition, &"/service/".parse().unwrap(), boundary).to_pretty_json();
@@ -76,7 +79,9 @@ fn resource_types(resource: &str) -> Option<&'static [&'static str]> {
         ("securityhub", "*", "*") if rest == "product/*/default" => &["product"],
         ("ec2", "*", "") if rest == "snapshot/*" => &["snapshot"],
         ("secretsmanager", "*", "*") if rest.starts_with("secret:") => &["Secret"],
-        ("kms", "*", "*") if rest.starts_with("key/") => &["key"],
+        ("kms", "*" | "us-east-1", "*" | "111122223333") if rest.starts_with("key/") => &["key"],
+        ("s3", "", "") if rest.contains('/') => &["object"],
+        ("s3", "", "") => &["bucket"],
         // The star reaches over `:log-stream:`, too.
         ("logs", "*", "*") if rest.starts_with("log-group:") && rest.ends_with('*') => &["log-group", "log-stream"],
         _ => return None,

@@ -27,6 +27,7 @@ pub mod rotate;
 pub mod run_file;
 pub mod seal;
 pub(crate) mod secrets;
+pub mod seen;
 pub mod service;
 pub mod settings;
 pub mod state;

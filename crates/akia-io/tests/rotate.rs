@@ -12,14 +12,15 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use akia_core::journal::{Attribution, Event, Intent, Record};
 use akia_core::profile::FileKind;
 use akia_core::rotation::{AbortReason, Decision, Pace, Place, Rest, Retirement, Rotation};
+use akia_core::usage::SeenUse;
 use akia_core::{AccessKeyId, ProfileName, RotationId, SecretAccessKey, ThreadId};
 use akia_io::aws::{Aws, AwsError, AwsOptions, Credentials, MfaPrompt, NoCode, Target, Wallet};
 use akia_io::clock::Clock;
@@ -29,6 +30,7 @@ use akia_io::place::Places;
 use akia_io::profiles::AwsFiles;
 use akia_io::rotate::{Draw, DriveError, Driver, Options, Refusal, Selection, Signers, Stop, Watch};
 use akia_io::seal::{Sealed, Sealer};
+use akia_io::seen::SeenUses;
 use akia_io::state::{Lock, LockError, StateFolder};
 use akia_io::store::{
     Appended, DatabaseAt, Entry, Hash, Head, SharedStore, SqlStore, Stage, Store, StoreError, Summary, Threads,
@@ -478,6 +480,48 @@ async fn an_old_key_in_use_after_promotion_is_not_deactivated_until_a_person_say
     assert!(world.keys().contains(&(world.old.id.clone(), false)));
 }
 
+/// Logs that say the same of every key.
+struct Logs(Result<Option<SeenUse>, String>);
+
+impl SeenUses for Logs {
+    fn since<'a>(&'a self, _key: &'a AccessKeyId, since: Timestamp) -> BoxFuture<'a, Result<Option<SeenUse>, String>> {
+        let seen = self.0.clone().map(|seen| seen.filter(|seen| seen.at > since));
+        Box::pin(std::future::ready(seen))
+    }
+}
+
+#[tokio::test]
+async fn a_use_that_only_logs_show_keeps_the_old_key_active_and_logs_that_show_none_decide_nothing() {
+    let seen = |at: Timestamp| SeenUse {
+        at,
+        service: "s3".to_owned(),
+        region: "eu-west-1".to_owned(),
+        calls: 1,
+        users: Vec::new(),
+    };
+    let later = |world: &World| world.sandbox.now() + jiff::SignedDuration::from_hours(1);
+    for (name, is_held, said) in [
+        ("later", true, &(|world: &World| Ok(Some(seen(later(world))))) as &dyn Fn(&World) -> _),
+        ("before", false, &|world: &World| Ok(Some(seen(world.sandbox.now())))),
+        ("none", false, &|_| Ok(None)),
+        ("unreadable", false, &|_| Err("broken".to_owned())),
+    ] {
+        let world = World::new();
+        *world.logs.lock().unwrap() = Some(Arc::new(Logs(said(&world))));
+        let (rotation, rest) = world.rotate().await.rested();
+        let held = matches!(
+            &rest,
+            Rest::Undecided { decision: Decision::StillUsed { last_used: akia_core::LastUsed::At { service, .. } } } if service == "s3"
+        );
+        assert_eq!(
+            (held, world.keys().contains(&(world.old.id.clone(), true))),
+            (is_held, is_held),
+            "{name}: {rest:?}"
+        );
+        world.check(name, &rotation).await;
+    }
+}
+
 #[tokio::test]
 async fn an_old_key_whose_use_cannot_be_read_is_not_deactivated() {
     let world = World::new();
@@ -759,6 +803,8 @@ struct World {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
     old: KeyPair,
+    /// Who has seen keys in use, beside AWS.
+    logs: Mutex<Option<Arc<dyn SeenUses>>>,
 }
 
 /// How a run ended.
@@ -821,7 +867,7 @@ impl World {
         let pair = format!("aws_access_key_id = {}\naws_secret_access_key = {}\n", old.id, old.secret);
         std::fs::write(folder.path().join("credentials"), format!("# mine\n[a]\n{pair}")).unwrap();
         std::fs::write(folder.path().join("config"), format!("[profile b]\n{pair}region = eu-west-1\n")).unwrap();
-        Self { sandbox, folder, old }
+        Self { sandbox, folder, old, logs: Mutex::default() }
     }
 
     fn allow_cloudtrail(&self) {
@@ -864,6 +910,7 @@ impl World {
             places: Arc::new(Places::new(state, || Err(no_keychain()))),
             clock: Arc::new(Turned(self.sandbox.clone())),
             signers: Arc::new(Signers::new(Wallet::new(credentials, config, Box::new(NoDevice)))),
+            seen: self.logs.lock().unwrap().clone(),
         }
     }
 

@@ -130,6 +130,7 @@ impl World {
             places: Arc::new(Places::new(state.clone(), || Err(no_keychain()))),
             clock: Arc::new(Turned(director)),
             signers: Arc::new(Signers::new(Wallet::new(credentials, config, prompt))),
+            seen: None,
         };
         Ok(Process { driver, files, state })
     }

@@ -323,6 +323,11 @@ impl Sandbox {
         self.service.state().log.clone()
     }
 
+    /// Puts the calls so far this much earlier, for CloudTrail too: whoever signs with the machine's clock cannot wait for the past.
+    pub fn age_log(&self, by: Duration) {
+        self.service.state().log.iter_mut().for_each(|call| call.at -= by);
+    }
+
     /// Forgets the calls so far, for CloudTrail too.
     pub fn clear_log(&self) {
         self.service.state().log.clear();

@@ -15,7 +15,7 @@ use url::Url;
 use crate::cluster::{self, Address, ClusterError};
 use crate::column::Table;
 use crate::engine::{Stores, session};
-use crate::facts::{self, FactsError, FactsHome, Load, Loaded, Problem};
+use crate::facts::{self, FactsError, FactsHome, Load, Loaded, Problem, Taken};
 use crate::receipt::Receipt;
 use crate::s3::S3;
 use crate::scan::{Only, Receipts, UNREAD};
@@ -181,6 +181,15 @@ impl Desk {
     /// When the question fails.
     pub async fn covered(&self) -> Result<Vec<Covered>, UsageError> {
         Ok(facts::covered(&self.context).await?)
+    }
+
+    /// What the facts hold from which kind of logs.
+    ///
+    /// # Errors
+    ///
+    /// When the question fails.
+    pub async fn taken(&self) -> Result<Taken, UsageError> {
+        Ok(facts::taken(&self.context).await?)
     }
 
     /// Whether the facts of an account hold any data event: a call upon an object, an item or a function, which a trail logs only where it is

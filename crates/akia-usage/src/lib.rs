@@ -11,6 +11,7 @@ mod desk;
 mod distinct;
 mod engine;
 pub mod facts;
+pub mod history;
 mod inflate;
 mod json;
 mod memory;

@@ -4,7 +4,7 @@ use akia_core::config_rule::{RuleName, TopicArn};
 use akia_core::policy::{
     AccountRole, ConfigRuleRights, Duty, JobPolicy, LambdaRights, PolicyDocument, PolicyOptions, ScanSource,
     cloudformation, config_rule_policy, contain_policy, events_policy, hub_policy, lambda_policy, scan_policy,
-    service_policy, terraform,
+    service_policy, terraform, usage_policy,
 };
 use akia_core::service::{BoundaryArn, IamPath};
 use akia_core::{AccountId, Partition, UserName};
@@ -119,6 +119,12 @@ pub enum PolicyVerb {
         ("akia policy service --permissions-boundary arn:aws:iam::123456789012:policy/services", "only users that have this boundary"),
     ]))]
     Service(ServicePolicyArgs),
+    /// Print the policy for `akia usage`: reading the event history, and the logs of trails; it changes nothing
+    #[command(after_long_help = super::examples(&[
+        ("akia policy usage", "without a trail: akia usage load --live"),
+        ("akia policy usage --bucket example-trail", "and the logs of a trail"),
+    ]))]
+    Usage(UsagePolicyArgs),
     /// Say which rights you have for which command
     ///
     /// Asks AWS with iam:SimulatePrincipalPolicy where you may, and tells it from the answers to harmless calls
@@ -291,6 +297,22 @@ pub struct LambdaPolicyArgs {
     pub partition: Option<Partition>,
 }
 
+/// Whose logs are read.
+#[derive(Debug, Args)]
+pub struct UsagePolicyArgs {
+    /// Bucket of a trail; may be given several times
+    #[arg(long = "bucket", value_name = "NAME", value_parser = bucket)]
+    pub buckets: Vec<String>,
+
+    /// ARN of the KMS key that the trail encrypts with
+    #[arg(long, value_name = "ARN", value_parser = kms_arn, requires = "buckets")]
+    pub kms_key: Option<String>,
+
+    /// Partition for the ARNs: aws, aws-cn or aws-us-gov [default: that of the region, else aws]
+    #[arg(long, value_name = "PARTITION")]
+    pub partition: Option<Partition>,
+}
+
 /// What is scanned.
 #[derive(Debug, Args)]
 pub struct ScanPolicyArgs {
@@ -365,6 +387,7 @@ pub(crate) fn run(context: &Context, args: &PolicyArgs) -> Result<Exit, CommandE
         PolicyVerb::Events(args) => events(context, args),
         PolicyVerb::Scan(args) => scan(context, args),
         PolicyVerb::Contain(args) => contain(context, args),
+        PolicyVerb::Usage(args) => usage(context, args),
         PolicyVerb::Service(args) => service(context, args),
         PolicyVerb::Lambda(args) => lambda(context, args),
         PolicyVerb::Check(check) => super::on_runtime(crate::rights::run(context, check)),
@@ -499,6 +522,14 @@ fn contain(context: &Context, args: &ContainPolicyArgs) -> Result<Exit, CommandE
     Ok(Exit::Done)
 }
 
+fn usage(context: &Context, args: &UsagePolicyArgs) -> Result<Exit, CommandError> {
+    no_csv(context, "usage")?;
+    let policy = usage_policy(partition(context, args.partition)?, &args.buckets, args.kms_key.as_deref());
+    context.print_text(&format!("{}\n", policy.to_pretty_json().trim_end()))?;
+    context.say("note: iam:GetAccountAuthorizationDetails is for akia usage policy --compare alone");
+    Ok(Exit::Done)
+}
+
 fn service(context: &Context, args: &ServicePolicyArgs) -> Result<Exit, CommandError> {
     no_csv(context, "service")?;
     let boundary = args.permissions_boundary.as_ref();
@@ -559,6 +590,15 @@ fn user_pattern(text: &str) -> Result<String, &'static str> {
         return Err("write the name of a user, or the beginning of some with a * behind: not all users are services");
     }
     Ok(text.to_owned())
+}
+
+fn bucket(text: &str) -> Result<String, &'static str> {
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    if (3..=63).contains(&text.len()) && text.bytes().all(is_name) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is not the name of a bucket: 3 to 63 small letters, digits, dots and hyphens")
+    }
 }
 
 fn queue_arn(text: &str) -> Result<String, &'static str> {

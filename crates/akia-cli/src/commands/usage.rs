@@ -36,6 +36,7 @@ pub enum UsageVerb {
     #[command(after_long_help = super::examples(&[
         ("akia usage load s3://example-trail/AWSLogs/", "a whole trail"),
         ("akia usage load ./logs --account 111122223333 --log-region eu-central-1", "a part of it"),
+        ("akia usage load --live --since 30d", "without a trail: CloudTrail's event history"),
         ("akia usage load ./logs --facts s3://example-facts/akia", "keep the facts in a bucket, for a team"),
         ("akia usage load s3://example-trail/AWSLogs/ --cluster 10.0.0.7:50050", "terabytes, read by many machines"),
     ]))]
@@ -118,8 +119,15 @@ pub struct FactsArgs {
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// Where the logs are: a folder, a file, or s3://BUCKET/PREFIX
-    #[arg(value_name = "PLACE", required = true)]
+    #[arg(value_name = "PLACE", required_unless_present = "live")]
     pub places: Vec<String>,
+
+    /// Where there is no trail: look up CloudTrail's event history of the caller's account, which has the management events of 90 days
+    ///
+    /// In the region of the profile and the one that IAM writes into, or in those of --log-region. AWS answers two requests a second
+    /// in each region, with fifty events each.
+    #[arg(long, conflicts_with_all = ["places", "cluster"])]
+    pub live: bool,
 
     /// Which of them.
     #[command(flatten)]

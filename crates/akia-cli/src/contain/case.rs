@@ -5,6 +5,7 @@ use akia_core::contain::{
 };
 use akia_core::estate::Known;
 use akia_core::leak::Leak;
+use akia_core::usage::Blast;
 use akia_core::{AccessKeyId, AccountId, KeyStatus, LastUsed, UserArn};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub(super) struct Case {
     pub(super) leaked_at: Option<Timestamp>,
     pub(super) reach: Known<Reach>,
     pub(super) footprint: Footprint,
+    /// What loaded logs have of it, where they have something.
+    pub(super) logs: Option<Known<Blast>>,
     pub(super) cleanup: Vec<CleanStep>,
     /// What is planned, where nothing was done yet.
     pub(super) strategy: Option<Strategy>,
@@ -82,6 +85,7 @@ impl Case {
             leaked_at,
             reach: Known::Unknown { reason: "it was not asked".to_owned() },
             footprint: Footprint::default(),
+            logs: None,
             cleanup: Vec::new(),
             strategy: None,
             containment: None,
@@ -91,6 +95,11 @@ impl Case {
             next: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// What a person does next, and where the whole of what is known is.
+    pub(super) fn commands(&self) -> Vec<String> {
+        self.next.iter().cloned().chain(super::logs::next(self)).collect()
     }
 
     /// The word of the state for programs.
@@ -154,6 +163,10 @@ impl Case {
         add(self.leaked_at, "leaked", if self.leaks.is_empty() { "you" } else { "scan" });
         add(self.footprint.first, "first call that CloudTrail has", "CloudTrail");
         add(self.footprint.last, "last call that CloudTrail has", "CloudTrail");
+        if let Some(Known::Told(blast)) = &self.logs {
+            add(blast.first, "first call that the loaded logs have", "loaded logs");
+            add(blast.last, "last call that the loaded logs have", "loaded logs");
+        }
         if let Some(LastUsed::At { at, service, region }) = &self.last_used {
             add(Some(*at), &format!("last used ({service}, {region})"), "IAM");
         }

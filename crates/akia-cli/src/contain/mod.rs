@@ -5,6 +5,7 @@ mod asked;
 mod bench;
 mod case;
 mod cleanup;
+mod logs;
 mod page;
 mod planning;
 mod reporting;

@@ -1,23 +1,22 @@
 //! Whose key it is, what it could do and did, and what would be done: everything before the question. Nothing is changed.
 
-use std::collections::BTreeSet;
-
 use akia_core::cheatsheet::Operation;
 use akia_core::contain::{Act, Allowed, Containment, ContainmentOpening, ContainmentStage, Ended, Signer, Strategy};
 use akia_core::estate::Known;
 use akia_core::quarantine::{QuarantineStage, quarantine_policy, sessions_policy};
 use akia_core::rotation::Hold;
-use akia_core::{KeyStatus, LastUsed, Partition, ProfileName, Region, UserName};
+use akia_core::usage::HISTORY;
+use akia_core::{KeyStatus, LastUsed, Partition, ProfileName, UserName};
 use akia_io::aws::{AwsError, IdentityKind};
 use akia_io::contain::{CASE_PAGES, Owner, Whose, footprint, is_of_containments, load_containments, reach, whose};
 use akia_io::enforce::load_quarantines;
 use akia_io::rotate::{PreparedRotation, Refusal, Stop};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::asked::Wanted;
 use super::bench::Bench;
 use super::case::{Case, Standing, day};
-use super::{cleanup, refused};
+use super::{cleanup, logs, refused};
 use crate::aws_cli;
 use crate::commands::contain::ContainArgs;
 use crate::context::Context;
@@ -31,8 +30,6 @@ use crate::output::age;
 use crate::rotations;
 use crate::signing;
 
-/// As far back as CloudTrail's event history goes.
-const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Lines of one kind that the plan shows.
 const MOST_LINES: usize = 8;
 
@@ -77,7 +74,8 @@ pub(super) async fn plan(
     case.cleanup = cleanup::steps(&key, &args.repositories, &case.leaks);
     context.say(&format!("contain {key}, signed by {}", bench.signed.words));
     refuse_own_key(bench, &case)?;
-    let regions = trail_regions(bench, args);
+    case.logs = logs::blast(&bench.work.state, &key).await;
+    let regions = signing::trail_regions(&bench.caller, &bench.identity, &args.trail_regions);
     let since = context.started_at.checked_sub(HISTORY).unwrap_or(Timestamp::UNIX_EPOCH);
     let owner = if key.is_temporary() {
         let (trail, events) = footprint(&bench.caller, &regions, &key, since, CASE_PAGES).await;
@@ -104,6 +102,7 @@ pub(super) async fn plan(
                 context.say("        sessions that it opened live 36 h at most");
                 case.footprint = footprint(&bench.caller, &regions, &key, since, CASE_PAGES).await.0;
                 tell_footprint(context, &case);
+                logs::tell(context, &case);
                 return Ok(Planned { case, job: None });
             }
         }
@@ -133,6 +132,7 @@ pub(super) async fn plan(
     tell_owner(context, &case, &owner);
     tell_reach(context, &case);
     tell_footprint(context, &case);
+    logs::tell(context, &case);
 
     let store = &*bench.work.driver.store;
     let all = load_containments(store).await.map_err(|error| refused(&error))?;
@@ -320,14 +320,6 @@ fn tell_role(context: &Context, case: &mut Case, events: &[akia_core::contain::T
     ));
     case.next
         .push("where the session came from a machine: find how its credentials got out, or they do again".to_owned());
-}
-
-/// The regions whose CloudTrail is asked: those that were named, that of the caller, and the one that IAM writes into.
-fn trail_regions(bench: &Bench, args: &ContainArgs) -> Vec<Region> {
-    let partition = bench.identity.partition().unwrap_or(Partition::Aws);
-    let all = args.trail_regions.iter().cloned().chain([bench.caller.region(), partition.iam_region()]);
-    let mut seen = BTreeSet::new();
-    all.filter(|region| seen.insert(region.to_string())).collect()
 }
 
 /// A containment that is there: it goes on, or says that it is done.

@@ -48,7 +48,7 @@ pub(super) fn table(context: &Context, cases: &[Case]) -> Result<(), CommandErro
         for note in &case.notes {
             context.say(&format!("note: {note}"));
         }
-        for (index, next) in case.next.iter().enumerate() {
+        for (index, next) in case.commands().iter().enumerate() {
             context.say(&format!("{} {next}", if index == 0 { "next:" } else { "     " }));
         }
         if !case.cleanup.is_empty() {
@@ -121,10 +121,11 @@ fn details(case: &Case) -> Value {
         "leaks": case.leaks,
         "reach": case.reach,
         "footprint": case.footprint,
+        "logs": case.logs,
         "timeline": case.timeline(),
         "cleanup": case.cleanup,
         "notes": case.notes,
-        "next": case.next,
+        "next": case.commands(),
     })
 }
 

@@ -225,7 +225,8 @@ fn enforcer<'a>(
     notifier: &'a Post,
     accounts: HashMap<AccountId, Account>,
 ) -> Enforcer<'a> {
-    Enforcer { store: Arc::clone(&desk.store), clock: workbench::clock(), gate: &desk.gate, accounts, policy, notifier }
+    let (store, clock, seen) = (Arc::clone(&desk.store), workbench::clock(), desk.seen.as_deref());
+    Enforcer { store, clock, gate: &desk.gate, accounts, policy, notifier, seen }
 }
 
 /// The settings and the switch, read anew before each act.

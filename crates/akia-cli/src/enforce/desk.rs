@@ -5,6 +5,7 @@ use std::sync::Arc;
 use akia_core::settings::JournalSettings;
 use akia_io::aws::Caller;
 use akia_io::enforce::{Gate, Quarantiner};
+use akia_io::seen::SeenUses;
 use akia_io::state::Lock;
 use akia_io::store::SharedStore;
 
@@ -22,6 +23,8 @@ pub(super) struct Desk {
     pub(super) store: SharedStore,
     caller: Arc<Caller>,
     pub(super) gate: Gate,
+    /// The facts of `akia usage`, where some were loaded.
+    pub(super) seen: Option<Arc<dyn SeenUses>>,
     _lock: Lock,
 }
 
@@ -44,7 +47,8 @@ impl Desk {
         let entry = super::entry(identity, reach, &roles, "akia-enforce");
         let caller = Arc::new(signed.caller);
         let gate = Gate::new(Arc::clone(&caller), entry, roles);
-        Ok(Self { store, caller, gate, _lock: lock })
+        let seen = workbench::existing_state_folder(context)?.as_ref().and_then(workbench::seen_uses);
+        Ok(Self { store, caller, gate, seen, _lock: lock })
     }
 
     /// Puts users into quarantine.

@@ -5,12 +5,16 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use akia_core::LastUsed;
-use akia_core::enforce::{Act, CaseSubject, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan};
+use akia_core::enforce::{
+    Act, Case, CaseSubject, EnforcePolicy, Evidenced, Plan, PlanError, PlanInput, Step, StepKind, plan,
+};
 use akia_core::estate::{Amended, Estate, User};
 use akia_core::ids::UserArn;
+use akia_core::usage::SeenUse;
+use akia_core::{AccessKeyId, LastUsed};
 use akia_io::enforce::StopFile;
 use akia_io::store::snapshots::Snapshots;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::notices::{self, Foreseen};
@@ -66,6 +70,7 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
     let stopped = workbench::existing_state_folder(context)?.and_then(|folder| StopFile::of(&folder).thrown());
     let only = args.only_accounts.iter().cloned().collect();
     let by = switch::person(context);
+    let seen = seen(context, &cases, &agreed.policy).await?;
     let input = PlanInput {
         evidence: basis.evidence,
         estates: &basis.estates,
@@ -73,6 +78,7 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
         policy: &agreed.policy,
         stopped: stopped.as_ref().map(|stopped| stopped.reason.as_str()),
         cases: &cases,
+        seen: &seen,
         only_accounts: &only,
         by: &by,
         now: context.started_at,
@@ -89,6 +95,31 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Comm
         write(path, &file)?;
     }
     print(context, &file, args.out.as_deref())
+}
+
+/// Keys that would be deactivated and that loaded logs have shown in use. Where these cannot be read, AWS's word is what there is.
+async fn seen(
+    context: &Context,
+    cases: &[Case],
+    policy: &EnforcePolicy,
+) -> Result<BTreeMap<AccessKeyId, SeenUse>, CommandError> {
+    let mut seen = BTreeMap::new();
+    let folder = workbench::existing_state_folder(context)?;
+    let Some(logs) = folder.as_ref().and_then(workbench::seen_uses) else { return Ok(seen) };
+    let now = context.started_at;
+    let since = now.checked_sub(policy.longest_quiet()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let is_due = |case: &&Case| case.due().is_some_and(|(act, due)| act == Act::Deactivate && due <= now);
+    for case in cases.iter().filter(is_due) {
+        let key = &case.opening().subject.key;
+        match logs.since(key, since).await {
+            Ok(found) => seen.extend(found.map(|found| (key.clone(), found))),
+            Err(error) => {
+                context.say(&format!("note: the facts of akia usage could not be asked who uses {key}: {error}"));
+                break;
+            }
+        }
+    }
+    Ok(seen)
 }
 
 /// The latest kept audit that has its accounts, or the one of a number; with the users that matter.

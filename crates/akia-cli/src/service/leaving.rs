@@ -1,16 +1,16 @@
 //! `akia service exit`: what would replace the key of a service. Only reads.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use akia_core::cheatsheet::Step;
 use akia_core::contain::Footprint;
 use akia_core::service::ServiceNaming;
 use akia_core::service::exit::{Evidence, ExitSubject, Ranked, TrustSubject, Way, rank, steps, trust_policy};
-use akia_core::{KeyStatus, Partition, Region, UserName};
+use akia_core::usage::HISTORY;
+use akia_core::{KeyStatus, Partition, UserName};
 use akia_io::aws::{AwsError, Caller};
 use akia_io::contain::{CASE_PAGES, footprint};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::audit::words::counted;
@@ -23,9 +23,6 @@ use crate::keys::holders::Holders;
 use crate::output::escape::visible;
 use crate::output::{Cell, Column, Format, Report, Row, Tone};
 use crate::signing::{self, Mfa};
-
-/// As far back as CloudTrail's event history goes.
-const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// A file that Markdown is written to.
 ///
@@ -53,9 +50,7 @@ pub(crate) async fn run(context: &Context, args: &ExitArgs) -> Result<Exit, Comm
     let keys = keys.map_err(|error| signing::refused(&format!("the keys of {user} cannot be listed"), &error))?;
     let active: Vec<_> = keys.into_iter().filter(|key| key.status == KeyStatus::Active).map(|key| key.id).collect();
     let partition = whose.caller.partition().unwrap_or(Partition::Aws);
-    let regions: BTreeSet<Region> =
-        args.trail_regions.iter().cloned().chain([signed.caller.region(), partition.iam_region()]).collect();
-    let regions: Vec<Region> = regions.into_iter().collect();
+    let regions = signing::trail_regions(&signed.caller, &whose.caller, &args.trail_regions);
     let since = context.started_at.checked_sub(HISTORY).unwrap_or(Timestamp::UNIX_EPOCH);
     let mut evidence = Evidence { places: args.delivered_to.clone(), ..Evidence::default() };
     let mut trails = Vec::new();

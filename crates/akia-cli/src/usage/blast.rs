@@ -1,6 +1,6 @@
 //! `akia usage blast`.
 
-use akia_core::usage::{Blast, Did};
+use akia_core::usage::Blast;
 use akia_usage::About;
 use jiff::Timestamp;
 use serde_json::json;
@@ -59,15 +59,8 @@ fn report(blast: &Blast) -> Report {
         Column::new("ips", "FROM"),
     ];
     let mut report = Report::new("usage-blast", "calls", columns);
-    let lists: [(&str, &[Did], Tone); 6] = [
-        ("session", &blast.sessions, Tone::Bad),
-        ("permissions", &blast.permissions, Tone::Bad),
-        ("secret", &blast.secrets, Tone::Bad),
-        ("change", &blast.changes, Tone::Warning),
-        ("unknown", &blast.unknown, Tone::Warning),
-        ("refused", &blast.refused, Tone::Quiet),
-    ];
-    for (what, list, tone) in lists {
+    let tones = [Tone::Bad, Tone::Bad, Tone::Bad, Tone::Warning, Tone::Warning, Tone::Quiet];
+    for ((what, list), tone) in blast.lists().into_iter().zip(tones) {
         for did in list {
             report.push(vec![
                 Cell::text(what).tone(tone),

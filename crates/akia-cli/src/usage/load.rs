@@ -5,7 +5,7 @@ use std::time::Instant;
 use akia_usage::facts::{Load, Loaded};
 use jiff::Timestamp;
 
-use super::open;
+use super::{live, open};
 use crate::audit::words::counted;
 use crate::commands::usage::LoadArgs;
 use crate::context::Context;
@@ -22,9 +22,13 @@ const PORTION_OF_CLUSTER: u64 = 4 << 30;
 pub(crate) async fn run(context: &Context, args: LoadArgs) -> Result<Exit, CommandError> {
     let now = Timestamp::now();
     let mut desk = open::open(context, &args.facts, &args.places, Some(&args.on)).await?;
-    let listing = open::list(context, &desk, &args.places, &args.which, now).await?;
+    let looked = if args.live { Some(live::look_up(context, &desk, &args.which, now).await?) } else { None };
+    let files = match &looked {
+        Some(looked) => looked.files.clone(),
+        None => open::list(context, &desk, &args.places, &args.which, now).await?.files,
+    };
     let load = Load {
-        files: listing.files,
+        files,
         largest_file: usize::try_from(args.which.largest_log.0).unwrap_or(usize::MAX),
         portion: if args.on.cluster.is_some() { PORTION_OF_CLUSTER } else { PORTION },
     };
@@ -35,10 +39,20 @@ pub(crate) async fn run(context: &Context, args: LoadArgs) -> Result<Exit, Comma
         let done = loaded.files + loaded.known + loaded.problems.len() as u64;
         line.step(&format!("{done} of {all} logs, {} calls, {} of users kept", loaded.calls, loaded.kept));
     };
-    let loaded = desk.load(&load, now, &mut progress).await.map_err(|error| open::failed(&error))?;
+    let mut loaded = desk.load(&load, now, &mut progress).await.map_err(|error| open::failed(&error))?;
     line.finish(&words(&loaded, begun.elapsed().as_secs_f64()));
-    context.print(&report(&loaded, desk.home().as_str()))?;
-    Ok(if loaded.problems.is_empty() { Exit::Done } else { Exit::Partly })
+    let not_looked = looked.as_ref().map(|looked| looked.problems.clone()).unwrap_or_default();
+    let is_whole = loaded.problems.is_empty() && not_looked.is_empty();
+    if !not_looked.is_empty() {
+        context.say("run the same command again: it looks up what is missing, and nothing twice");
+    }
+    loaded.problems.extend(not_looked);
+    let mut report = report(&loaded, desk.home().as_str());
+    if let Some(looked) = &looked {
+        report.fact("looked_up", looked.events);
+    }
+    context.print(&report)?;
+    Ok(if is_whole { Exit::Done } else { Exit::Partly })
 }
 
 fn words(loaded: &Loaded, seconds: f64) -> String {

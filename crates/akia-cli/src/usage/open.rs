@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use akia_io::aws::{Caller, Wallet};
+use akia_io::aws::{Caller, CredentialsError, Wallet};
 use akia_usage::{Desk, Listing, Narrowing, Reach, S3, Signature, Signing, UsageError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::commands::usage::{FactsArgs, OnCluster, WhichLogs};
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::signing::{self, Mfa};
+use crate::signing::{self, Mfa, Signed};
 use crate::workbench;
 
 /// Credentials that end sooner are fetched anew.
@@ -65,7 +65,8 @@ pub(super) async fn open_loaded(context: &Context, facts: &FactsArgs) -> Result<
     let desk = open(context, facts, &[], None).await?;
     if desk.is_empty() {
         return Err(CommandError::failed(format_args!("no logs were loaded into {} yet", desk.home()))
-            .next("akia usage load s3://BUCKET/AWSLogs/"));
+            .next("akia usage load s3://BUCKET/AWSLogs/")
+            .next("akia usage load --live (without a trail)"));
     }
     Ok(desk)
 }
@@ -139,36 +140,55 @@ pub(super) async fn signed(context: &Context) -> Result<S3, CommandError> {
         no_proxy: options.proxies.no_proxy.clone(),
         endpoint,
     };
-    let again = match &signed.profile {
-        Some(profile) => Some((workbench::wallet(context, &files)?, profile.clone())),
-        None => None,
-    };
-    Ok(S3::new(reach, Arc::new(Signs { caller: Mutex::new(signed.caller), again })))
+    Ok(S3::new(reach, Arc::new(Fresh::of(context, signed)?)))
 }
 
 /// Signs with what the command signs with, fetched anew before it ends.
-struct Signs {
-    caller: Mutex<Caller>,
+pub(super) struct Fresh {
+    caller: Mutex<Arc<Caller>>,
     again: Option<(Wallet, akia_core::ProfileName)>,
 }
 
-impl fmt::Debug for Signs {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("Signs")
+impl Fresh {
+    /// Of what signs.
+    ///
+    /// # Errors
+    /// When the profile's way to credentials cannot be taken again.
+    pub(super) fn of(context: &Context, signed: Signed) -> Result<Self, CommandError> {
+        let again = match signed.profile {
+            Some(profile) => Some((workbench::wallet(context, &context.aws_files()?)?, profile)),
+            None => None,
+        };
+        Ok(Self { caller: Mutex::new(Arc::new(signed.caller)), again })
     }
-}
 
-#[async_trait::async_trait]
-impl Signing for Signs {
-    async fn credentials(&self) -> Result<Signature, String> {
+    /// The caller, whose credentials last for a while.
+    ///
+    /// # Errors
+    /// When they end and there are no others.
+    pub(super) async fn caller(&self) -> Result<Arc<Caller>, CredentialsError> {
         let mut caller = self.caller.lock().await;
         let ends = caller.credentials().expires_at();
         if let (Some(ends), Some((wallet, profile))) = (ends, &self.again)
             && ends - SOON < Timestamp::now()
         {
-            let fresh = wallet.credentials(caller.aws(), profile).await.map_err(|error| error.to_string())?;
-            *caller = caller.aws().caller(fresh, caller.target().clone());
+            let fresh = wallet.credentials(caller.aws(), profile).await?;
+            *caller = Arc::new(caller.aws().caller(fresh, caller.target().clone()));
         }
+        Ok(Arc::clone(&caller))
+    }
+}
+
+impl fmt::Debug for Fresh {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Fresh")
+    }
+}
+
+#[async_trait::async_trait]
+impl Signing for Fresh {
+    async fn credentials(&self) -> Result<Signature, String> {
+        let caller = self.caller().await.map_err(|error| error.to_string())?;
         Ok(caller.credentials().to_foreign(|key, secret, token| Signature {
             key: key.to_owned(),
             secret: secret.to_owned(),
@@ -186,6 +206,13 @@ pub(super) fn failed(error: &UsageError) -> CommandError {
         UsageError::Facts(akia_usage::facts::FactsError::Overtaken { .. }) => {
             words.now("what both have read counts once").next("run the same command again")
         }
+        UsageError::Facts(akia_usage::facts::FactsError::Twice { is_history: false, .. }) => words
+            .now("nothing was loaded")
+            .next("--since and --until, for days that they do not have in common")
+            .next("--facts FOLDER, for facts of their own: the trail first, then akia usage load --live --facts FOLDER, which asks for the rest"),
+        UsageError::Facts(akia_usage::facts::FactsError::Twice { is_history: true, .. }) => words
+            .now("nothing was loaded")
+            .next("akia usage load --live (asks for what the facts do not have)"),
         UsageError::Facts(_) => words,
         UsageError::List(_) | UsageError::Bucket { .. } | UsageError::Folder { .. } => {
             words.now("nothing was loaded").next("mend that, then run the same command again")

@@ -19,6 +19,7 @@ pub(crate) async fn run(context: &Context, args: FactsArgs) -> Result<Exit, Comm
             Column::whole("first", "FIRST DAY"),
             Column::whole("last", "LAST DAY"),
             Column::whole("days_without", "DAYS WITHOUT"),
+            Column::whole("history_days", "DAYS OF HISTORY"),
             Column::whole("logs", "LOGS"),
             Column::whole("unread", "UNREAD"),
             Column::whole("last_call", "LAST CALL OF A USER"),
@@ -33,10 +34,14 @@ pub(crate) async fn run(context: &Context, args: FactsArgs) -> Result<Exit, Comm
             Cell::maybe(region.days.first()),
             Cell::maybe(region.days.last()),
             Cell::count(region.missing().len()),
+            Cell::count(region.history_days.len()),
             Cell::count(region.logs),
             if region.unread > 0 { unread.tone(Tone::Bad) } else { unread },
             region.last_call.map_or_else(Cell::empty, Cell::time),
         ]);
+    }
+    if covered.iter().any(|region| !region.history_days.is_empty()) {
+        context.say("days of history are known from CloudTrail's event history: it has management events alone");
     }
     context.print(&report)?;
     Ok(Exit::Done)

@@ -618,3 +618,41 @@ fn a_person_sees_the_plan_and_is_asked() {
         assert!(yes.stdout.contains(words), "{words}: {}", yes.stdout);
     }
 }
+
+/// Calls of long ago, and upon data: CloudTrail's event history has neither.
+#[cfg(feature = "usage")]
+#[test]
+fn what_loaded_logs_have_of_the_key_is_in_the_plan_the_page_and_json() {
+    let cloud = Backend::Sandbox.open();
+    cloud.user_without_rights("ann", "/people/");
+    let key = cloud.key("ann");
+    let home = home(&cloud);
+    let without = contain(&home, &key.id, &["--dry-run"]).done();
+    assert!(case(&without)["logs"].is_null() && !without.stderr.contains("usage blast"), "{}", without.stderr);
+    let event = |service: &str, name: &str, days: i64| {
+        let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+        json!({
+            "eventTime": format!("{at:.0}"), "eventSource": format!("{service}.amazonaws.com"), "eventName": name,
+            "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.9", "userAgent": "curl/8",
+            "userIdentity": { "type": "IAMUser", "arn": cloud.user_arn("ann"), "accountId": cloud.account, "accessKeyId": key.id },
+        })
+    };
+    let events = [event("iam", "CreateUser", 200), event("s3", "PutObject", 150), event("s3", "GetObject", 3)];
+    let log = home.path("events.json");
+    std::fs::write(&log, json!({ "Records": events }).to_string()).unwrap();
+    home.akia(&["usage", "load", log.to_str().unwrap()]).done();
+
+    let page = home.path("case.html");
+    let ran = contain(&home, &key.id, &["--dry-run", "--report", page.to_str().unwrap()]).done();
+    let told = case(&ran);
+    assert_eq!(told["logs"]["told"]["changes"].as_array().unwrap().len(), 1, "{}", told["logs"]);
+    assert!(told["next"].to_string().contains(&format!("akia usage blast {}", key.id)), "{}", told["next"]);
+    assert!(told["timeline"].to_string().contains("first call that the loaded logs have"), "{}", told["timeline"]);
+    for part in
+        ["logs    what was loaded has calls of it", "permissions: iam:CreateUser (1)", "change: s3:PutObject (1)"]
+    {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains("What loaded logs have") && html.contains("iam:CreateUser"), "{html}");
+}

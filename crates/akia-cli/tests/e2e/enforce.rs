@@ -227,6 +227,40 @@ fn a_key_in_use_is_told_of_and_not_deactivated() {
     until(&home, &key, "deactivated");
 }
 
+/// AWS's last use is long ago, and a log tells of one of yesterday.
+#[cfg(feature = "usage")]
+#[test]
+fn a_key_that_loaded_logs_show_in_use_is_not_deactivated() {
+    let (cloud, key) = idle("ann");
+    let home = home(&cloud, &QUICK.replace("key-never-used", "key-age"));
+    plan(&home);
+    until(&home, &key, "reminded");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(steps(&plan_again(&home)), [("deactivate".to_owned(), key.clone())]);
+    let event = json!({
+        "eventTime": format!("{:.0}", Timestamp::now() - SignedDuration::from_hours(20)), "eventSource": "s3.amazonaws.com",
+        "eventName": "GetObject", "awsRegion": "eu-west-1", "sourceIPAddress": "203.0.113.7", "userAgent": "batch-job/1.4",
+        "userIdentity": { "type": "IAMUser", "arn": cloud.user_arn("ann"), "accountId": cloud.account, "accessKeyId": key },
+    });
+    let log = home.path("events.json");
+    std::fs::write(&log, json!({ "Records": [event] }).to_string()).unwrap();
+    home.akia(&["usage", "load", log.to_str().unwrap()]).done();
+    // A plan of before is looked at anew right before the act.
+    let ended = apply(&home, &[], 3);
+    assert_eq!((&ended["steps"][0]["stage"], &ended["steps"][0]["done"]), (&json!("reminded"), &json!([])), "{ended}");
+    let day = (Timestamp::now() - SignedDuration::from_hours(20)).strftime("%Y-%m-%d").to_string();
+    let stopped = ended["steps"][0]["stopped"].as_str().unwrap();
+    assert!(stopped.contains(&format!("the key is in use: s3 in eu-west-1 at {day}")), "{stopped}");
+    assert!(cloud.sandbox().keys().iter().any(|one| one.id == key && one.active));
+    let held = plan_again(&home);
+    assert_eq!(steps(&held), []);
+    let why = held["plan"]["held"].to_string();
+    assert!(why.contains("the key is in use") && why.contains("from 203.0.113.7, with batch-job/1.4, for s3"), "{why}");
+    // Without the facts AWS's word is what there is.
+    std::fs::remove_dir_all(home.path("state/usage")).unwrap();
+    until(&home, &key, "deactivated");
+}
+
 #[test]
 fn what_somebody_else_does_ends_the_case() {
     let (cloud, key) = idle("ann");

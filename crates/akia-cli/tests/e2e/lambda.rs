@@ -176,7 +176,7 @@ fn trail(state: &FrontState) -> Value {
             "userIdentity": { "arn": "arn:aws:iam::123456789012:role/other" },
             "responseElements": { "accessKey": { "accessKeyId": id } },
         });
-        json!({ "CloudTrailEvent": record.to_string() })
+        json!({ "EventTime": 1_767_225_600, "CloudTrailEvent": record.to_string() })
     };
     json!({ "Events": state.created.iter().map(event).collect::<Vec<_>>() })
 }

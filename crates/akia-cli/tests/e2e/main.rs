@@ -32,10 +32,12 @@ mod config_rule;
 mod contain;
 mod contract;
 mod database;
+mod drawn;
 mod enforce;
 mod events;
 mod ground;
 mod hand;
+mod history;
 mod interrupted;
 mod key;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -259,3 +259,68 @@ fn a_rotation_killed_between_two_places_is_finished_by_the_next_run() {
         Ok(())
     });
 }
+
+/// What only a trail with data events tells: AWS's last use and its event history have nothing of it.
+#[cfg(feature = "usage")]
+#[test]
+fn what_loaded_logs_tell_of_the_old_key_holds_it_and_names_who() {
+    let cloud = Backend::Sandbox.open();
+    let (home, old) = stage(&cloud, "quiet-for = \"3s\"\nowner = \"payments@example.com\"");
+    let told = home.path("notices.jsonl").display().to_string();
+    let channel = format!("[notify]\ndefault = [\"log\"]\n[notify.channels.log]\nkind = \"file\"\npath = {told:?}\n");
+    let settings = channel + &home.read("akia.toml");
+    let home = home.file("akia.toml", settings);
+    let load = |name: &str, at: jiff::Timestamp| {
+        let event = json!({
+            "eventTime": format!("{at:.0}"), "eventSource": "s3.amazonaws.com", "eventName": "GetObject", "awsRegion": "eu-west-1",
+            "sourceIPAddress": "203.0.113.7", "userAgent": "batch-job/1.4",
+            "userIdentity": { "type": "IAMUser", "arn": cloud.user_arn("service-billing"), "accountId": cloud.account,
+                "accessKeyId": old.id },
+        });
+        let path = home.path(name);
+        std::fs::write(&path, json!({ "Records": [event] }).to_string()).unwrap();
+        home.akia(&["usage", "load", path.to_str().unwrap()]).done();
+    };
+    load("before.json", jiff::Timestamp::now());
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let first = rotation(&rotate(&home, &["--service", "billing"]).done());
+    assert_eq!(first["rest"], "watching");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    load("after.json", jiff::Timestamp::now());
+    let ran = rotate(&home, &["--all-services"]).exited(6);
+    let told = rotation(&ran);
+    assert_eq!((&told["rest"], active(&cloud, &old)), (&json!("undecided"), (2, true)), "{told}");
+    let seen = &told["seen_in_logs"];
+    assert_eq!(
+        (&seen["calls"], &seen["service"], &seen["users"][0]["ip"]),
+        (&json!(1), &json!("s3"), &json!("203.0.113.7"))
+    );
+    for part in [
+        &format!("uses {}, as the loaded logs tell: from 203.0.113.7", old.id),
+        "with batch-job/1.4",
+        "for s3",
+        &format!("akia usage quiet {} --since ", old.id),
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let notices = home.read("notices.jsonl");
+    assert!(notices.contains("\"still-used\"") && notices.contains("from 203.0.113.7"), "{notices}");
+    // A person has the last word.
+    let id = first["rotation"].as_str().unwrap();
+    let done = home.akia(&["resume", id, "--without-evidence", "--yes", "--output", "json"]).done();
+    assert_eq!((&rotation(&done)["rest"], active(&cloud, &old)), (&json!("in-grace"), (1, false)));
+}
+
+/// Without a use behind the promotion the facts are no matter; facts that cannot be read are told, and AWS's word holds.
+#[cfg(feature = "usage")]
+#[test]
+fn facts_that_cannot_be_read_are_told_and_hold_nothing() {
+    let cloud = Backend::Sandbox.open();
+    let (home, old) = stage(&cloud, "quiet-for = \"0s\"");
+    let home = home.file("state/usage/manifest/0000000001.json", "{broken");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(home.path("state"), mode).unwrap();
+    let ran = rotate(&home, &["--service", "billing"]).done();
+    assert!(ran.stderr.contains("the facts of akia usage could not be asked"), "{}", ran.stderr);
+    assert!(!active(&cloud, &old).1);
+}

@@ -18,6 +18,7 @@ use crate::finding::Owner;
 use crate::ids::{AccessKeyId, AccountId, CaseId, UserArn};
 use crate::key::KeyStatus;
 use crate::rule::{AuditSettings, owner_of};
+use crate::usage::SeenUse;
 
 /// A plan, as it is written to a file for review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +177,8 @@ pub struct PlanInput<'a> {
     pub stopped: Option<&'a str>,
     /// All cases, also those that are over.
     pub cases: &'a [Case],
+    /// Keys that logs have shown in use, beside what AWS says.
+    pub seen: &'a BTreeMap<AccessKeyId, SeenUse>,
     /// Only these accounts; empty for all.
     pub only_accounts: &'a BTreeSet<AccountId>,
     /// Who makes it.
@@ -345,6 +348,8 @@ impl Drawn<'_> {
         let PlanInput { policy, audit, now, .. } = *self.input;
         let subject = &case.opening().subject;
         let review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
+        let terms = policy.terms_of(&estate.account, user);
+        let review = review.with_seen(self.input.seen.get(&subject.key), &terms, now);
         if let Some(reason) = &review.stopped {
             return self.hold_case(case, switched_off(reason));
         }
@@ -388,7 +393,12 @@ impl Drawn<'_> {
             return Some(format!("nothing is changed now: {reason}"));
         }
         if act == Act::Deactivate && review.is_in_use {
-            return Some("the key is in use, and the policy leaves such alone (in-use)".to_owned());
+            let key = &case.opening().subject.key;
+            let who = match self.input.seen.get(key) {
+                Some(seen) => format!(" (logs have it {} {})", seen.at, seen.words().join(", ")),
+                None => String::new(),
+            };
+            return Some(format!("the key is in use{who}, and the policy leaves such alone (in-use)"));
         }
         if case.inactive_since().is_some() && review.exempt.is_some() {
             return review.exempt.as_ref().map(|words| format!("exempt: {words}"));

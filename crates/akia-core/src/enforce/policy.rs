@@ -330,6 +330,12 @@ impl EnforcePolicy {
         terms
     }
 
+    /// How far back a use spares any key.
+    #[must_use]
+    pub fn longest_quiet(&self) -> SignedDuration {
+        self.overrides.iter().filter_map(|one| one.quiet).chain([self.base.quiet]).max().unwrap_or_default()
+    }
+
     /// Whether nothing is done to a user.
     #[must_use]
     pub fn is_protected(&self, account: &Account, user: &User) -> bool {

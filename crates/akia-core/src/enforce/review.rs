@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::policy::{EnforcePolicy, InUse};
+use super::policy::{EnforcePolicy, InUse, Terms};
 use super::record::{CaseSubject, Evidence, Facts, Waits};
 use crate::estate::{Account, Estate, Known, Root, User};
 use crate::key::{KeyStatus, LastUsed};
 use crate::rule::{AuditSettings, judge};
+use crate::usage::SeenUse;
 
 /// What the policy says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +50,10 @@ pub fn review(
 ) -> Review {
     let terms = policy.terms_of(account, user);
     let key = user.keys.iter().find(|key| key.id.as_ref() == Some(&subject.key));
-    let is_in_use = terms.in_use == InUse::Hold
-        && key.is_some_and(|key| match &key.last_used {
-            LastUsed::At { at, .. } => now.duration_since(*at) < terms.quiet,
-            LastUsed::Never | LastUsed::Unknown { .. } => false,
-        });
+    let is_in_use = key.is_some_and(|key| match &key.last_used {
+        LastUsed::At { at, .. } => terms.spare(*at, now),
+        LastUsed::Never | LastUsed::Unknown { .. } => false,
+    });
     let exemption = policy.exemption(&subject.account, user.name(), &subject.key, now);
     let switched_off = (!policy.is_enabled).then_some("enabled is false in akia.toml");
     Review {
@@ -108,6 +108,22 @@ fn broken(
     match unknown {
         Some(((rule, reason), _)) if broken.is_empty() => Known::Unknown { reason: format!("{rule}: {reason}") },
         Some(_) | None => Known::Told(broken),
+    }
+}
+
+impl Review {
+    /// Takes in that logs have shown the key in use. It can only be spared by that: what logs do not show is no evidence.
+    #[must_use]
+    pub fn with_seen(mut self, seen: Option<&SeenUse>, terms: &Terms, now: Timestamp) -> Self {
+        self.is_in_use |= seen.is_some_and(|seen| terms.spare(seen.at, now));
+        self
+    }
+}
+
+impl Terms {
+    /// Whether a key that was used then is left alone.
+    fn spare(&self, used_at: Timestamp, now: Timestamp) -> bool {
+        self.in_use == InUse::Hold && now.duration_since(used_at) < self.quiet
     }
 }
 

@@ -12,6 +12,7 @@ mod lambda;
 mod organization;
 mod scan;
 mod service;
+mod usage;
 mod watch;
 
 pub use action::{Action, Command, Need, Probe, ResourceForm, every_snapshot, required_actions};
@@ -23,4 +24,5 @@ pub use lambda::{LambdaRights, lambda_policy};
 pub use organization::{AccountRole, Duty, cloudformation, hub_policy, terraform};
 pub use scan::{ScanSource, scan_policy};
 pub use service::service_policy;
+pub use usage::usage_policy;
 pub use watch::{ConfigRuleRights, config_rule_policy, events_policy};

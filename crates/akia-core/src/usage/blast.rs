@@ -112,6 +112,19 @@ impl Blast {
         blast
     }
 
+    /// What it did beside reading, each kind with its name, the gravest first.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, &[Did]); 6] {
+        [
+            ("session", &self.sessions),
+            ("permissions", &self.permissions),
+            ("secret", &self.secrets),
+            ("change", &self.changes),
+            ("unknown", &self.unknown),
+            ("refused", &self.refused),
+        ]
+    }
+
     /// Whether anything may outlive the key.
     #[must_use]
     pub fn left_something(&self) -> bool {

@@ -13,6 +13,8 @@ pub struct Covered {
     pub region: Option<String>,
     /// Days with logs, in order.
     pub days: Vec<Date>,
+    /// Those of them, or a part of them, that are known from CloudTrail's event history: it has management events alone.
+    pub history_days: Vec<Date>,
     /// How many logs.
     pub logs: u64,
     /// The last call of a user that was seen.
@@ -56,6 +58,8 @@ pub struct OfAccount {
     /// Days between them on which no region has a log. An account writes some every day, so they were not loaded, or the trail stood
     /// still.
     pub missing: Vec<Date>,
+    /// Days of which a region is known from CloudTrail's event history.
+    pub history_days: Vec<Date>,
     /// Logs of which nothing could be taken.
     pub unread: u64,
 }
@@ -65,9 +69,12 @@ impl OfAccount {
     #[must_use]
     pub fn of(account: &str, covered: &[Covered]) -> Self {
         let of_it = || covered.iter().filter(|region| region.account.as_deref().is_none_or(|known| known == account));
-        let mut days: Vec<Date> = of_it().flat_map(|region| region.days.iter().copied()).collect();
-        days.sort_unstable();
-        days.dedup();
+        let in_order = |mut days: Vec<Date>| {
+            days.sort_unstable();
+            days.dedup();
+            days
+        };
+        let days = in_order(of_it().flat_map(|region| region.days.iter().copied()).collect());
         let mut regions: Vec<String> = of_it().filter_map(|region| region.region.clone()).collect();
         regions.sort_unstable();
         regions.dedup();
@@ -76,6 +83,7 @@ impl OfAccount {
             first: days.first().copied(),
             last: days.last().copied(),
             missing: gaps(&days),
+            history_days: in_order(of_it().flat_map(|region| region.history_days.iter().copied()).collect()),
             unread: of_it().map(|region| region.unread).sum(),
         }
     }

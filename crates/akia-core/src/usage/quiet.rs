@@ -8,7 +8,7 @@ use super::coverage::OfAccount;
 use super::fact::Fact;
 
 /// CloudTrail delivers a log about five minutes after a call on average, and promises no time. What is younger than this is not known.
-const DELAY: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const DELAY: SignedDuration = SignedDuration::from_mins(15);
 
 /// Whether a key has been quiet since a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +81,11 @@ pub enum Doubt {
     },
     /// No data event is in the logs of the account: whoever only reads objects of S3, say, leaves no trace in them.
     NoDataEvents,
+    /// Days that are known from the event history: it has no data events, whatever the logs of other days have.
+    EventHistory {
+        /// How many.
+        days: usize,
+    },
 }
 
 impl Quiet {
@@ -104,7 +109,7 @@ impl Quiet {
     }
 }
 
-fn uses(facts: &[&Fact]) -> Vec<Use> {
+pub(super) fn uses(facts: &[&Fact]) -> Vec<Use> {
     let mut uses: Vec<Use> = Vec::new();
     for fact in facts {
         let is_it = |one: &&mut Use| one.ip == fact.ip && one.agent == fact.agent && one.service == fact.service;
@@ -147,8 +152,11 @@ impl OfAccount {
         if self.unread > 0 {
             doubts.push(Doubt::UnreadLogs { logs: self.unread });
         }
+        let of_history = self.history_days.iter().filter(|of_history| **of_history >= day(since)).count();
         if !has_data_events {
             doubts.push(Doubt::NoDataEvents);
+        } else if of_history > 0 {
+            doubts.push(Doubt::EventHistory { days: of_history });
         }
         doubts
     }
@@ -165,6 +173,9 @@ impl std::fmt::Display for Doubt {
                 write!(to, "there are no logs of {} days, {} the first", days.len(), days.first().map_or("", |day| day))
             }
             Self::UnreadLogs { logs } => write!(to, "{logs} logs could not be read"),
+            Self::EventHistory { days } => {
+                write!(to, "{days} days are known from CloudTrail's event history, which has no data events")
+            }
             Self::NoDataEvents => write!(
                 to,
                 "no data event is in the logs: calls upon objects of S3, items of DynamoDB, functions of Lambda and the like may not be logged"
@@ -232,6 +243,15 @@ mod tests {
         assert_eq!(doubts(&["2026-11-01", "2026-11-02"], true), [Doubt::EndsEarly { last: "2026-11-02".to_owned() }]);
         let hole = Doubt::MissingDays { days: vec!["2026-11-02".to_owned()] };
         assert_eq!(doubts(&["2026-11-01", "2026-11-03"], true), [hole]);
-        assert_eq!(doubts(&["2026-11-01", "2026-11-02", "2026-11-03"], false), [Doubt::NoDataEvents]);
+        let all = ["2026-11-01", "2026-11-02", "2026-11-03"];
+        assert_eq!(doubts(&all, false), [Doubt::NoDataEvents]);
+        // The event history of a day before is no matter.
+        let of_history = |day: &str, data| {
+            let covered = OfAccount { history_days: vec![day.parse().unwrap()], ..covered(&all) };
+            Quiet::of(&[], since, at(NOW), &covered, data).doubts
+        };
+        assert_eq!(of_history("2026-11-02", true), [Doubt::EventHistory { days: 1 }]);
+        assert_eq!(of_history("2026-11-02", false), [Doubt::NoDataEvents]);
+        assert_eq!(of_history("2026-10-31", true), []);
     }
 }

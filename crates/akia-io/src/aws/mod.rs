@@ -51,7 +51,7 @@ pub use authorization::Authorization;
 pub use caller::{Answered, AssumeRole, Caller, Fact, KeyChange, MfaToken, NewKey, Simulated, Simulation, User};
 pub use client::Aws;
 pub(crate) use client::authority;
-pub use cloudtrail::{CreateEvidence, KeyEvents};
+pub use cloudtrail::{CreateEvidence, HistoryEvent, HistoryPart, KeyEvents};
 pub use config_service::{Evaluated, MemberRule};
 pub use credentials::Credentials;
 pub(crate) use ebs::{BlockFault, From as ListFrom, ListedBlock};

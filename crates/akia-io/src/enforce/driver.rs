@@ -11,6 +11,7 @@ use akia_core::enforce::{
 use akia_core::estate::{Account, Known};
 use akia_core::ids::{AccountId, CaseId};
 use akia_core::rule::AuditSettings;
+use akia_core::usage::SeenUse;
 use akia_core::{AccessKeyId, KeyStatus};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -24,6 +25,7 @@ use crate::audit::without_key;
 use crate::aws::{Answered, AwsError, KeyChange};
 use crate::clock::Clock;
 use crate::rotate::Stop;
+use crate::seen::SeenUses;
 use crate::store::{SharedStore, StoreError};
 
 /// Keys that are looked at and changed at the same time.
@@ -47,6 +49,8 @@ pub struct Enforcer<'a> {
     pub policy: &'a dyn PolicySource,
     /// Tells owners.
     pub notifier: &'a dyn Notifier,
+    /// Who may have seen keys in use, beside AWS.
+    pub seen: Option<&'a dyn SeenUses>,
 }
 
 /// What the settings and the kill switch say at this moment.
@@ -311,7 +315,7 @@ impl Enforcer<'_> {
 
     /// What AWS says of a key, and what the policy says of that.
     pub async fn ask(&self, subject: &CaseSubject, reactivated_at: Option<Timestamp>) -> (Looked, Known<Review>) {
-        let looked = match self.gate.reader(&subject.account).await {
+        let mut looked = match self.gate.reader(&subject.account).await {
             Ok(reader) => look(&reader, subject, reactivated_at).await,
             Err(error) => Looked::unknown(&without_key(&error.to_string())),
         };
@@ -321,17 +325,22 @@ impl Enforcer<'_> {
             // Without the key nothing needs to be judged.
             (Ok(_), None, _) => unknown("the key was not seen".to_owned()),
             (Ok(_), _, None) => unknown("the audit has not read the account".to_owned()),
-            (Ok(now), Some(user), Some(account)) => Known::Told(review(
-                account,
-                user,
-                subject,
-                &now.audit,
-                &now.policy,
-                now.stopped.as_deref(),
-                self.clock.now(),
-            )),
+            (Ok(now), Some(user), Some(account)) => {
+                let (at, stopped) = (self.clock.now(), now.stopped.as_deref());
+                let review = review(account, user, subject, &now.audit, &now.policy, stopped, at);
+                let terms = now.policy.terms_of(account, user);
+                let since = at.checked_sub(terms.quiet).unwrap_or(Timestamp::UNIX_EPOCH);
+                let seen = self.seen_since(&subject.key, since).await;
+                looked.facts.last_used = SeenUse::beside(looked.facts.last_used, seen.as_ref());
+                Known::Told(review.with_seen(seen.as_ref(), &terms, at))
+            }
         };
         (looked, review)
+    }
+
+    /// Where nobody can look beside AWS, AWS's word is what there is.
+    async fn seen_since(&self, key: &AccessKeyId, since: Timestamp) -> Option<SeenUse> {
+        self.seen?.since(key, since).await.ok().flatten()
     }
 
     /// Changes a key: intent, call, outcome.

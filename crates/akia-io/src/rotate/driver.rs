@@ -19,6 +19,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::place::Places;
 use crate::seal::{SealError, Sealer};
+use crate::seen::SeenUses;
 use crate::store::{Stage, Store, StoreError};
 
 /// Effects that one run of one rotation performs at most. Far above any real run; a bound on a bug.
@@ -39,6 +40,8 @@ pub struct Driver {
     pub clock: Arc<dyn Clock>,
     /// Who signs.
     pub signers: Arc<Signers>,
+    /// Who may have seen the displaced key in use, beside AWS.
+    pub seen: Option<Arc<dyn SeenUses>>,
 }
 
 /// Told of everything that is written down, and of waits.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use akia_core::journal::Event;
 use akia_core::rotation::verdict::{self, CreateFailure, Deletion};
 use akia_core::rotation::{Effect, Plan, Rest, Rotation, Signer};
+use akia_core::usage::SeenUse;
 use akia_core::{AccessKeyId, KeyStatus, LastUsed, RotationId, SecretAccessKey};
 
 use super::driver::{DriveError, Driver, Watch};
@@ -291,7 +292,9 @@ impl Driver {
                 LastUsed::Unknown { reason: error.to_string() }
             }
         };
-        Ok(Event::Observed { last_used })
+        // Where nobody can look beside AWS, AWS's word is what there is; the end of the run says so.
+        let seen = self.seen_in_use(rotation).await.and_then(Result::ok);
+        Ok(Event::Observed { last_used: SeenUse::beside(last_used, seen.as_ref()) })
     }
 
     /// Looks at every place once more: a program that read a file before our delivery may have written the key that is
@@ -343,6 +346,9 @@ impl Driver {
             Ok((last_used, _)) => last_used,
             Err(error) => LastUsed::Unknown { reason: error.to_string() },
         };
+        let since = rotation.displaced_inactive_since();
+        let seen = self.seen_since(key, since).await.and_then(Result::ok);
+        let last_used = SeenUse::beside(last_used, seen.as_ref());
         match verdict::displaced_before_deletion(rotation, &keys, &last_used) {
             Deletion::Moot(event) => Ok(event),
             Deletion::Due(event) => {

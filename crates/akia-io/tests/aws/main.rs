@@ -8,6 +8,7 @@ mod accounts;
 mod contain;
 mod fake;
 mod gigabyte;
+mod history;
 #[path = "../support/log.rs"]
 mod log;
 mod logs;

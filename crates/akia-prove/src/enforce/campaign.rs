@@ -3,6 +3,7 @@
 //! What decides is production: `plan`, `review`, `Case`, `Budget`. What carries it out mirrors `akia_io::enforce::driver`, so that
 //! a million campaigns take half an hour and not days.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use akia_core::enforce::{
@@ -276,6 +277,7 @@ impl Campaign {
             policy: &self.world.policy,
             stopped: self.world.stopped(),
             cases: &cases,
+            seen: &BTreeMap::new(),
             only_accounts: &only,
             by: "arn:aws:iam::111122223333:user/akia",
             now: moment(made_at),

@@ -1,6 +1,6 @@
 //! A server with the made-up team, and requests to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -41,6 +41,7 @@ fn plan(size: Size, at: Timestamp) -> String {
         policy: &policy,
         stopped: None,
         cases: &[],
+        seen: &BTreeMap::new(),
         only_accounts: &BTreeSet::new(),
         by: "the schedule",
         now: at,

@@ -52,6 +52,19 @@ pub enum FactsError {
         /// How many.
         logs: usize,
     },
+    /// Logs tell of calls that are in the facts from the other source of the same calls.
+    #[error(
+        "{logs} of these logs, {first} the first, may hold calls that the facts have from {}: they would count twice",
+        if *.is_history { "a trail, or from another look at the event history" } else { "CloudTrail's event history" }
+    )]
+    Twice {
+        /// How many.
+        logs: usize,
+        /// The URL of the first of them.
+        first: String,
+        /// Whether it is one of the event history.
+        is_history: bool,
+    },
     /// The question failed.
     #[error(transparent)]
     Question(#[from] datafusion::error::DataFusionError),

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::home::{FactsError, FactsHome};
 use super::manifest::{Manifest, Part};
+use super::twice::{self, Taken};
 use super::write::PartWriter;
 use crate::column::{Table, moment};
 use crate::receipt::Receipt;
@@ -85,13 +86,14 @@ pub async fn load(
     progress: &mut dyn FnMut(&Loaded),
 ) -> Result<Loaded, FactsError> {
     let (mut number, mut manifest) = home.manifest().await?;
-    let known = known(context, home, &manifest).await?;
+    let (known, taken) = known(context, home, &manifest).await?;
     let mut loaded = Loaded::default();
     let mut portion: Vec<LogFile> = Vec::new();
     let mut bytes = 0;
     let fresh: Vec<&LogFile> =
         load.files.iter().filter(|file| !known.contains(&name_of(file.url.as_str(), file.bytes))).collect();
     loaded.known = (load.files.len() - fresh.len()) as u64;
+    twice::refuse(&fresh, &taken)?;
     for (at, file) in fresh.iter().enumerate() {
         bytes += file.bytes;
         portion.push((*file).clone());
@@ -118,11 +120,15 @@ fn name_of(url: &str, bytes: u64) -> String {
     if name.contains("_CloudTrail_") { name.to_owned() } else { format!("{bytes} {url}") }
 }
 
-/// Logs that were read.
-async fn known(context: &SessionContext, home: &FactsHome, manifest: &Manifest) -> Result<HashSet<String>, FactsError> {
+/// Logs that were read, and whose calls the facts have by them.
+async fn known(
+    context: &SessionContext,
+    home: &FactsHome,
+    manifest: &Manifest,
+) -> Result<(HashSet<String>, Taken), FactsError> {
     let mut known = HashSet::new();
     if manifest.logs.is_empty() {
-        return Ok(known);
+        return Ok((known, Taken::default()));
     }
     super::question::register(context, home, manifest).await?;
     let mut rows = context.sql("SELECT file, bytes FROM logs WHERE problem IS NULL").await?.execute_stream().await?;
@@ -130,7 +136,7 @@ async fn known(context: &SessionContext, home: &FactsHome, manifest: &Manifest) 
         let (files, bytes) = (batch.column(0).as_string_view(), batch.column(1).as_primitive::<UInt64Type>());
         known.extend(files.iter().zip(bytes.values()).filter_map(|(file, bytes)| Some(name_of(file?, *bytes))));
     }
-    Ok(known)
+    Ok((known, twice::taken(context).await?))
 }
 
 /// Reads a portion: facts go into a file, and each log has its receipt.
@@ -187,8 +193,11 @@ async fn commit(
             return Ok((number, next));
         }
         (number, manifest) = home.manifest().await?;
-        let known = known(context, home, &manifest).await?;
-        let logs = receipts.iter().filter(|receipt| known.contains(&name_of(&receipt.file, receipt.bytes))).count();
+        let (known, taken) = known(context, home, &manifest).await?;
+        let is_taken = |receipt: &&Receipt| {
+            twice::is_taken(&receipt.file, &taken) || known.contains(&name_of(&receipt.file, receipt.bytes))
+        };
+        let logs = receipts.iter().filter(is_taken).count();
         if logs > 0 {
             return Err(FactsError::Overtaken { logs });
         }

@@ -9,6 +9,7 @@ mod load;
 mod manifest;
 mod merge;
 mod question;
+mod twice;
 mod write;
 
 pub use home::{FactsError, FactsHome};
@@ -16,3 +17,5 @@ pub use load::{Load, Loaded, Problem, load};
 pub use manifest::{Manifest, Part};
 pub use merge::merge;
 pub use question::{covered, facts, has_data_events, keys, register};
+pub use twice::Taken;
+pub(crate) use twice::taken;

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use super::home::{FactsError, FactsHome};
 use super::load::{FACTS, logs_schema};
 use super::manifest::{Manifest, Part};
+use super::twice::is_of_history;
 use crate::column::Table;
 use crate::desk::About;
 
@@ -137,18 +138,22 @@ pub async fn facts(context: &SessionContext, about: &About) -> Result<Vec<Fact>,
 ///
 /// When the question fails.
 pub async fn covered(context: &SessionContext) -> Result<Vec<Covered>, FactsError> {
-    let question = "SELECT account, region, day, count(*) AS logs, max(last) AS last, \
-                    sum(CASE WHEN problem IS NULL THEN 0 ELSE 1 END) AS unread \
-                    FROM (SELECT file, account, region, day, max(last) AS last, \
-                          CASE WHEN count(*) = count(problem) THEN max(problem) END AS problem \
-                          FROM logs GROUP BY file, account, region, day) \
-                    GROUP BY account, region, day ORDER BY account, region, day";
-    let batches = context.sql(question).await?.collect().await?;
+    let question = format!(
+        "SELECT account, region, day, count(*) AS logs, max(last) AS last, \
+         sum(CASE WHEN problem IS NULL THEN 0 ELSE 1 END) AS unread, bool_or({}) AS is_of_history \
+         FROM (SELECT file, account, region, day, max(last) AS last, \
+               CASE WHEN count(*) = count(problem) THEN max(problem) END AS problem \
+               FROM logs GROUP BY file, account, region, day) \
+         GROUP BY account, region, day ORDER BY account, region, day",
+        is_of_history()
+    );
+    let batches = context.sql(&question).await?.collect().await?;
     let mut all: Vec<Covered> = Vec::new();
     for batch in &batches {
         let texts = [0, 1, 2].map(|at| batch.column(at).as_string_view());
         let counts = [3, 5].map(|at| batch.column(at).as_primitive::<Int64Type>());
         let last = batch.column(4).as_primitive::<TimestampSecondType>();
+        let is_of_history = batch.column(6).as_boolean();
         for row in 0..batch.num_rows() {
             let text = |at: usize| (!texts[at].is_null(row)).then(|| texts[at].value(row).to_owned());
             let (account, region) = (text(0), text(1));
@@ -163,6 +168,7 @@ pub async fn covered(context: &SessionContext) -> Result<Vec<Covered>, FactsErro
             let called = (!last.is_null(row)).then(|| last.value(row)).and_then(|at| Timestamp::from_second(at).ok());
             known.last_call = known.last_call.max(called);
             known.days.extend(day);
+            known.history_days.extend(day.filter(|_| is_of_history.value(row)));
         }
     }
     Ok(all)

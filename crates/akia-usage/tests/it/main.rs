@@ -5,6 +5,7 @@
 mod duckdb;
 mod exports;
 mod facts;
+mod history;
 mod hostile;
 mod lake;
 mod security_lake;

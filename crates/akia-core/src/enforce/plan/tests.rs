@@ -20,6 +20,7 @@ struct Scene {
     now: Timestamp,
     stopped: Option<&'static str>,
     only: BTreeSet<AccountId>,
+    seen: BTreeMap<AccessKeyId, SeenUse>,
     drawn: u64,
 }
 
@@ -38,7 +39,16 @@ impl Scene {
         });
         let estates = estates.collect();
         let policy = EnforcePolicy { caps: Caps { percent: 100, ..Caps::default() }, ..EnforcePolicy::default() };
-        Self { estates, policy, cases: Vec::new(), now: START, stopped: None, only: BTreeSet::new(), drawn: 0 }
+        Self {
+            estates,
+            policy,
+            cases: Vec::new(),
+            now: START,
+            stopped: None,
+            only: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            drawn: 0,
+        }
     }
 
     /// An audit of now, so many days later.
@@ -58,6 +68,7 @@ impl Scene {
             policy: &self.policy,
             stopped: self.stopped,
             cases: &self.cases,
+            seen: &self.seen,
             only_accounts: &self.only,
             by: "ben",
             now: self.now,
@@ -226,6 +237,42 @@ fn what_is_spared_or_not_known_is_held_with_its_reason() {
     };
     assert!(held(&exempt).starts_with("exempt: "));
     assert_eq!(held(&|scene| scene.policy.base.rules.clear()), "", "no rule leads to action");
+}
+
+/// Logs have it that a key was used so many days ago.
+fn seen(scene: &Scene, days_ago: i64) -> SeenUse {
+    let users = vec![crate::usage::Use {
+        ip: "203.0.113.7".to_owned(),
+        agent: "batch-job/1.4".to_owned(),
+        service: "s3".to_owned(),
+        calls: 3,
+        last: scene.now - days(days_ago),
+    }];
+    SeenUse {
+        at: scene.now - days(days_ago),
+        service: "s3".to_owned(),
+        region: "eu-west-1".to_owned(),
+        calls: 3,
+        users,
+    }
+}
+
+#[test]
+fn a_key_that_logs_show_in_use_is_held_and_named_by_whom() {
+    let mut scene = Scene::new(&[1]).due();
+    let before = scene.plan();
+    let [(StepKind::Deactivate, _)] = steps(&before)[..] else { panic!("{before:?}") };
+    let key = scene.cases[0].opening().subject.key.clone();
+    // What is older than the policy's quiet time is no use, and never the other way round.
+    scene.seen.insert(key.clone(), seen(&scene, 15));
+    assert_eq!(steps(&scene.plan()), steps(&before));
+    scene.seen.insert(key, seen(&scene, 13));
+    let held = scene.plan();
+    assert_eq!(steps(&held), []);
+    let why = whys(&held)[0];
+    assert!(why.contains("the key is in use") && why.contains("from 203.0.113.7, with batch-job/1.4, for s3"), "{why}");
+    scene.policy.base.in_use = super::super::policy::InUse::Deactivate;
+    assert_eq!(steps(&scene.plan()), steps(&before));
 }
 
 fn exemption(user: &str, expires: Timestamp) -> Exemption {
