@@ -10,8 +10,8 @@ use akia_core::usage::{Fact, OfAccount, Resources};
 use akia_corpus::trail::{Scale, Trail};
 use akia_usage::{About, Desk, Narrowing};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::parquet::basic::Compression;
-use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use serde_json::json;
 
 use crate::lake::{Source, convert, in_new_encodings, parquet};
@@ -226,6 +226,45 @@ async fn a_bomb_is_refused_whatever_it_says_of_its_size() {
         let loaded = load(&mut desk, &path, 1).await;
         let why = &loaded.problems.first().expect(name).why;
         assert_eq!((why.as_str(), loaded.kept), ("it inflates to more than 8 MiB", 0), "{name}");
+    }
+}
+
+/// A file whose largest page says of itself that it is a megabyte.
+fn with_a_lie(mut file: Vec<u8>) -> Vec<u8> {
+    // The header of a page of data: its kind, and then its size as a zigzag number, of four bytes where it is large.
+    let is_large = |at: &usize| {
+        let size = &file[at + 3..at + 7];
+        file[*at..].starts_with(b"\x15\x00\x15") && size[..3].iter().all(|byte| *byte >= 0x80) && size[3] < 0x80
+    };
+    let at = (0..file.len() - 7).find(is_large).unwrap() + 3;
+    let told = 2_usize << 20;
+    for byte in 0..4 {
+        file[at + byte] = (told >> (7 * byte)) as u8 & 0x7f | if byte < 3 { 0x80 } else { 0 };
+    }
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_lies_about_its_size_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut large = event(KEY, "GetObject", AT);
+    large["userAgent"] = "a".repeat(LARGEST + 1).into();
+    let written = |codec| {
+        let plain = WriterProperties::builder().set_dictionary_enabled(false).set_compression(codec);
+        Source::Two
+            .file_with(std::slice::from_ref(&large), plain.set_statistics_enabled(EnabledStatistics::None).build())
+    };
+    for (codec, refused) in [
+        (Compression::GZIP(GzipLevel::default()), "no Parquet that can be read: a page is larger than it says"),
+        (Compression::ZSTD(ZstdLevel::default()), "no Parquet that can be read: "),
+        (Compression::SNAPPY, "no Parquet that can be read: "),
+    ] {
+        let path = folder.path().join("a.parquet");
+        fs::write(&path, with_a_lie(written(codec))).unwrap();
+        let mut desk = desk(&folder.path().join(codec.to_string())).await;
+        let loaded = load(&mut desk, &path, 1).await;
+        let why = &loaded.problems.first().expect(refused).why;
+        assert!(why.starts_with(refused) && loaded.kept == 0, "{codec}: {why}");
     }
 }
 

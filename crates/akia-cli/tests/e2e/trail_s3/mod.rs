@@ -127,6 +127,41 @@ fn a_load_that_was_killed_goes_on_and_counts_each_log_once() {
     assert_eq!(calls(&home), 80);
 }
 
+#[test]
+fn the_folders_of_security_lake_are_chosen_from_in_a_bucket() {
+    let (cloud, home, _proxy) = stage(false);
+    let bucket = bucket(&cloud);
+    // Which folder it lies in says which day and region it is of, whatever the file is.
+    let key = |region: &str, day: &str| {
+        format!("aws/S3_DATA/2.0/region={region}/accountId=111122223333/eventDay={day}/{{:032x}}.json")
+    };
+    for (region, day, count) in
+        [("eu-central-1", "20261105", 3), ("eu-central-1", "20261120", 4), ("us-east-1", "20261120", 5)]
+    {
+        put(&cloud, &bucket, &key(region, day), count, &log(0));
+    }
+    put(
+        &cloud,
+        &bucket,
+        "aws/VPC_FLOW/2.0/region=eu-central-1/accountId=111122223333/eventDay=20261120/{}.json",
+        1,
+        "{}",
+    );
+    let from = format!("s3://{bucket}/aws/");
+    let load = |more: &[&str]| {
+        let ran = home.akia(&[&["usage", "load", &from, "--output", "json"], more].concat()).done();
+        assert!(ran.stderr.contains("1 folders without calls passed over"), "{}", ran.stderr);
+        number(&ran.json(), "files")
+    };
+    assert_eq!(load(&["--since", "2026-11-15", "--log-region", "eu-central-1"]), 4);
+    assert_eq!(load(&["--since", "2026-11-15"]), 5);
+    assert_eq!(load(&[]), 3);
+    let status = home.akia(&["usage", "status", "--output", "json"]).done().json();
+    let regions: Vec<&str> =
+        status["regions"].as_array().unwrap().iter().map(|one| one["region"].as_str().unwrap()).collect();
+    assert_eq!(regions, ["eu-central-1", "us-east-1"], "{status}");
+}
+
 /// moto looks through the whole bucket for each thousand that it lists: the time is its own.
 fn very_many(objects: u64) {
     let (cloud, home, proxy) = stage(true);
