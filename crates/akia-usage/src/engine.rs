@@ -15,7 +15,7 @@ use crate::distinct::InTwoStages;
 use crate::memory::Pool;
 
 /// Memory of groups and sorts; what is over goes to disk.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 96 << 20;
 /// Rows of a batch.
 pub(crate) const BATCH: usize = 1_024;
 

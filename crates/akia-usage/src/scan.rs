@@ -31,7 +31,7 @@ use crate::tally::Tally;
 use crate::walk::{Event, Wants, walk};
 
 /// Memory that rows of one partition take before they are given out.
-const PARTITION: usize = 12 << 20;
+const PARTITION: usize = 8 << 20;
 /// Files that are fetched ahead of the one that is read.
 const AHEAD: usize = 4;
 
