@@ -211,7 +211,7 @@ async fn a_bomb_is_refused_whatever_it_says_of_its_size() {
     let mut large = event(KEY, "GetObject", AT);
     large["userAgent"] = "a".repeat(LARGEST + 1).into();
     let mut many = event(KEY, "GetObject", AT);
-    many["userAgent"] = "a".repeat(LARGEST / 8).into();
+    many["userAgent"] = "a".repeat(LARGEST / 16).into();
     // One large text, and a text of a dictionary that each row repeats.
     let many: Vec<_> = std::iter::repeat_n(many, 400).collect();
     for (name, file) in [
