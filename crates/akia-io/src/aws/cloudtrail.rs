@@ -27,7 +27,7 @@ const PAGE_GAP: Duration = Duration::from_millis(550);
 
 /// Events of a page, which is the most.
 const PAGE: usize = 50;
-/// Being throttled is waited out in pauses that double, up to this one: a minute in all.
+/// Being throttled is waited out in pauses that double, up to this one: half a minute in all.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A part of what happened in one region.
