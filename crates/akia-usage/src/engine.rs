@@ -15,7 +15,9 @@ use crate::distinct::InTwoStages;
 use crate::memory::Pool;
 
 /// Memory of groups and sorts; what is over goes to disk.
-const MEMORY: usize = 96 << 20;
+const MEMORY: usize = 80 << 20;
+/// Memory of what cannot go to disk: merges of what is there, and the smaller side of a join.
+const OTHERS: usize = 96 << 20;
 /// Rows of a batch.
 pub(crate) const BATCH: usize = 1_024;
 
@@ -47,7 +49,7 @@ pub trait Stores: Send + Sync + std::fmt::Debug + 'static {
 pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionContext> {
     let registry = Registry { known: DefaultObjectStoreRegistry::new(), stores };
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(Pool::new(MEMORY)))
+        .with_memory_pool(Arc::new(Pool::new(MEMORY, OTHERS)))
         .with_object_store_registry(Arc::new(registry))
         .build_arc()?;
     let mut config = SessionConfig::new()

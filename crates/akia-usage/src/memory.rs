@@ -1,84 +1,104 @@
-//! The memory of a question: bounded, shared out evenly between all who can go to disk with what is over.
+//! The memory of a question, in three parts: of who can go to disk with what is over, of who cannot, and of what is on its way.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::error::Result;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
 
-/// DataFusion's fair pool, but for batches on their way from one partition to another: those are counted, and never refused.
+/// DataFusion's pools, kept apart.
 ///
-/// Where they are, DataFusion 55 puts them into files, and two partitions that do it at once can wait for each other for ever
-/// (<https://github.com/apache/datafusion/issues/24883>). They are few: who sends waits where nobody takes.
+/// Who can go to disk shares evenly, and takes all that there is: in one pool with them, a sort that comes later finds nothing for the merge
+/// that it begins with, and the question fails.
+///
+/// Batches on their way from one partition to another are counted, and never refused. Where they are, DataFusion 55 puts them into files,
+/// and two partitions that do it at once can wait for each other for ever (<https://github.com/apache/datafusion/issues/24883>). They are
+/// few: who sends waits where nobody takes.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    fair: FairSpillPool,
+    spilling: FairSpillPool,
+    others: GreedyMemoryPool,
     on_the_way: AtomicUsize,
 }
 
 impl Pool {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self { fair: FairSpillPool::new(bytes), on_the_way: AtomicUsize::new(0) }
+    /// So many bytes for who can go to disk, and for who cannot.
+    pub(crate) fn new(spilling: usize, others: usize) -> Self {
+        Self {
+            spilling: FairSpillPool::new(spilling),
+            others: GreedyMemoryPool::new(others),
+            on_the_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// The pool that a consumer takes from; none where it is never refused.
+    fn of(&self, consumer: &MemoryConsumer) -> Option<&dyn MemoryPool> {
+        if consumer.name().starts_with("RepartitionExec[") {
+            None
+        } else if consumer.can_spill() {
+            Some(&self.spilling)
+        } else {
+            Some(&self.others)
+        }
     }
 }
 
 impl fmt::Display for Pool {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{}, {} bytes on the way", self.fair, self.on_the_way.load(Ordering::Relaxed))
+        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
+        write!(to, "{}, {}, {on_the_way} bytes on the way", self.spilling, self.others)
     }
 }
 
-fn is_on_the_way(consumer: &MemoryConsumer) -> bool {
-    consumer.name().starts_with("RepartitionExec[")
-}
-
 impl MemoryPool for Pool {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "akia"
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        if !is_on_the_way(consumer) {
-            self.fair.register(consumer);
+        if let Some(pool) = self.of(consumer) {
+            pool.register(consumer);
         }
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        if !is_on_the_way(consumer) {
-            self.fair.unregister(consumer);
+        if let Some(pool) = self.of(consumer) {
+            pool.unregister(consumer);
         }
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        if is_on_the_way(reservation.consumer()) {
-            self.on_the_way.fetch_add(additional, Ordering::Relaxed);
-        } else {
-            self.fair.grow(reservation, additional);
+        match self.of(reservation.consumer()) {
+            Some(pool) => pool.grow(reservation, additional),
+            None => drop(self.on_the_way.fetch_add(additional, Ordering::Relaxed)),
         }
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        if is_on_the_way(reservation.consumer()) {
-            self.on_the_way.fetch_sub(shrink, Ordering::Relaxed);
-        } else {
-            self.fair.shrink(reservation, shrink);
+        match self.of(reservation.consumer()) {
+            Some(pool) => pool.shrink(reservation, shrink),
+            None => drop(self.on_the_way.fetch_sub(shrink, Ordering::Relaxed)),
         }
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        if is_on_the_way(reservation.consumer()) {
-            self.grow(reservation, additional);
-            return Ok(());
+        match self.of(reservation.consumer()) {
+            Some(pool) => pool.try_grow(reservation, additional),
+            None => {
+                self.grow(reservation, additional);
+                Ok(())
+            }
         }
-        self.fair.try_grow(reservation, additional)
     }
 
     fn reserved(&self) -> usize {
-        self.fair.reserved() + self.on_the_way.load(Ordering::Relaxed)
+        self.spilling.reserved() + self.others.reserved() + self.on_the_way.load(Ordering::Relaxed)
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        self.fair.memory_limit()
+        self.spilling.memory_limit()
     }
 }
 
@@ -111,7 +131,8 @@ mod tests {
         let parts = (0..2).map(|part| (0..312).map(|nth| batch(part * 312 + nth)).collect()).collect();
         let table = Arc::new(MemTable::try_new(Arc::clone(&schema), parts).unwrap());
         for attempt in 0..12 {
-            let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Pool::new(4 << 20))).build_arc().unwrap();
+            let runtime =
+                RuntimeEnvBuilder::new().with_memory_pool(Arc::new(Pool::new(4 << 20, 4 << 20))).build_arc().unwrap();
             let config = SessionConfig::new().with_target_partitions(2).with_batch_size(64);
             let context = SessionContext::new_with_config_rt(config, runtime);
             context.register_table("t", Arc::<MemTable>::clone(&table)).unwrap();
@@ -125,5 +146,21 @@ mod tests {
                 .sum();
             assert_eq!(rows, 13);
         }
+    }
+
+    #[test]
+    fn who_cannot_go_to_disk_has_what_others_leave_of_theirs() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(8 << 20, 4 << 20));
+        let groups = MemoryConsumer::new("FinalHashAggregateStream[0]").with_can_spill(true).register(&pool);
+        groups.try_grow(8 << 20).unwrap();
+        groups.try_grow(1).unwrap_err();
+        let merge = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
+        merge.try_grow(4 << 20).unwrap();
+        merge.try_grow(1).unwrap_err();
+        let on_the_way = MemoryConsumer::new("RepartitionExec[0]").with_can_spill(true).register(&pool);
+        on_the_way.try_grow(64 << 20).unwrap();
+        assert_eq!(pool.reserved(), 76 << 20);
+        drop((groups, merge, on_the_way));
+        assert_eq!(pool.reserved(), 0);
     }
 }

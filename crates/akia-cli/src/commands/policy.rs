@@ -648,8 +648,8 @@ mod tests {
         }
         assert_eq!(
             command.get_subcommands().count(),
-            JobPolicy::ALL.len() + 9,
-            "each job, enforce, hub, config-rule, contain, events, lambda, scan, service and check"
+            JobPolicy::ALL.len() + 10,
+            "each job, enforce, hub, config-rule, contain, events, lambda, scan, service, usage and check"
         );
     }
 }
