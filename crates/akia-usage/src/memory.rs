@@ -1,54 +1,82 @@
 //! The memory of a question, in three parts: of who can go to disk with what is over, of who cannot, and of what is on its way.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use datafusion::error::Result;
-use datafusion::execution::memory_pool::{
-    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
-};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// DataFusion's pools, kept apart.
+/// DataFusion's fair pool, with two differences.
 ///
 /// Who can go to disk shares evenly, and takes all that there is: in one pool with them, a sort that comes later finds nothing for the merge
-/// that it begins with, and the question fails.
+/// that it begins with, and the question fails. So a part is kept for who cannot; these take what is free of the other part, too.
 ///
 /// Batches on their way from one partition to another are counted, and never refused. Where they are, DataFusion 55 puts them into files,
 /// and two partitions that do it at once can wait for each other for ever (<https://github.com/apache/datafusion/issues/24883>). They are
 /// few: who sends waits where nobody takes.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    spilling: FairSpillPool,
-    others: GreedyMemoryPool,
-    on_the_way: AtomicUsize,
+    /// Bytes of those who can go to disk, and bytes that are kept for the others.
+    spilling: usize,
+    others: usize,
+    used: Mutex<Used>,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    /// How many can go to disk.
+    spillers: usize,
+    spilling: usize,
+    others: usize,
+    on_the_way: usize,
+}
+
+/// What a consumer can do about memory that it does not get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Spilling,
+    Other,
+    OnTheWay,
+}
+
+impl Kind {
+    fn of(consumer: &MemoryConsumer) -> Self {
+        if consumer.name().starts_with("RepartitionExec[") {
+            Self::OnTheWay
+        } else if consumer.can_spill() {
+            Self::Spilling
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl Pool {
-    /// So many bytes for who can go to disk, and for who cannot.
+    /// So many bytes for who can go to disk, and so many that are kept for the others.
     pub(crate) fn new(spilling: usize, others: usize) -> Self {
-        Self {
-            spilling: FairSpillPool::new(spilling),
-            others: GreedyMemoryPool::new(others),
-            on_the_way: AtomicUsize::new(0),
-        }
+        Self { spilling, others, used: Mutex::default() }
     }
 
-    /// The pool that a consumer takes from; none where it is never refused.
-    fn of(&self, consumer: &MemoryConsumer) -> Option<&dyn MemoryPool> {
-        if consumer.name().starts_with("RepartitionExec[") {
-            None
-        } else if consumer.can_spill() {
-            Some(&self.spilling)
-        } else {
-            Some(&self.others)
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Used {
+    fn of(&mut self, consumer: &MemoryConsumer) -> &mut usize {
+        match Kind::of(consumer) {
+            Kind::Spilling => &mut self.spilling,
+            Kind::Other => &mut self.others,
+            Kind::OnTheWay => &mut self.on_the_way,
         }
     }
 }
 
 impl fmt::Display for Pool {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let on_the_way = self.on_the_way.load(Ordering::Relaxed);
-        write!(to, "{}, {}, {on_the_way} bytes on the way", self.spilling, self.others)
+        let Used { spilling, others, on_the_way, .. } = *self.used();
+        let Self { spilling: most, others: kept, .. } = self;
+        write!(to, "{spilling} of {most} bytes and {others} of {kept} bytes, {on_the_way} bytes on the way")
     }
 }
 
@@ -58,47 +86,51 @@ impl MemoryPool for Pool {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        if let Some(pool) = self.of(consumer) {
-            pool.register(consumer);
-        }
+        self.used().spillers += usize::from(Kind::of(consumer) == Kind::Spilling);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        if let Some(pool) = self.of(consumer) {
-            pool.unregister(consumer);
-        }
+        self.used().spillers -= usize::from(Kind::of(consumer) == Kind::Spilling);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        match self.of(reservation.consumer()) {
-            Some(pool) => pool.grow(reservation, additional),
-            None => drop(self.on_the_way.fetch_add(additional, Ordering::Relaxed)),
-        }
+        *self.used().of(reservation.consumer()) += additional;
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        match self.of(reservation.consumer()) {
-            Some(pool) => pool.shrink(reservation, shrink),
-            None => drop(self.on_the_way.fetch_sub(shrink, Ordering::Relaxed)),
-        }
+        *self.used().of(reservation.consumer()) -= shrink;
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        match self.of(reservation.consumer()) {
-            Some(pool) => pool.try_grow(reservation, additional),
-            None => {
-                self.grow(reservation, additional);
-                Ok(())
+        let consumer = reservation.consumer();
+        let mut used = self.used();
+        let is_free = match Kind::of(consumer) {
+            Kind::Spilling => {
+                let lent = used.others.saturating_sub(self.others);
+                reservation.size() + additional <= self.spilling.saturating_sub(lent) / used.spillers.max(1)
             }
+            Kind::Other => used.spilling + used.others + additional <= self.spilling + self.others,
+            Kind::OnTheWay => true,
+        };
+        if is_free {
+            *used.of(consumer) += additional;
+            return Ok(());
         }
+        drop(used);
+        Err(DataFusionError::ResourcesExhausted(format!(
+            "{} has {} bytes and needs {additional} more: {self}",
+            consumer.name(),
+            reservation.size()
+        )))
     }
 
     fn reserved(&self) -> usize {
-        self.spilling.reserved() + self.others.reserved() + self.on_the_way.load(Ordering::Relaxed)
+        let used = self.used();
+        used.spilling + used.others + used.on_the_way
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        self.spilling.memory_limit()
+        MemoryLimit::Finite(self.spilling + self.others)
     }
 }
 
@@ -149,18 +181,26 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_go_to_disk_has_what_others_leave_of_theirs() {
+    fn who_cannot_go_to_disk_has_a_part_of_its_own_and_what_is_free() {
         let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(8 << 20, 4 << 20));
-        let groups = MemoryConsumer::new("FinalHashAggregateStream[0]").with_can_spill(true).register(&pool);
+        let spilling = |name: &str| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
+        let groups = spilling("FinalHashAggregateStream[0]");
         groups.try_grow(8 << 20).unwrap();
         groups.try_grow(1).unwrap_err();
         let merge = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
         merge.try_grow(4 << 20).unwrap();
         merge.try_grow(1).unwrap_err();
-        let on_the_way = MemoryConsumer::new("RepartitionExec[0]").with_can_spill(true).register(&pool);
+        let on_the_way = spilling("RepartitionExec[0]");
         on_the_way.try_grow(64 << 20).unwrap();
         assert_eq!(pool.reserved(), 76 << 20);
-        drop((groups, merge, on_the_way));
+        groups.shrink(6 << 20);
+        merge.try_grow(4 << 20).unwrap();
+        groups.try_grow(2 << 20).unwrap();
+        groups.try_grow(1).unwrap_err();
+        let sort = spilling("ExternalSorter[0]");
+        sort.try_grow(2 << 20).unwrap();
+        sort.try_grow(1).unwrap_err();
+        drop((groups, merge, sort, on_the_way));
         assert_eq!(pool.reserved(), 0);
     }
 }
