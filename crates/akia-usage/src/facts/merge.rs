@@ -1,5 +1,6 @@
 //! Many small files of facts become few, so that questions stay quick.
 
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -19,6 +20,11 @@ const MANY: usize = 8;
 ///
 /// When facts cannot be read or written.
 pub async fn merge(context: &SessionContext, home: &FactsHome, now: Timestamp) -> Result<u64, FactsError> {
+    // One part: of several sorts at once the first to merge takes the memory that another has to begin with.
+    let state = context.state();
+    let config = state.config().clone().with_target_partitions(1);
+    let context =
+        &SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build());
     let mut merged = 0;
     loop {
         let (number, manifest) = home.manifest().await?;
