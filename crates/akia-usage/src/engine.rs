@@ -15,9 +15,9 @@ use crate::distinct::InTwoStages;
 use crate::memory::Pool;
 
 /// Memory of groups and sorts; what is over goes to disk.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 128 << 20;
 /// Memory that is kept for what cannot go to disk: merges of what is there, and the smaller side of a join.
-const OTHERS: usize = 96 << 20;
+const OTHERS: usize = 64 << 20;
 /// Rows of a batch.
 pub(crate) const BATCH: usize = 1_024;
 
