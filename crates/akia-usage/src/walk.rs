@@ -69,12 +69,7 @@ impl Field {
     fn of(text: Text) -> u32 {
         match text {
             Text::Key | Text::Account | Text::User | Text::Identity => Self::Identity.bit(),
-            // What a call was about depends on what it was.
-            Text::Resources => {
-                [Text::Request, Text::Service, Text::Region].map(Self::of).iter().sum::<u32>()
-                    | Self::Resources.bit()
-                    | Self::Identity.bit()
-            }
+            Text::Resources => Self::Resources.bit() | Self::Text(Text::Request).bit(),
             Text::Note => 0,
             text => Self::Text(text).bit(),
         }
@@ -114,9 +109,6 @@ impl Wants {
         for text in texts {
             wants.texts[text as usize] = true;
             wants.fields |= Field::of(text);
-        }
-        if only_of_user {
-            wants.fields |= Field::Identity.bit();
         }
         wants
     }
@@ -217,7 +209,6 @@ pub(crate) fn walk(
                     walked.has_records = true;
                     let mut list = reader.list()?;
                     while reader.item(&mut list)? {
-                        event.clear();
                         record(&mut event, wants, &mut reader)?;
                         hand_on(&mut walked, &event);
                     }
@@ -236,8 +227,9 @@ pub(crate) fn walk(
     Ok(walked)
 }
 
-/// One record. What is no object is a record of another kind, and counted as one.
+/// One record, in the place of the event before. What is no object is a record of another kind, and counted as one.
 fn record<'a>(event: &mut Event<'a>, wants: Wants, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
+    event.clear();
     if reader.peek() != Some(b'{') {
         return reader.skip();
     }
@@ -261,20 +253,24 @@ impl<'a> Event<'a> {
         (self.time, self.seen, self.has_identity, self.is_call) = (None, 0, false, false);
     }
 
+    /// Whether it is known that it is not wanted, for no user stands behind it.
+    fn is_unwanted(&self, wants: Wants) -> bool {
+        wants.only_of_user && self.has_identity && !self.is_of_user()
+    }
+
     /// Whether nothing that is still to come of the record is wanted.
     fn has_all(&self, wants: Wants) -> bool {
-        let is_of_nobody = wants.only_of_user && self.has_identity && !self.is_of_user();
-        let left = if is_of_nobody { ALWAYS } else { wants.fields };
+        let left = if self.is_unwanted(wants) { ALWAYS } else { wants.fields };
         left & !self.seen == 0
     }
 
     pub(crate) fn wants_resources(&self, wants: Wants) -> bool {
-        wants.has(Text::Resources) && !(wants.only_of_user && self.has_identity && !self.is_of_user())
+        wants.has(Text::Resources) && !self.is_unwanted(wants)
     }
 
     /// Takes the value of a field of a record.
     fn take(&mut self, name: &str, wants: Wants, reader: &mut Reader<'_, 'a>) -> Result<(), Malformed> {
-        let Some(field) = Field::named(name).filter(|field| (wants.fields | ALWAYS) & field.bit() != 0) else {
+        let Some(field) = Field::named(name).filter(|field| wants.fields & field.bit() != 0) else {
             return reader.skip();
         };
         self.seen |= field.bit();

@@ -91,6 +91,10 @@ async fn rows_that_athena_unloads_are_the_events_that_they_were() {
     assert_eq!(facts(&write("lake.gz", &gzip(lines(lake).as_bytes()))).await, truth);
     let wrapped = events().into_iter().map(|event| json!({ "eventData": event }));
     assert_eq!(facts(&write("wrapped.jsonl", lines(wrapped).as_bytes())).await, truth);
+    // What stands before the event is none of it.
+    let before = r#""eventTime":"2020-01-01T00:00:00Z","eventName":"Wrapped","userIdentity":{"type":"AWSService"}"#;
+    let wrapped: String = events().iter().map(|event| format!("{{{before},\"eventData\":{event}}}\n")).collect();
+    assert_eq!(facts(&write("before.jsonl", wrapped.as_bytes())).await, truth);
 }
 
 #[tokio::test(flavor = "multi_thread")]
