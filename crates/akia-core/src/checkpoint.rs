@@ -9,6 +9,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::text::may_be_bucket;
+
 /// The type of the payload.
 pub const PAYLOAD_TYPE: &str = "application/vnd.akia.checkpoint+json";
 
@@ -94,9 +96,11 @@ impl FromStr for BucketPlace {
         let rest = text.strip_prefix("s3://").ok_or(BadPlace::Scheme)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        let is_bucket = (3..=63).contains(&bucket.len()) && bucket.chars().all(fits) && !bucket.contains("..");
-        if !is_bucket || !is_end(bucket.chars().next()) || !is_end(bucket.chars().next_back()) {
+        if !may_be_bucket(bucket)
+            || bucket.contains("..")
+            || !is_end(bucket.chars().next())
+            || !is_end(bucket.chars().next_back())
+        {
             return Err(BadPlace::Bucket);
         }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);

@@ -40,6 +40,15 @@ pub fn is_active(c: char) -> bool {
         )
 }
 
+/// Whether a text has the length and the characters of a bucket's name.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
+#[must_use]
+pub fn may_be_bucket(text: &str) -> bool {
+    (3..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+}
+
 /// A CSV field that no spreadsheet takes for a formula: one that starts like a formula gets a `'` in front.
 ///
 /// Source: OWASP, CSV Injection. Numbers are written by us and do not pass through here.

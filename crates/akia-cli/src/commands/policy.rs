@@ -593,8 +593,7 @@ fn user_pattern(text: &str) -> Result<String, &'static str> {
 }
 
 fn bucket(text: &str) -> Result<String, &'static str> {
-    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    if (3..=63).contains(&text.len()) && text.bytes().all(is_name) {
+    if akia_core::text::may_be_bucket(text) {
         Ok(text.to_owned())
     } else {
         Err("it is not the name of a bucket: 3 to 63 small letters, digits, dots and hyphens")

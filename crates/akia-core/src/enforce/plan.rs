@@ -347,9 +347,10 @@ impl Drawn<'_> {
     fn go_on(&mut self, case: &Case, estate: &Estate, user: &User, key: &Key) {
         let PlanInput { policy, audit, now, .. } = *self.input;
         let subject = &case.opening().subject;
-        let review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
-        let terms = policy.terms_of(&estate.account, user);
-        let review = review.with_seen(self.input.seen.get(&subject.key), &terms, now);
+        let mut review = review(&estate.account, user, subject, audit, policy, self.input.stopped, now);
+        if let Some(seen) = self.input.seen.get(&subject.key) {
+            review.take_seen(seen, &policy.terms_of(&estate.account, user), now);
+        }
         if let Some(reason) = &review.stopped {
             return self.hold_case(case, switched_off(reason));
         }

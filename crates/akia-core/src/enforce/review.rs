@@ -113,10 +113,8 @@ fn broken(
 
 impl Review {
     /// Takes in that logs have shown the key in use. It can only be spared by that: what logs do not show is no evidence.
-    #[must_use]
-    pub fn with_seen(mut self, seen: Option<&SeenUse>, terms: &Terms, now: Timestamp) -> Self {
-        self.is_in_use |= seen.is_some_and(|seen| terms.spare(seen.at, now));
-        self
+    pub fn take_seen(&mut self, seen: &SeenUse, terms: &Terms, now: Timestamp) {
+        self.is_in_use |= terms.spare(seen.at, now);
     }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::ids::Partition;
 use crate::policy::{Condition, OneOrMany, PolicyDocument, Statement};
+use crate::text::may_be_bucket;
 
 /// A kind of work that a policy is known for.
 pub struct Template {
@@ -241,12 +242,7 @@ impl Form {
             |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"*?${}\"\\:".contains(&b));
         match self {
             Self::Name => is_plain(text),
-            Self::Bucket => {
-                let bucket = text.split('/').next().unwrap_or_default();
-                let is_bucket = (3..=63).contains(&bucket.len())
-                    && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
-                is_bucket && is_plain(text)
-            }
+            Self::Bucket => may_be_bucket(text.split('/').next().unwrap_or_default()) && is_plain(text),
             Self::Arn(service) => {
                 let parts: Vec<&str> = text.splitn(6, ':').collect();
                 matches!(parts[..], ["arn", partition, of, _, account, resource]

@@ -327,12 +327,14 @@ impl Enforcer<'_> {
             (Ok(_), _, None) => unknown("the audit has not read the account".to_owned()),
             (Ok(now), Some(user), Some(account)) => {
                 let (at, stopped) = (self.clock.now(), now.stopped.as_deref());
-                let review = review(account, user, subject, &now.audit, &now.policy, stopped, at);
+                let mut review = review(account, user, subject, &now.audit, &now.policy, stopped, at);
                 let terms = now.policy.terms_of(account, user);
                 let since = at.checked_sub(terms.quiet).unwrap_or(Timestamp::UNIX_EPOCH);
-                let seen = self.seen_since(&subject.key, since).await;
-                looked.facts.last_used = SeenUse::beside(looked.facts.last_used, seen.as_ref());
-                Known::Told(review.with_seen(seen.as_ref(), &terms, at))
+                if let Some(seen) = self.seen_since(&subject.key, since).await {
+                    looked.facts.last_used = SeenUse::beside(looked.facts.last_used, Some(&seen));
+                    review.take_seen(&seen, &terms, at);
+                }
+                Known::Told(review)
             }
         };
         (looked, review)
