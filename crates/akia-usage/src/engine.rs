@@ -7,6 +7,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use object_store::ObjectStore;
 use url::Url;
@@ -59,12 +60,14 @@ pub fn session(stores: Arc<dyn Stores>, partitions: usize) -> Result<SessionCont
         .with_batch_size(BATCH);
     // A question about one key reads the key first, and the other columns only where it stands.
     config.options_mut().execution.parquet.pushdown_filters = true;
-    let state =
-        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
-    let mut rules = state.analyzer().rules.clone();
+    let mut rules = Analyzer::new().rules;
     rules.insert(0, Arc::new(InTwoStages));
-    let state = SessionStateBuilder::new_from_existing(state).with_analyzer_rules(rules).build();
-    Ok(SessionContext::new_with_state(state))
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_analyzer_rules(rules);
+    Ok(SessionContext::new_with_state(state.build()))
 }
 
 #[derive(Debug)]

@@ -283,10 +283,7 @@ pub(crate) fn told_by_path(url: &str) -> ToldByPath {
     let day = LogFile { url: url.clone(), bytes: 0 }.day();
     let (account, region) = match parts[..] {
         [.., account, "CloudTrail", region, _, _, _, _] => (Some(account), Some(region)),
-        [.., region, account, _, _] => match (account.strip_prefix("accountId="), region.strip_prefix("region=")) {
-            (Some(account), Some(region)) => (Some(account), Some(region)),
-            _ => (None, None),
-        },
+        [.., region, account, _, _] => account.strip_prefix("accountId=").zip(region.strip_prefix("region=")).unzip(),
         _ => (None, None),
     };
     ToldByPath { account: account.map(str::to_owned), region: region.map(str::to_owned), day }

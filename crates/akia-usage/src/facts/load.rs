@@ -93,7 +93,7 @@ pub async fn load(
     let fresh: Vec<&LogFile> =
         load.files.iter().filter(|file| !known.contains(&name_of(file.url.as_str(), file.bytes))).collect();
     loaded.known = (load.files.len() - fresh.len()) as u64;
-    twice::refuse(&fresh, &taken)?;
+    twice::refuse(&fresh, taken)?;
     for (at, file) in fresh.iter().enumerate() {
         bytes += file.bytes;
         portion.push((*file).clone());

@@ -20,11 +20,6 @@ const MANY: usize = 8;
 ///
 /// When facts cannot be read or written.
 pub async fn merge(context: &SessionContext, home: &FactsHome, now: Timestamp) -> Result<u64, FactsError> {
-    // One part: of several sorts at once the first to merge takes the memory that another has to begin with.
-    let state = context.state();
-    let config = state.config().clone().with_target_partitions(1);
-    let context =
-        &SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build());
     let mut merged = 0;
     loop {
         let (number, manifest) = home.manifest().await?;
@@ -38,7 +33,8 @@ pub async fn merge(context: &SessionContext, home: &FactsHome, now: Timestamp) -
             "facts" => Manifest { facts: parts.clone(), ..Manifest::default() },
             _ => Manifest { logs: parts.clone(), ..Manifest::default() },
         };
-        super::question::register(context, home, &only).await?;
+        let context = in_one_part(context);
+        super::question::register(&context, home, &only).await?;
         let question = match kind {
             "facts" => format!("SELECT {columns} FROM facts ORDER BY key NULLS FIRST, service, name"),
             _ => "SELECT * FROM logs".to_owned(),
@@ -58,6 +54,14 @@ pub async fn merge(context: &SessionContext, home: &FactsHome, now: Timestamp) -
         }
         merged += parts.len() as u64;
     }
+}
+
+/// The same session, which sorts in one part: of several sorts at once the first to merge takes the memory that another has to begin
+/// with.
+fn in_one_part(context: &SessionContext) -> SessionContext {
+    let state = context.state();
+    let config = state.config().clone().with_target_partitions(1);
+    SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
 }
 
 /// The files of the smallest size of which there are many. Sizes are powers of eight.

@@ -24,19 +24,22 @@ impl Taken {
     /// Whether the calls of a window are in the facts, by another window or by a trail.
     #[must_use]
     pub fn has(&self, window: &HistoryWindow) -> bool {
-        let is_near = |other: &&HistoryWindow| other.account == window.account && other.region == window.region;
-        let by_other =
-            self.windows.iter().filter(is_near).any(|other| other != window && other.span.meets(&window.span));
+        let by_other = self
+            .windows_of(&window.account, &window.region)
+            .any(|other| other != window && other.span.meets(&window.span));
         by_other || self.by_trail(&window.account, &window.region).iter().any(|span| span.meets(&window.span))
     }
 
     /// The time of which the facts have the calls of a region.
     #[must_use]
     pub fn of(&self, account: &AccountId, region: &Region) -> Vec<Span> {
-        let is_near = |window: &&HistoryWindow| window.account == *account && window.region == *region;
         let mut spans = self.by_trail(account, region);
-        spans.extend(self.windows.iter().filter(is_near).map(|window| window.span));
+        spans.extend(self.windows_of(account, region).map(|window| window.span));
         spans
+    }
+
+    fn windows_of(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = &HistoryWindow> {
+        self.windows.iter().filter(move |window| window.account == *account && window.region == *region)
     }
 
     /// The part of it that is from logs of a trail.
@@ -87,11 +90,9 @@ pub(crate) async fn taken(context: &SessionContext) -> Result<Taken, FactsError>
 }
 
 /// Refuses logs of which the calls are in the facts from the other source, or would be after this load.
-pub(super) fn refuse(fresh: &[&LogFile], taken: &Taken) -> Result<(), FactsError> {
-    let of_fresh = fresh.iter().filter_map(|file| HistoryWindow::parse(file.url.as_str()));
-    let windows: Vec<HistoryWindow> = taken.windows.iter().cloned().chain(of_fresh).collect();
-    let all = Taken { windows, trail: taken.trail.clone() };
-    let doubles: Vec<&str> = fresh.iter().map(|file| file.url.as_str()).filter(|url| is_taken(url, &all)).collect();
+pub(super) fn refuse(fresh: &[&LogFile], mut taken: Taken) -> Result<(), FactsError> {
+    taken.windows.extend(fresh.iter().filter_map(|file| HistoryWindow::parse(file.url.as_str())));
+    let doubles: Vec<&str> = fresh.iter().map(|file| file.url.as_str()).filter(|url| is_taken(url, &taken)).collect();
     match doubles.first() {
         None => Ok(()),
         Some(first) => Err(FactsError::Twice {

@@ -9,7 +9,7 @@ use akia_corpus::trail::{Scale, Trail};
 use akia_usage::{About, Narrowing};
 use jiff::Timestamp;
 
-use crate::support::{desk, event, load, number, records};
+use crate::support::{desk, event, files_beneath, load, number, records};
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
@@ -19,37 +19,27 @@ type Counts = BTreeMap<(String, String, String, String, Timestamp), (u64, Timest
 /// Facts of all logs beneath a folder, counted the simplest way there is.
 fn counted_by_hand(folder: &Path) -> Counts {
     let mut all = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
+    for path in files_beneath(folder) {
+        if path.extension().is_none_or(|end| end != "gz") {
+            continue;
+        }
+        let gz = fs::File::open(path).unwrap();
+        let log: serde_json::Value = serde_json::from_reader(flate2::read::GzDecoder::new(gz)).unwrap();
+        for event in log["Records"].as_array().unwrap() {
+            let text =
+                |pointer: &str| event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+            let key = text("/userIdentity/accessKeyId");
+            let is_of_user = ["IAMUser", "Root", "FederatedUser"].contains(&text("/userIdentity/type").as_str());
+            if !is_of_user && !key.starts_with("AKIA") {
                 continue;
             }
-            if path.extension().is_none_or(|end| end != "gz") {
-                continue;
-            }
-            let gz = fs::File::open(path).unwrap();
-            let log: serde_json::Value = serde_json::from_reader(flate2::read::GzDecoder::new(gz)).unwrap();
-            for event in log["Records"].as_array().unwrap() {
-                let text = |pointer: &str| {
-                    event.pointer(pointer).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-                };
-                let key = text("/userIdentity/accessKeyId");
-                let is_of_user = ["IAMUser", "Root", "FederatedUser"].contains(&text("/userIdentity/type").as_str());
-                if !is_of_user && !key.starts_with("AKIA") {
-                    continue;
-                }
-                let at: Timestamp = text("/eventTime").parse().unwrap();
-                let hour = Timestamp::from_second(at.as_second() / 3_600 * 3_600).unwrap();
-                let source = text("/eventSource");
-                let service = source.strip_suffix(".amazonaws.com").unwrap_or(&source).to_owned();
-                let row = all
-                    .entry((key, service, text("/eventName"), text("/sourceIPAddress"), hour))
-                    .or_insert((0, at, at));
-                *row = (row.0 + 1, row.1.min(at), row.2.max(at));
-            }
+            let at: Timestamp = text("/eventTime").parse().unwrap();
+            let hour = Timestamp::from_second(at.as_second() / 3_600 * 3_600).unwrap();
+            let source = text("/eventSource");
+            let service = source.strip_suffix(".amazonaws.com").unwrap_or(&source).to_owned();
+            let row =
+                all.entry((key, service, text("/eventName"), text("/sourceIPAddress"), hour)).or_insert((0, at, at));
+            *row = (row.0 + 1, row.1.min(at), row.2.max(at));
         }
     }
     all

@@ -12,6 +12,8 @@ use datafusion::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use datafusion::parquet::file::properties::{WriterProperties, WriterVersion};
 use serde_json::{Map, Value, json};
 
+use crate::support::files_beneath;
+
 /// Which version of a source of Security Lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -186,31 +188,23 @@ pub(crate) fn parquet(schema: SchemaRef, rows: &[Value], properties: WriterPrope
 
 /// Writes all logs beneath a folder as Security Lake would have them, and tells how many files there are.
 pub(crate) fn convert(logs: &Path, lake: &Path, source: Source) -> usize {
-    let mut folders = vec![logs.to_owned()];
     let mut files = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let name = path.file_name().unwrap().to_str().unwrap();
-            // `111122223333_CloudTrail_eu-central-1_20261101T0005Z_….json.gz`
-            let [account, "CloudTrail", region, time, ..] = name.split('_').collect::<Vec<_>>()[..] else { continue };
-            let mut text = String::new();
-            flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
-            let log: Value = serde_json::from_str(&text).unwrap();
-            let to = lake.join(format!(
-                "aws/CLOUD_TRAIL_MGMT/{}/region={region}/accountId={account}/eventDay={}",
-                source.version(),
-                &time[..8]
-            ));
-            fs::create_dir_all(&to).unwrap();
-            files += 1;
-            let file = source.file(log["Records"].as_array().unwrap());
-            fs::write(to.join(format!("{files:032x}.gz.parquet")), file).unwrap();
-        }
+    for path in files_beneath(logs) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // `111122223333_CloudTrail_eu-central-1_20261101T0005Z_….json.gz`
+        let [account, "CloudTrail", region, time, ..] = name.split('_').collect::<Vec<_>>()[..] else { continue };
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
+        let log: Value = serde_json::from_str(&text).unwrap();
+        let to = lake.join(format!(
+            "aws/CLOUD_TRAIL_MGMT/{}/region={region}/accountId={account}/eventDay={}",
+            source.version(),
+            &time[..8]
+        ));
+        fs::create_dir_all(&to).unwrap();
+        files += 1;
+        let file = source.file(log["Records"].as_array().unwrap());
+        fs::write(to.join(format!("{files:032x}.gz.parquet")), file).unwrap();
     }
     files
 }

@@ -1,7 +1,7 @@
 //! Logs and a desk to ask at.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use akia_usage::facts::{Load, Loaded};
 use akia_usage::{Desk, Listing, Narrowing, S3};
@@ -23,6 +23,18 @@ pub(crate) async fn load(desk: &mut Desk, logs: &Path, portion: u64) -> Loaded {
     let files = listing(desk, logs).await.files;
     let load = Load { files, largest_file: LARGEST, portion };
     desk.load(&load, jiff::Timestamp::now(), &mut |_| ()).await.unwrap()
+}
+
+/// All files beneath a folder.
+pub(crate) fn files_beneath(folder: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files
 }
 
 /// One answer of one number.
